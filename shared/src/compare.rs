@@ -1,0 +1,174 @@
+//! Comparisons between embeddings on plain slices: cosine, nearest neighbours, seasonal similarity, change, votes.
+//!
+//! Nothing here panics: vectors of unequal or zero length have similarity 0; a NaN stays a NaN and is never a neighbour.
+
+use serde::{Deserialize, Serialize};
+
+/// Vectors shorter than this are treated as zero: they have no direction.
+const MIN_NORM: f32 = 1e-12;
+
+/// One row of a gallery and how similar it is to the query.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Row of the gallery, counted from 0.
+    pub index: usize,
+    /// Cosine, −1 to 1.
+    pub similarity: f32,
+}
+
+/// Scales `vector` to length 1; a zero vector stays zero.
+pub fn l2_normalise(vector: &mut [f32]) {
+    let norm = dot(vector, vector).sqrt();
+    if norm >= MIN_NORM {
+        for value in vector {
+            *value /= norm;
+        }
+    }
+}
+
+/// Scales each row of `[rows, width]` to length 1.
+pub fn l2_normalise_rows(rows: &mut [f32], width: usize) {
+    for row in rows.chunks_mut(width.max(1)) {
+        l2_normalise(row);
+    }
+}
+
+/// Cosine of the angle between `a` and `b`, −1 to 1; 0 when one is zero or their lengths differ.
+#[must_use]
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    if a.len() != b.len() {
+        return 0.0;
+    }
+    let norms = (dot(a, a) * dot(b, b)).sqrt();
+    // not `>=`, so that a NaN comes out as a NaN
+    if norms < MIN_NORM { 0.0 } else { (dot(a, b) / norms).clamp(-1.0, 1.0) }
+}
+
+/// Sum of products; eight running sums, so that compilers vectorise it. Extra values of the longer slice are ignored.
+#[must_use]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 8;
+    let len = a.len().min(b.len());
+    let (a, b) = (&a[..len], &b[..len]);
+    let (heads_a, tail_a) = a.as_chunks::<LANES>();
+    let (heads_b, tail_b) = b.as_chunks::<LANES>();
+    let mut sums = [0.0f32; LANES];
+    for (x, y) in heads_a.iter().zip(heads_b) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    let tail: f32 = tail_a.iter().zip(tail_b).map(|(x, y)| x * y).sum();
+    let pairs = [sums[0] + sums[4], sums[1] + sums[5], sums[2] + sums[6], sums[3] + sums[7]];
+    (pairs[0] + pairs[2]) + (pairs[1] + pairs[3]) + tail
+}
+
+/// The `k` rows of `gallery` (`[rows, width]`) most similar to `query` (`[width]`) by cosine: most similar first, ties by
+/// index. Fewer when the gallery is smaller; none when `query` does not have `width` values.
+#[must_use]
+pub fn nearest(query: &[f32], gallery: &[f32], width: usize, k: usize) -> Vec<Neighbour> {
+    nearest_by(query, gallery, width, k, cosine)
+}
+
+/// As [`nearest`], for vectors of length 1, whose cosine is their dot product: a third of the work.
+#[must_use]
+pub fn nearest_normalised(query: &[f32], gallery: &[f32], width: usize, k: usize) -> Vec<Neighbour> {
+    nearest_by(query, gallery, width, k, dot)
+}
+
+fn nearest_by(
+    query: &[f32],
+    gallery: &[f32],
+    width: usize,
+    k: usize,
+    similarity: impl Fn(&[f32], &[f32]) -> f32,
+) -> Vec<Neighbour> {
+    if width == 0 || query.len() != width || k == 0 {
+        return Vec::new();
+    }
+    let rows = gallery.len() / width;
+    let mut best: Vec<Neighbour> = Vec::with_capacity(k.min(rows) + 1);
+    for (index, row) in gallery.chunks_exact(width).enumerate() {
+        let similarity = similarity(query, row);
+        let full = best.len() == k;
+        if similarity.is_nan() || (full && best.last().is_some_and(|last| similarity <= last.similarity)) {
+            continue;
+        }
+        // rows come in ascending order, so an equal one goes behind those already there
+        let at = best.partition_point(|other| other.similarity >= similarity);
+        best.insert(at, Neighbour { index, similarity });
+        best.truncate(k);
+    }
+    best
+}
+
+/// Cosine between every pair of the embeddings of one place at its dates: `[dates][dates]`, symmetric, 1 on the diagonal.
+#[must_use]
+pub fn seasonal_similarity(dates: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let mut matrix = vec![vec![1.0; dates.len()]; dates.len()];
+    for (row, a) in dates.iter().enumerate() {
+        for (column, b) in dates.iter().enumerate().take(row) {
+            let similarity = cosine(a, b);
+            matrix[row][column] = similarity;
+            matrix[column][row] = similarity;
+        }
+    }
+    matrix
+}
+
+/// How much a place changed between two dates: 1 − cosine, from 0 (the same direction) through 1 to 2 (opposite).
+#[must_use]
+pub fn change_score(before: &[f32], after: &[f32]) -> f32 {
+    1.0 - cosine(before, after)
+}
+
+/// Share of the vote that each of `classes` gets from `neighbours`, summing to 1: neighbour i votes for
+/// `labels[i.index]` with weight exp(similarity / `temperature`). `f32::INFINITY` gives each neighbour one equal vote,
+/// and so does a temperature that is not positive. Neighbours without a label or with one out of range do not vote; all
+/// shares are 0 when nobody does.
+#[must_use]
+pub fn knn_vote<L: Copy + Into<usize>>(
+    neighbours: &[Neighbour],
+    labels: &[L],
+    classes: usize,
+    temperature: f32,
+) -> Vec<f32> {
+    let sharpness = if temperature > 0.0 { 1.0 / temperature } else { 0.0 };
+    let label = |neighbour: &Neighbour| labels.get(neighbour.index).map(|&label| label.into());
+    let voters = || neighbours.iter().filter_map(|n| Some((n.similarity, label(n).filter(|label| *label < classes)?)));
+    // subtracting the highest keeps the exponentials in range and does not change the shares
+    let highest = voters().map(|(similarity, _)| similarity).fold(f32::NEG_INFINITY, f32::max);
+    let mut shares = vec![0.0; classes];
+    for (similarity, label) in voters() {
+        shares[label] += ((similarity - highest) * sharpness).exp();
+    }
+    let total: f32 = shares.iter().sum();
+    if total > 0.0 {
+        shares.iter_mut().for_each(|share| *share /= total);
+    }
+    shares
+}
+
+/// Probabilities from logits: exp(logit / `temperature`), normalised to sum 1. A temperature that is not a positive
+/// number counts as 1.
+#[must_use]
+pub fn softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
+    let temperature = if temperature > 0.0 && temperature.is_finite() { temperature } else { 1.0 };
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut probabilities: Vec<f32> = logits.iter().map(|logit| ((logit - highest) / temperature).exp()).collect();
+    let total: f32 = probabilities.iter().sum();
+    probabilities.iter_mut().for_each(|probability| *probability /= total);
+    probabilities
+}
+
+/// Index of the largest value, the first of equals; `None` for an empty slice or one of NaN only.
+#[must_use]
+pub fn argmax(values: &[f32]) -> Option<usize> {
+    let mut best: Option<usize> = None;
+    for (index, value) in values.iter().enumerate() {
+        if !value.is_nan() && best.is_none_or(|best| *value > values[best]) {
+            best = Some(index);
+        }
+    }
+    best
+}

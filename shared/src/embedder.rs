@@ -1,0 +1,244 @@
+//! A loaded model: tiles in, embeddings or class probabilities out, on any device, natively and in the browser.
+
+use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
+
+use crate::artifact::{Artifact, ArtifactError, Golden, LinearHead, Manifest, Projection, golden_tile};
+use crate::compare::softmax;
+use crate::encoder::{Encoder, EncoderError, NormMode};
+use crate::preprocess::{self, PreprocessError};
+use crate::tensors::into_map;
+use crate::tile::Tile;
+
+/// The only batch sizes that ever run: every new shape can mean new GPU kernels.
+pub const CHUNK_SIZES: [usize; 3] = [32, 8, 1];
+/// A rest of at least this many tiles runs as one padded chunk of 8; a smaller one runs tile by tile.
+const PAD_FROM: usize = 3;
+
+/// Why a model could not be loaded or did not give an answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EmbedderError {
+    /// The model file is damaged, from a later version, or not one.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The weights do not fit the architecture.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    /// A tile does not suit the model.
+    #[error("tile {tile}: {source}")]
+    Preprocess {
+        /// Which tile, counted from 0.
+        tile: usize,
+        /// What is wrong with it.
+        source: PreprocessError,
+    },
+    /// A tile holds NaN or infinite values.
+    #[error("tile {tile} holds values that are not finite\nhint: fill its no-data pixels, or leave the tile out")]
+    NonFiniteTile {
+        /// Which tile, counted from 0.
+        tile: usize,
+    },
+    /// The device computed NaN or infinity from finite values.
+    #[error("the embedding of tile {tile} is not finite\nhint: try another device; if it stays, the model file is unusable")]
+    NonFiniteEmbedding {
+        /// Which tile, counted from 0.
+        tile: usize,
+    },
+    /// The model has no linear head.
+    #[error("model {name:?} has no classes\nhint: export it with a linear head, or compare embeddings instead")]
+    NoHead {
+        /// The model.
+        name: String,
+    },
+    /// The device failed.
+    #[error("the device failed: {0}\nhint: try again on another device")]
+    Device(String),
+}
+
+/// One tile's answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classified {
+    /// The raw embedding, `[width]`.
+    pub embedding: Vec<f32>,
+    /// `[classes]`, summing to 1, calibrated when the model is.
+    pub probabilities: Vec<f32>,
+}
+
+/// A model on a device.
+#[derive(Debug)]
+pub struct Embedder {
+    encoder: Encoder,
+    device: Device,
+    manifest: Manifest,
+    head: Option<LinearHead>,
+    projections: Vec<Projection>,
+}
+
+impl Embedder {
+    /// Reads a model file and puts its weights on `device`.
+    ///
+    /// # Errors
+    /// When the file is damaged, from a later version, or not a model.
+    pub fn load(bytes: &[u8], device: &Device) -> Result<Self, EmbedderError> {
+        Self::from_artifact(Artifact::from_bytes(bytes)?, device)
+    }
+
+    /// Puts the weights of a model on `device`.
+    ///
+    /// # Errors
+    /// When the weights do not fit the architecture in the manifest.
+    pub fn from_artifact(artifact: Artifact, device: &Device) -> Result<Self, EmbedderError> {
+        let Artifact { manifest, encoder, head, projections } = artifact;
+        let config = manifest.encoder;
+        let blank = if manifest.folded { config.init_folded(device) } else { config.init(device) };
+        let encoder = blank.load_named(&into_map(encoder))?;
+        Ok(Self { encoder, device: device.clone(), manifest, head, projections })
+    }
+
+    /// What the model is.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Raw embeddings, one a tile, in order; not normalised ([`crate::compare`] does that where it matters). Tiles of any
+    /// size are brought to the model's by [`preprocess::fit`].
+    ///
+    /// # Shapes
+    /// n tiles `[bands, any, any]` → n × `[width]`
+    ///
+    /// # Errors
+    /// When a tile has other bands than the model or values that are not finite, or the device fails.
+    pub async fn embed(&self, tiles: &[Tile]) -> Result<Vec<Vec<f32>>, EmbedderError> {
+        let mut embeddings = Vec::with_capacity(tiles.len());
+        for (count, size) in chunks(tiles.len()) {
+            let first = embeddings.len();
+            let chunk = &tiles[first..first + count];
+            embeddings.extend(self.embed_chunk(chunk, first, size).await?);
+        }
+        Ok(embeddings)
+    }
+
+    /// Embeddings and class probabilities, one a tile, in order.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed), and when the model has no linear head.
+    pub async fn classify(&self, tiles: &[Tile]) -> Result<Vec<Classified>, EmbedderError> {
+        if self.head.is_none() {
+            return Err(EmbedderError::NoHead { name: self.manifest.name.clone() });
+        }
+        let embeddings = self.embed(tiles).await?;
+        let answer = |embedding: Vec<f32>| {
+            let probabilities = self.probabilities(&embedding).unwrap_or_default();
+            Classified { embedding, probabilities }
+        };
+        Ok(embeddings.into_iter().map(answer).collect())
+    }
+
+    /// Class probabilities of an embedding from [`embed`](Self::embed): softmax(logits / calibration temperature);
+    /// `None` when the model has no linear head.
+    #[must_use]
+    pub fn probabilities(&self, embedding: &[f32]) -> Option<Vec<f32>> {
+        let logits = self.head.as_ref()?.logits(embedding);
+        Some(softmax(&logits, self.manifest.calibration_temperature.unwrap_or(1.0)))
+    }
+
+    /// An embedding from [`embed`](Self::embed) in one of the manifest's subspaces, not normalised; `None` when the model
+    /// does not have that subspace.
+    #[must_use]
+    pub fn project(&self, embedding: &[f32], subspace: &str) -> Option<Vec<f32>> {
+        self.projections.iter().find(|projection| projection.name == subspace)?.apply(embedding)
+    }
+
+    /// The embedding of the golden tile `pattern` on this device: what an exporter puts into the manifest.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    pub async fn golden(&self, pattern: u32) -> Result<Golden, EmbedderError> {
+        let tile = golden_tile(pattern, self.manifest.bands.len(), self.manifest.input_px);
+        let embedding = self.embed(&[tile]).await?.pop().unwrap_or_default();
+        Ok(Golden { input_pattern: pattern, embedding })
+    }
+
+    /// Largest absolute difference between this device's embedding of the golden tile and the expected one; infinite
+    /// when their widths differ. Shader errors reach only a log: this is how a device is proven before it is trusted.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    pub async fn self_test(&self, golden: &Golden) -> Result<f32, EmbedderError> {
+        let found = self.golden(golden.input_pattern).await?.embedding;
+        if found.len() != golden.embedding.len() {
+            return Ok(f32::INFINITY);
+        }
+        let differences = found.iter().zip(&golden.embedding).map(|(found, expected)| (found - expected).abs());
+        Ok(differences.fold(0.0, f32::max))
+    }
+
+    /// At most `size` tiles as one batch of exactly `size`; `first` is the number of the first, for messages.
+    async fn embed_chunk(&self, tiles: &[Tile], first: usize, size: usize) -> Result<Vec<Vec<f32>>, EmbedderError> {
+        let (bands, px) = (self.manifest.bands.len(), self.manifest.input_px);
+        let width = self.manifest.embedding_width;
+        let mut values = Vec::with_capacity(size * bands * px * px);
+        for (index, tile) in tiles.iter().enumerate() {
+            let tile_number = first + index;
+            if !tile.pixels().iter().all(|value| value.is_finite()) {
+                return Err(EmbedderError::NonFiniteTile { tile: tile_number });
+            }
+            let fitted = preprocess::batch(std::slice::from_ref(tile), &self.manifest.normalisation, px)
+                .map_err(|source| EmbedderError::Preprocess { tile: tile_number, source })?;
+            values.extend(fitted);
+        }
+        values.resize(size * bands * px * px, 0.0); // padding: zeros are the mean of every band
+        let input = Tensor::<4>::from_data(TensorData::new(values, [size, bands, px, px]), &self.device);
+        let output = self.encoder.forward(input, NormMode::Running); // [size, width]
+        let failed = |error: ExecutionError| EmbedderError::Device(error.to_string());
+        let data = output.into_data_async().await.map_err(failed)?;
+        let unreadable = |error| EmbedderError::Device(format!("its answer cannot be read: {error:?}"));
+        let values = data.convert::<f32>().try_into_vec::<f32>().map_err(unreadable)?;
+        if values.len() != size * width {
+            return Err(EmbedderError::Device(format!("it gave {} values, not {size} x {width}", values.len())));
+        }
+        let embeddings: Vec<Vec<f32>> =
+            values.chunks_exact(width).take(tiles.len()).map(<[f32]>::to_vec).collect();
+        let finite = |embedding: &Vec<f32>| embedding.iter().all(|value| value.is_finite());
+        match embeddings.iter().position(|embedding| !finite(embedding)) {
+            Some(index) => Err(EmbedderError::NonFiniteEmbedding { tile: first + index }),
+            None => Ok(embeddings),
+        }
+    }
+}
+
+/// Splits `count` tiles greedily into chunks: (tiles taken, size run), the size being one of [`CHUNK_SIZES`].
+fn chunks(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    let [large, medium, single] = CHUNK_SIZES;
+    let mut rest = count;
+    std::iter::from_fn(move || {
+        let chunk = match rest {
+            0 => return None,
+            _ if rest >= large => (large, large),
+            _ if rest >= PAD_FROM => (rest.min(medium), medium),
+            _ => (single, single),
+        };
+        rest -= chunk.0;
+        Some(chunk)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunks;
+
+    #[test]
+    fn batches_are_split_into_three_sizes() {
+        let split = |count| chunks(count).collect::<Vec<_>>();
+        assert_eq!(split(0), []);
+        assert_eq!(split(1), [(1, 1)]);
+        assert_eq!(split(2), [(1, 1), (1, 1)]);
+        assert_eq!(split(5), [(5, 8)]);
+        assert_eq!(split(10), [(8, 8), (1, 1), (1, 1)]);
+        assert_eq!(split(32), [(32, 32)]);
+        assert_eq!(split(71), [(32, 32), (32, 32), (7, 8)]);
+        for count in 0..200 {
+            assert_eq!(chunks(count).map(|(taken, _)| taken).sum::<usize>(), count);
+        }
+    }
+}

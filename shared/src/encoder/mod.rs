@@ -1,0 +1,173 @@
+//! The encoder: an image tile in, one feature vector out.
+//!
+//! One residual network covers the ResNets (torchvision's structure and parameter names) and the compact family; what
+//! distinguishes them is data, in [`spec`].
+
+mod fold;
+mod layers;
+mod names;
+pub mod spec;
+
+pub use layers::{BatchNorm, Conv, NormMode};
+pub use names::{EncoderError, load_module, module_tensors};
+pub use spec::{Architecture, EncoderConfig, Stem};
+
+use burn::module::Module;
+use burn::nn::PaddingConfig2d;
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::tensor::{Device, Tensor, activation::relu};
+use spec::{BlockSpec, ConvSpec};
+
+/// A residual encoder, trainable or folded.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    conv1: Conv,
+    bn1: Option<BatchNorm>,
+    max_pool: Option<MaxPool2d>,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    layer4: Vec<Block>,
+    #[module(skip)]
+    config: EncoderConfig,
+}
+
+/// A basic (two convolutions) or bottleneck (three) residual block.
+#[derive(Module, Debug)]
+struct Block {
+    conv1: Conv,
+    bn1: Option<BatchNorm>,
+    conv2: Conv,
+    bn2: Option<BatchNorm>,
+    conv3: Option<Conv>,
+    bn3: Option<BatchNorm>,
+    downsample: Option<Downsample>,
+}
+
+/// The 1 × 1 convolution on a short cut (torchvision's `downsample.0` and `downsample.1`).
+#[derive(Module, Debug)]
+struct Downsample {
+    conv: Conv,
+    norm: Option<BatchNorm>,
+}
+
+impl EncoderConfig {
+    /// A trainable encoder whose convolutions are zero: weights are loaded into it, or drawn by the trainer.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> Encoder {
+        self.build(false, device)
+    }
+
+    /// An encoder with batch normalisation folded into its convolutions, all zero.
+    #[must_use]
+    pub fn init_folded(&self, device: &Device) -> Encoder {
+        self.build(true, device)
+    }
+
+    fn build(&self, folded: bool, device: &Device) -> Encoder {
+        let spec = self.spec();
+        let mut stages = spec
+            .stages
+            .iter()
+            .map(|blocks| blocks.iter().map(|block| Block::zeros(block, folded, device)).collect::<Vec<_>>());
+        let mut next = || stages.next().unwrap_or_default();
+        let pool = || {
+            let config = MaxPool2dConfig::new([3, 3]).with_strides([2, 2]);
+            config.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init()
+        };
+        Encoder {
+            conv1: Conv::zeros(&spec.stem, folded, device),
+            bn1: norm(&spec.stem, folded, device),
+            max_pool: spec.max_pool.then(pool),
+            layer1: next(),
+            layer2: next(),
+            layer3: next(),
+            layer4: next(),
+            config: *self,
+        }
+    }
+}
+
+impl Encoder {
+    /// What this encoder is.
+    #[must_use]
+    pub fn config(&self) -> &EncoderConfig {
+        &self.config
+    }
+
+    /// Whether batch normalisation has been folded into the convolutions.
+    #[must_use]
+    pub fn is_folded(&self) -> bool {
+        self.bn1.is_none()
+    }
+
+    /// `[n, bands, h, w]` → `[n, width]`: the global average of the last feature map.
+    ///
+    /// Tiles are normalised already (see [`crate::preprocess`]). A folded encoder has no statistics: `mode` is ignored.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<4>, mode: NormMode) -> Tensor<2> {
+        // [n, width, h', w'] → [n, width]
+        let map = self.feature_map(x, mode);
+        let [n, width, h, w] = map.dims();
+        map.reshape([n, width, h * w]).mean_dim(2).reshape([n, width])
+    }
+
+    /// `[n, bands, h, w]` → `[n, width, h', w']`: the last feature map, before pooling.
+    #[must_use]
+    pub fn feature_map(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
+        let x = relu(normalised(&self.conv1, self.bn1.as_ref(), x, mode));
+        let x = match &self.max_pool {
+            Some(pool) => pool.forward(x),
+            None => x,
+        };
+        let stages = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
+        stages.into_iter().flatten().fold(x, |x, block| block.forward(x, mode))
+    }
+}
+
+impl Block {
+    fn zeros(spec: &BlockSpec, folded: bool, device: &Device) -> Self {
+        let (conv, bn) = (
+            |index: usize| spec.convs.get(index).map(|conv| Conv::zeros(conv, folded, device)),
+            |index: usize| spec.convs.get(index).and_then(|conv| norm(conv, folded, device)),
+        );
+        Self {
+            conv1: Conv::zeros(&spec.convs[0], folded, device),
+            bn1: bn(0),
+            conv2: Conv::zeros(&spec.convs[1], folded, device),
+            bn2: bn(1),
+            conv3: conv(2),
+            bn3: bn(2),
+            downsample: spec.downsample.as_ref().map(|conv| Downsample {
+                conv: Conv::zeros(conv, folded, device),
+                norm: norm(conv, folded, device),
+            }),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
+        let shortcut = match &self.downsample {
+            Some(downsample) => normalised(&downsample.conv, downsample.norm.as_ref(), x.clone(), mode),
+            None => x.clone(),
+        };
+        let x = relu(normalised(&self.conv1, self.bn1.as_ref(), x, mode));
+        let x = normalised(&self.conv2, self.bn2.as_ref(), x, mode);
+        let x = match &self.conv3 {
+            Some(conv) => normalised(conv, self.bn3.as_ref(), relu(x), mode),
+            None => x,
+        };
+        relu(x + shortcut)
+    }
+}
+
+fn norm(conv: &ConvSpec, folded: bool, device: &Device) -> Option<BatchNorm> {
+    (!folded).then(|| BatchNorm::identity(conv.outputs, device))
+}
+
+fn normalised(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
+    let x = conv.forward(x);
+    match norm {
+        Some(norm) => norm.forward(x, mode),
+        None => x,
+    }
+}

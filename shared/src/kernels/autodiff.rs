@@ -1,0 +1,205 @@
+//! The gradients of the CPU kernels, registered as single operations in Burn's autodiff graph.
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
+
+use super::cpu::normalisation;
+use super::flex::{
+    Extra, TileKernels, Values, all_single, conv_gradients, conv_shape, dense, norm_shape, slice, tensor,
+};
+
+type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
+
+/// What a convolution keeps for its gradients: the nodes of `x` and `weight`, stride and padding.
+type ConvState = (NodeId, NodeId, [usize; 2], [usize; 2]);
+
+#[derive(Debug)]
+struct ConvBackward;
+
+impl ConvBackward {
+    fn run<const N: usize>(ops: Ops<ConvState, N>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        let (x, weight, stride, padding) = ops.state;
+        let x = checkpointer.retrieve_node_output::<Values>(x);
+        let weight = checkpointer.retrieve_node_output::<Values>(weight);
+        let wanted = [0, 1, 2].map(|index| ops.parents.get(index).is_some_and(Option::is_some));
+        let found = conv_gradients(&x, &weight, &gradient, stride, padding, wanted);
+        for (parent, value) in ops.parents.into_iter().zip([found.x, found.weight, found.bias]) {
+            if let (Some(node), Some(value)) = (parent, value) {
+                gradients.register::<Flex>(node.id, value);
+            }
+        }
+    }
+}
+
+impl Backward<Flex, 2> for ConvBackward {
+    type State = ConvState;
+
+    fn backward(self, ops: Ops<ConvState, 2>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        Self::run(ops, gradients, checkpointer);
+    }
+}
+
+impl Backward<Flex, 3> for ConvBackward {
+    type State = ConvState;
+
+    fn backward(self, ops: Ops<ConvState, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        Self::run(ops, gradients, checkpointer);
+    }
+}
+
+/// What a batch normalisation keeps: the nodes of `x` and `gamma`, mean, variance, the output when it was rectified,
+/// and epsilon.
+type NormState = (NodeId, NodeId, Values, Values, Option<Values>, f64);
+
+#[derive(Debug)]
+struct NormBackward;
+
+impl NormBackward {
+    fn run<const N: usize>(ops: Ops<NormState, N>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        let (x, gamma, mean, variance, rectified, epsilon) = ops.state;
+        let x = checkpointer.retrieve_node_output::<Values>(x);
+        let gamma = checkpointer.retrieve_node_output::<Values>(gamma);
+        let dims: [usize; 4] = x.shape().dims();
+        let (x, gamma, dense_gradient) = (dense(&x), dense(&gamma), dense(&gradient));
+        let saved = normalisation::Saved {
+            x: slice(&x),
+            gamma: slice(&gamma),
+            mean: slice(&mean),
+            variance: slice(&variance),
+            rectified: rectified.as_ref().map(slice),
+            epsilon,
+        };
+        let shape = norm_shape(&x);
+        let found = normalisation::backward(shape, &saved, slice(&dense_gradient));
+        let channels = [shape.channels];
+        let residual = found.residual.map_or(gradient, |values| tensor(values, dims));
+        let found = [tensor(found.x, dims), tensor(found.gamma, channels), tensor(found.beta, channels), residual];
+        for (parent, value) in ops.parents.into_iter().zip(found) {
+            if let Some(node) = parent {
+                gradients.register::<Flex>(node.id, value);
+            }
+        }
+    }
+}
+
+impl Backward<Flex, 3> for NormBackward {
+    type State = NormState;
+
+    fn backward(self, ops: Ops<NormState, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        Self::run(ops, gradients, checkpointer);
+    }
+}
+
+impl Backward<Flex, 4> for NormBackward {
+    type State = NormState;
+
+    fn backward(self, ops: Ops<NormState, 4>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        Self::run(ops, gradients, checkpointer);
+    }
+}
+
+/// Registers an operation on the given tensors: `$state` is evaluated (with `$prep` to checkpoint through) only when
+/// a gradient will be asked for.
+macro_rules! register {
+    ($backward:ident, $strategy:ty, [$($parent:expr),+], |$prep:ident| $state:expr, $output:expr) => {
+        match $backward.prepare::<$strategy>([$($parent.node()),+]).compute_bound().stateful() {
+            OpsKind::Tracked(mut $prep) => {
+                let state = $state;
+                $prep.finish(state, $output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish($output),
+        }
+    };
+}
+
+impl<C: CheckpointStrategy> TileKernels for Autodiff<Flex, C> {
+    fn tile_conv2d(
+        x: Tracked<C>,
+        weight: Tracked<C>,
+        bias: Extra<Self>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> Tracked<C> {
+        let bias = bias.into_option();
+        let parts = [Some(&x), Some(&weight), bias.as_ref()];
+        let single = parts.into_iter().flatten().all(|part| all_single(&[part.primitive()]));
+        if !single || conv_shape(x.primitive(), weight.primitive(), stride, padding).is_none() {
+            return Self::conv2d(x, weight, bias, ConvOptions::new(stride, padding, [1, 1], 1));
+        }
+        let primitive = |tensor: &Tracked<C>| tensor.primitive().clone();
+        let plain_bias = Extra::from_option(bias.as_ref().map(primitive));
+        let output = Flex::tile_conv2d(primitive(&x), primitive(&weight), plain_bias, stride, padding);
+        match bias {
+            Some(bias) => register!(
+                ConvBackward,
+                C,
+                [x, weight, bias],
+                |prep| (prep.checkpoint(&x), prep.checkpoint(&weight), stride, padding),
+                output
+            ),
+            None => register!(
+                ConvBackward,
+                C,
+                [x, weight],
+                |prep| (prep.checkpoint(&x), prep.checkpoint(&weight), stride, padding),
+                output
+            ),
+        }
+    }
+
+    fn tile_batch_norm(
+        x: Tracked<C>,
+        gamma: Tracked<C>,
+        beta: Tracked<C>,
+        residual: Extra<Self>,
+        relu: bool,
+        epsilon: f64,
+    ) -> (Tracked<C>, Tracked<C>, Tracked<C>) {
+        let residual = residual.into_option();
+        let parts = [Some(&x), Some(&gamma), Some(&beta), residual.as_ref()];
+        if !parts.into_iter().flatten().all(|part| all_single(&[part.primitive()])) {
+            let result = Self::batch_norm_train(x, gamma, beta, epsilon);
+            let sum = match residual {
+                Some(residual) => Self::float_add(result.output, residual),
+                None => result.output,
+            };
+            let output = if relu { Self::relu(sum) } else { sum };
+            return (output, result.mean, result.variance);
+        }
+        let primitive = |tensor: &Tracked<C>| tensor.primitive().clone();
+        let (output, mean, variance) = Flex::tile_batch_norm(
+            primitive(&x),
+            primitive(&gamma),
+            primitive(&beta),
+            Extra::from_option(residual.as_ref().map(primitive)),
+            relu,
+            epsilon,
+        );
+        let rectified = relu.then(|| output.clone());
+        let (kept_mean, kept_variance) = (mean.clone(), variance.clone());
+        let output = match residual {
+            Some(residual) => register!(
+                NormBackward,
+                C,
+                [x, gamma, beta, residual],
+                |prep| (prep.checkpoint(&x), prep.checkpoint(&gamma), kept_mean, kept_variance, rectified, epsilon),
+                output
+            ),
+            None => register!(
+                NormBackward,
+                C,
+                [x, gamma, beta],
+                |prep| (prep.checkpoint(&x), prep.checkpoint(&gamma), kept_mean, kept_variance, rectified, epsilon),
+                output
+            ),
+        };
+        (output, Self::from_inner(mean), Self::from_inner(variance))
+    }
+}

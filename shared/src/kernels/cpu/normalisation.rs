@@ -1,0 +1,166 @@
+//! Batch normalisation with the statistics of the batch, fused with what follows it in a residual network: the
+//! addition of the short cut and the ReLU. Two passes over a channel forward, two backward, while it is in the cache.
+
+use super::lanes::{Affine, Kernels, Slope};
+use super::threads::{Output, for_each};
+
+/// Images, channels, and elements per plane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NormShape {
+    pub n: usize,
+    pub channels: usize,
+    pub plane: usize,
+}
+
+impl NormShape {
+    fn len(self) -> usize {
+        self.n * self.channels * self.plane
+    }
+
+    /// Where the planes of a channel lie.
+    fn planes(self, channel: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+        (0..self.n).map(move |image| {
+            let start = (image * self.channels + channel) * self.plane;
+            start..start + self.plane
+        })
+    }
+}
+
+/// The forward pass' results: output `[n, c, …]`, mean `[c]`, biased variance `[c]`.
+pub(in crate::kernels) struct Forward {
+    pub output: Vec<f32>,
+    pub mean: Vec<f32>,
+    pub variance: Vec<f32>,
+}
+
+/// `relu?((x - mean) / √(variance + epsilon) · gamma + beta + residual?)`
+pub(in crate::kernels) fn forward(
+    shape: NormShape,
+    x: &[f32],
+    gamma: &[f32],
+    beta: &[f32],
+    residual: Option<&[f32]>,
+    relu: bool,
+    epsilon: f64,
+) -> Forward {
+    let planes = Kernels::get().planes;
+    let (output, target) = Output::reserve(shape.len());
+    let (mut mean, mut variance) = (vec![0.0; shape.channels], vec![0.0; shape.channels]);
+    let (means, variances) = (Output::of(&mut mean), Output::of(&mut variance));
+    let count = (shape.n * shape.plane) as f64;
+    for_each(shape.channels, |channel| {
+        // Around one of its own values, a channel's squares lose no digits however far it is from zero.
+        let around = x.get(channel * shape.plane).copied().unwrap_or(0.0);
+        let mut sums = [0.0; 2];
+        for range in shape.planes(channel) {
+            // SAFETY: `Kernels::get` returned loops that this machine can run.
+            let [first, second] = unsafe { (planes.moments)(&x[range], around) };
+            sums = [sums[0] + first, sums[1] + second];
+        }
+        let distance = sums[0] / count;
+        let mean = f64::from(around) + distance;
+        let variance = (sums[1] / count - distance * distance).max(0.0);
+        let affine = Affine {
+            mean: mean as f32,
+            scale: (f64::from(gamma[channel]) / (variance + epsilon).sqrt()) as f32,
+            shift: beta[channel],
+            relu,
+        };
+        for range in shape.planes(channel) {
+            let residual = residual.map(|residual| &residual[range.clone()]);
+            // SAFETY: this plane is written by this piece of work alone; loops as above.
+            unsafe {
+                let to = std::slice::from_raw_parts_mut(target.at(range.start), shape.plane);
+                (planes.normalise)(&x[range], residual, affine, to);
+            }
+        }
+        // SAFETY: each channel is written once.
+        unsafe {
+            *means.at(channel) = mean as f32;
+            *variances.at(channel) = variance as f32;
+        }
+    });
+    // SAFETY: every plane of every channel was written.
+    let output = unsafe { Output::finish(output, shape.len()) };
+    Forward { output, mean, variance }
+}
+
+/// What the backward pass needs to know of the forward pass.
+pub(in crate::kernels) struct Saved<'a> {
+    pub x: &'a [f32],
+    pub gamma: &'a [f32],
+    pub mean: &'a [f32],
+    pub variance: &'a [f32],
+    /// The output, when it went through the ReLU.
+    pub rectified: Option<&'a [f32]>,
+    pub epsilon: f64,
+}
+
+/// Gradients: of `x`, `gamma`, `beta`, and of the residual when there was a ReLU (without one it is the output's).
+pub(in crate::kernels) struct Gradients {
+    pub x: Vec<f32>,
+    pub gamma: Vec<f32>,
+    pub beta: Vec<f32>,
+    pub residual: Option<Vec<f32>>,
+}
+
+/// The gradients of [`forward`], from that of its output.
+pub(in crate::kernels) fn backward(shape: NormShape, saved: &Saved, gradient: &[f32]) -> Gradients {
+    let planes = Kernels::get().planes;
+    let (result, target) = Output::reserve(shape.len());
+    let (mut gamma, mut beta) = (vec![0.0; shape.channels], vec![0.0; shape.channels]);
+    let (gammas, betas) = (Output::of(&mut gamma), Output::of(&mut beta));
+    let masked = saved.rectified.map(|_| Output::reserve(shape.len()));
+    let masked_target = masked.as_ref().map(|(_, target)| *target);
+    let count = (shape.n * shape.plane) as f64;
+    for_each(shape.channels, |channel| {
+        let mean = saved.mean[channel];
+        // The plane's gradient before the ReLU.
+        let before = |range: std::ops::Range<usize>| match masked_target {
+            // SAFETY: written below, in the first pass, by this same piece of work.
+            Some(masked) => unsafe { std::slice::from_raw_parts(masked.at(range.start), shape.plane) },
+            None => &gradient[range],
+        };
+        let mut sums = [0.0; 2];
+        for range in shape.planes(channel) {
+            if let (Some(masked), Some(output)) = (masked_target, saved.rectified) {
+                // SAFETY: this plane is written by this piece of work alone.
+                unsafe {
+                    let to = std::slice::from_raw_parts_mut(masked.at(range.start), shape.plane);
+                    (planes.mask)(&gradient[range.clone()], &output[range.clone()], to);
+                }
+            }
+            // SAFETY: `Kernels::get` returned loops that this machine can run.
+            let [first, second] = unsafe { (planes.gradient_sums)(before(range.clone()), &saved.x[range], mean) };
+            sums = [sums[0] + first, sums[1] + second];
+        }
+        let precision = 1.0 / (f64::from(saved.variance[channel]) + saved.epsilon);
+        let slope = Slope {
+            mean,
+            scale: (f64::from(saved.gamma[channel]) * precision.sqrt()) as f32,
+            offset: (sums[0] / count) as f32,
+            slope: (sums[1] / count * precision) as f32,
+        };
+        for range in shape.planes(channel) {
+            // SAFETY: this plane is written by this piece of work alone; loops as above.
+            unsafe {
+                let to = std::slice::from_raw_parts_mut(target.at(range.start), shape.plane);
+                (planes.input_gradient)(before(range.clone()), &saved.x[range], slope, to);
+            }
+        }
+        // SAFETY: each channel is written once.
+        unsafe {
+            *gammas.at(channel) = (sums[1] * precision.sqrt()) as f32;
+            *betas.at(channel) = sums[0] as f32;
+        }
+    });
+    // SAFETY: every plane of every channel was written, in the mask too where there is one.
+    unsafe {
+        Gradients {
+            x: Output::finish(result, shape.len()),
+            gamma,
+            beta,
+            residual: masked.map(|(masked, _)| Output::finish(masked, shape.len())),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The way from tensors to the CPU kernels and back: a Burn backend extension of the `flex` backend.
+
+use burn::backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, Flex, TensorMetadata, backend_extension};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+use super::BatchNorm;
+use super::cpu::{ConvShape, NormShape, convolution, normalisation, weight_gradient};
+
+/// A tensor that may be left out, in a form that Burn can pass between backends.
+#[derive(ExtensionType)]
+pub(super) enum Extra<B: Backend> {
+    Given(FloatTensor<B>),
+    Absent,
+}
+
+impl<B: Backend> Extra<B> {
+    pub(super) fn from_option(tensor: Option<FloatTensor<B>>) -> Self {
+        tensor.map_or(Self::Absent, Self::Given)
+    }
+
+    pub(super) fn into_option(self) -> Option<FloatTensor<B>> {
+        match self {
+            Self::Given(tensor) => Some(tensor),
+            Self::Absent => None,
+        }
+    }
+}
+
+/// What `flex` can do beyond Burn's own operations; the autodiff side is in `autodiff.rs`.
+#[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
+pub(super) trait TileKernels: Backend {
+    /// See [`super::conv2d`].
+    fn tile_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Extra<Self>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> FloatTensor<Self>;
+
+    /// Output, mean and variance; see [`super::batch_norm_relu_train`].
+    fn tile_batch_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        #[extension_type] residual: Extra<Self>,
+        relu: bool,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+}
+
+/// Whether tensors on `device` are computed here.
+pub(super) fn has_kernels(device: &Device) -> bool {
+    match device.as_dispatch() {
+        DispatchDevice::Flex(_) => true,
+        #[cfg(feature = "autodiff")]
+        DispatchDevice::Autodiff(_) => matches!(device.clone().without_autodiff().as_dispatch(), DispatchDevice::Flex(_)),
+        #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
+        _ => false,
+    }
+}
+
+fn extra<const D: usize>(tensor: Option<Tensor<D>>) -> Extra<Dispatch> {
+    Extra::from_option(tensor.map(Tensor::into_dispatch))
+}
+
+pub(super) fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::tile_conv2d(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        extra(bias),
+        stride,
+        padding,
+    ))
+}
+
+pub(super) fn batch_norm(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    residual: Option<Tensor<4>>,
+    relu: bool,
+    epsilon: f64,
+) -> BatchNorm {
+    let (output, mean, variance) = Dispatch::tile_batch_norm(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        extra(residual),
+        relu,
+        epsilon,
+    );
+    BatchNorm {
+        output: Tensor::from_dispatch(output),
+        mean: Tensor::from_dispatch(mean),
+        variance: Tensor::from_dispatch(variance),
+    }
+}
+
+/// The `flex` backend's tensor.
+pub(super) type Values = FloatTensor<Flex>;
+
+/// A tensor in the order its shape says, without gaps.
+pub(super) fn dense(tensor: &Values) -> Values {
+    tensor.to_contiguous()
+}
+
+/// The values of a [`dense`] single-precision tensor.
+pub(super) fn slice(tensor: &Values) -> &[f32] {
+    tensor.as_slice::<f32>().expect("a dense single-precision tensor")
+}
+
+/// A tensor of these values.
+pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Values {
+    Values::from_data(TensorData::new(values, shape))
+}
+
+pub(super) fn all_single(tensors: &[&Values]) -> bool {
+    tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
+}
+
+/// The sizes of a convolution of these tensors and of its output; `None` when the kernel does not fit.
+pub(super) fn conv_shape(
+    x: &Values,
+    weight: &Values,
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Option<(ConvShape, [usize; 2])> {
+    let [n, ci, height, width] = x.shape().dims();
+    let [co, channels, rows, columns] = weight.shape().dims();
+    let shape = ConvShape { n, ci, size: [height, width], co, kernel: [rows, columns], stride, padding };
+    let output = shape.output_size()?;
+    (channels == ci).then_some((shape, output))
+}
+
+/// The sizes of a batch normalisation of `x`.
+pub(super) fn norm_shape(x: &Values) -> NormShape {
+    let [n, channels, height, width] = x.shape().dims();
+    NormShape { n, channels, plane: height * width }
+}
+
+impl TileKernels for Flex {
+    fn tile_conv2d(
+        x: Values,
+        weight: Values,
+        bias: Extra<Self>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> Values {
+        let bias = bias.into_option();
+        let single = all_single(&[&x, &weight]) && bias.as_ref().is_none_or(|bias| all_single(&[bias]));
+        let Some((shape, output)) = conv_shape(&x, &weight, stride, padding).filter(|_| single) else {
+            return Flex::conv2d(x, weight, bias, ConvOptions::new(stride, padding, [1, 1], 1));
+        };
+        let (x, weight, bias) = (dense(&x), dense(&weight), bias.as_ref().map(dense));
+        let values = convolution::forward(&shape, output, slice(&x), slice(&weight), bias.as_ref().map(slice));
+        tensor(values, [shape.n, shape.co, output[0], output[1]])
+    }
+
+    fn tile_batch_norm(
+        x: Values,
+        gamma: Values,
+        beta: Values,
+        residual: Extra<Self>,
+        relu: bool,
+        epsilon: f64,
+    ) -> (Values, Values, Values) {
+        let residual = residual.into_option();
+        let single = all_single(&[&x, &gamma, &beta]) && residual.as_ref().is_none_or(|extra| all_single(&[extra]));
+        if !single {
+            let result = Flex::batch_norm_train(x, gamma, beta, epsilon);
+            let sum = match residual {
+                Some(residual) => Flex::float_add(result.output, residual),
+                None => result.output,
+            };
+            let output = if relu { Flex::relu(sum) } else { sum };
+            return (output, result.mean, result.variance);
+        }
+        let shape = norm_shape(&x);
+        let dims: [usize; 4] = x.shape().dims();
+        let (x, gamma, beta, residual) = (dense(&x), dense(&gamma), dense(&beta), residual.as_ref().map(dense));
+        let result = normalisation::forward(
+            shape,
+            slice(&x),
+            slice(&gamma),
+            slice(&beta),
+            residual.as_ref().map(slice),
+            relu,
+            epsilon,
+        );
+        let channels = [shape.channels];
+        (tensor(result.output, dims), tensor(result.mean, channels), tensor(result.variance, channels))
+    }
+}
+
+/// Gradients of a convolution, each computed only when asked for.
+#[cfg_attr(not(feature = "autodiff"), expect(dead_code, reason = "gradients exist with autodiff only"))]
+pub(super) struct ConvGradients {
+    pub x: Option<Values>,
+    pub weight: Option<Values>,
+    pub bias: Option<Values>,
+}
+
+#[cfg_attr(not(feature = "autodiff"), expect(dead_code, reason = "gradients exist with autodiff only"))]
+pub(super) fn conv_gradients(
+    x: &Values,
+    weight: &Values,
+    gradient: &Values,
+    stride: [usize; 2],
+    padding: [usize; 2],
+    wanted: [bool; 3],
+) -> ConvGradients {
+    let (x, weight, gradient) = (dense(x), dense(weight), dense(gradient));
+    let (shape, output) = conv_shape(&x, &weight, stride, padding).expect("sizes that the forward pass accepted");
+    let [dx, dw, db] = wanted;
+    ConvGradients {
+        x: dx.then(|| {
+            let values = convolution::input_gradient(&shape, output, slice(&weight), slice(&gradient));
+            tensor(values, [shape.n, shape.ci, shape.size[0], shape.size[1]])
+        }),
+        weight: dw.then(|| {
+            let values = weight_gradient::weight_gradient(&shape, output, slice(&x), slice(&gradient));
+            tensor(values, [shape.co, shape.ci, shape.kernel[0], shape.kernel[1]])
+        }),
+        bias: db.then(|| {
+            tensor(weight_gradient::bias_gradient(&shape, output, slice(&gradient)), [shape.co])
+        }),
+    }
+}

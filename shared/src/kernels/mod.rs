@@ -1,0 +1,85 @@
+//! Convolution and batch normalisation: our own on the CPU, Burn's on every other device.
+//!
+//! Burn's CPU backend multiplies image by image and builds batch normalisation from a dozen passes over memory; a
+//! training step spends nearly all its time there. The CPU versions here ([`cpu`]) replace both, forward and backward.
+//! They are chosen per call, by where the tensor lives: `flex` in single precision takes them, everything else
+//! (GPUs, the browser's WebGPU, other precisions) takes Burn's operation of the same name.
+
+#[cfg(all(feature = "flex", feature = "autodiff"))]
+mod autodiff;
+#[cfg(feature = "flex")]
+mod cpu;
+#[cfg(feature = "flex")]
+mod flex;
+
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Tensor, activation};
+
+/// Output and batch statistics of [`batch_norm_train`].
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    /// The normalised input, `[n, c, h, w]`.
+    pub output: Tensor<4>,
+    /// The batch mean, `[c]`, without gradient.
+    pub mean: Tensor<1>,
+    /// The biased batch variance without epsilon, `[c]`, without gradient.
+    pub variance: Tensor<1>,
+}
+
+/// 2-D convolution without dilation or groups.
+///
+/// # Shapes
+/// `x` `[n, ci, h, w]`, `weight` `[co, ci, kh, kw]`, `bias` `[co]` → `[n, co, oh, ow]`.
+#[must_use]
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if flex::has_kernels(&x.device()) {
+        return flex::conv2d(x, weight, bias, stride, padding);
+    }
+    burn::tensor::module::conv2d(x, weight, bias, ConvOptions::new(stride, padding, [1, 1], 1))
+}
+
+/// Batch normalisation with the statistics of the batch.
+///
+/// # Shapes
+/// `x` `[n, c, h, w]`, `gamma` and `beta` `[c]` → `[n, c, h, w]`.
+#[must_use]
+pub fn batch_norm_train(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> BatchNorm {
+    #[cfg(feature = "flex")]
+    if flex::has_kernels(&x.device()) {
+        return flex::batch_norm(x, gamma, beta, None, false, epsilon);
+    }
+    let result = burn::tensor::module::batch_norm_train(x, gamma, beta, epsilon);
+    BatchNorm { output: result.output, mean: result.mean, variance: result.variance }
+}
+
+/// `relu(batch_norm_train(x) + residual)` in one operation: what ends a residual block, and without `residual` what
+/// stands between its convolutions. On the CPU it saves several passes over memory in both directions.
+///
+/// # Shapes
+/// As [`batch_norm_train`]; `residual` is `[n, c, h, w]`.
+#[must_use]
+pub fn batch_norm_relu_train(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    residual: Option<Tensor<4>>,
+    epsilon: f64,
+) -> BatchNorm {
+    #[cfg(feature = "flex")]
+    if flex::has_kernels(&x.device()) {
+        return flex::batch_norm(x, gamma, beta, residual, true, epsilon);
+    }
+    let result = batch_norm_train(x, gamma, beta, epsilon);
+    let sum = match residual {
+        Some(residual) => result.output + residual,
+        None => result.output,
+    };
+    BatchNorm { output: activation::relu(sum), ..result }
+}

@@ -1,0 +1,340 @@
+//! The CPU kernels against slow double-precision loops, against Burn's own operations, and against themselves on
+//! other numbers of threads.
+#![cfg(all(feature = "flex", feature = "autodiff"))]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use shared::kernels::{batch_norm_relu_train, batch_norm_train, conv2d};
+
+/// Rounding of sums of some thousand single-precision products of numbers around 0.3, relative to the largest result.
+const TOLERANCE: f64 = 1e-5;
+
+/// Numbers between -0.5 and 0.5 that look random and are the same everywhere.
+fn noise(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().to_vec::<f32>().unwrap()
+}
+
+fn assert_close(found: &[f32], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}: length");
+    let largest = expected.iter().fold(1e-3f64, |largest, value| largest.max(value.abs()));
+    for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(found) - expected).abs() / largest;
+        assert!(error <= TOLERANCE, "{what}: element {index} is {found} instead of {expected}");
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    n: usize,
+    ci: usize,
+    size: [usize; 2],
+    co: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+}
+
+impl Case {
+    fn output(&self) -> [usize; 2] {
+        [0, 1].map(|axis| (self.size[axis] + 2 * self.padding[axis] - self.kernel[axis]) / self.stride[axis] + 1)
+    }
+
+    fn x(&self) -> [usize; 4] {
+        [self.n, self.ci, self.size[0], self.size[1]]
+    }
+
+    fn weight(&self) -> [usize; 4] {
+        [self.co, self.ci, self.kernel[0], self.kernel[1]]
+    }
+
+    fn y(&self) -> [usize; 4] {
+        [self.n, self.co, self.output()[0], self.output()[1]]
+    }
+}
+
+fn square(n: usize, [ci, co]: [usize; 2], size: [usize; 2], [kernel, stride, padding]: [usize; 3]) -> Case {
+    Case { n, ci, size, co, kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
+}
+
+/// Kernels 1, 3 and 7, strides 1 and 2, paddings 0, 1 and 3, odd sizes, 1 … 33 images, 1 … 70 channels; several pieces
+/// of work per image and several images per piece; more kernel than image.
+fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        square(1, [1, 1], [5, 5], [3, 1, 1]),
+        square(2, [3, 5], [9, 7], [3, 2, 1]),
+        square(3, [16, 32], [8, 8], [3, 1, 1]),
+        square(33, [4, 70], [4, 4], [3, 2, 1]),
+        square(2, [70, 33], [6, 5], [1, 1, 0]),
+        square(2, [7, 9], [11, 13], [7, 2, 3]),
+        square(5, [32, 48], [2, 2], [3, 1, 1]),
+        square(4, [17, 16], [7, 7], [1, 2, 0]),
+        square(2, [8, 8], [1, 1], [3, 1, 1]),
+        square(1, [3, 20], [40, 33], [7, 1, 3]),
+        square(2, [5, 6], [8, 8], [3, 2, 0]),
+        square(3, [9, 64], [10, 10], [3, 1, 0]),
+        square(1, [2, 2], [3, 3], [3, 3, 3]),
+        square(17, [12, 24], [16, 16], [3, 2, 1]),
+        square(1, [40, 40], [24, 24], [3, 1, 1]),
+    ];
+    let uneven = Case { n: 2, ci: 3, size: [6, 9], co: 4, kernel: [3, 1], stride: [1, 2], padding: [1, 0] };
+    cases.push(uneven);
+    cases.push(Case { kernel: [1, 5], stride: [3, 1], padding: [0, 2], ..uneven });
+    cases
+}
+
+/// Output and gradients of `x`, `weight`, bias for the output gradient `gradient`.
+struct Reference {
+    y: Vec<f64>,
+    x: Vec<f64>,
+    weight: Vec<f64>,
+    bias: Vec<f64>,
+}
+
+/// The definition of a convolution and of its derivatives, one product at a time.
+fn reference(case: &Case, x: &[f32], weight: &[f32], bias: &[f32], gradient: &[f32]) -> Reference {
+    let [rows, columns] = case.output();
+    let mut result = Reference {
+        y: vec![0.0; gradient.len()],
+        x: vec![0.0; x.len()],
+        weight: vec![0.0; weight.len()],
+        bias: vec![0.0; bias.len()],
+    };
+    for (at, y) in result.y.iter_mut().enumerate() {
+        let (column, row) = (at % columns, at / columns % rows);
+        let (co, image) = (at / (columns * rows) % case.co, at / (columns * rows * case.co));
+        *y = f64::from(bias[co]);
+        result.bias[co] += f64::from(gradient[at]);
+        for index in 0..case.ci * case.kernel[0] * case.kernel[1] {
+            let (k, j) = (index % case.kernel[1], index / case.kernel[1] % case.kernel[0]);
+            let ci = index / (case.kernel[0] * case.kernel[1]);
+            let from_row = (row * case.stride[0] + j).checked_sub(case.padding[0]).filter(|&row| row < case.size[0]);
+            let from_column =
+                (column * case.stride[1] + k).checked_sub(case.padding[1]).filter(|&column| column < case.size[1]);
+            let (Some(from_row), Some(from_column)) = (from_row, from_column) else { continue };
+            let from = ((image * case.ci + ci) * case.size[0] + from_row) * case.size[1] + from_column;
+            let element = co * case.ci * case.kernel[0] * case.kernel[1] + index;
+            *y += f64::from(x[from]) * f64::from(weight[element]);
+            result.x[from] += f64::from(gradient[at]) * f64::from(weight[element]);
+            result.weight[element] += f64::from(gradient[at]) * f64::from(x[from]);
+        }
+    }
+    result
+}
+
+/// Output and gradients as the kernels (or Burn) compute them.
+fn computed(case: &Case, own: bool, x: &[f32], weight: &[f32], bias: &[f32], gradient: &[f32]) -> [Vec<f32>; 4] {
+    let device = Device::flex().autodiff();
+    let x = tensor(x, case.x(), &device).require_grad();
+    let weight = tensor(weight, case.weight(), &device).require_grad();
+    let bias = tensor(bias, [case.co], &device).require_grad();
+    let y = if own {
+        conv2d(x.clone(), weight.clone(), Some(bias.clone()), case.stride, case.padding)
+    } else {
+        let options = ConvOptions::new(case.stride, case.padding, [1, 1], 1);
+        burn::tensor::module::conv2d(x.clone(), weight.clone(), Some(bias.clone()), options)
+    };
+    let gradients = (y.clone() * tensor(gradient, case.y(), &device)).sum().backward();
+    [
+        values(y),
+        values(x.grad(&gradients).unwrap()),
+        values(weight.grad(&gradients).unwrap()),
+        values(bias.grad(&gradients).unwrap()),
+    ]
+}
+
+fn inputs(case: &Case) -> [Vec<f32>; 4] {
+    let len = |shape: [usize; 4]| shape.iter().product();
+    [noise(len(case.x()), 1), noise(len(case.weight()), 2), noise(case.co, 3), noise(len(case.y()), 4)]
+}
+
+#[test]
+fn convolution_and_its_gradients_match_the_definition() {
+    for case in cases() {
+        let [x, weight, bias, gradient] = inputs(&case);
+        let expected = reference(&case, &x, &weight, &bias, &gradient);
+        let [y, dx, dw, db] = computed(&case, true, &x, &weight, &bias, &gradient);
+        assert_close(&y, &expected.y, &format!("output of {case:?}"));
+        assert_close(&dx, &expected.x, &format!("input gradient of {case:?}"));
+        assert_close(&dw, &expected.weight, &format!("weight gradient of {case:?}"));
+        assert_close(&db, &expected.bias, &format!("bias gradient of {case:?}"));
+    }
+}
+
+#[test]
+fn convolution_matches_burns_own() {
+    for case in cases() {
+        let [x, weight, bias, gradient] = inputs(&case);
+        let own = computed(&case, true, &x, &weight, &bias, &gradient);
+        let burns = computed(&case, false, &x, &weight, &bias, &gradient);
+        for (index, (own, burns)) in own.iter().zip(burns).enumerate() {
+            let burns: Vec<f64> = burns.into_iter().map(f64::from).collect();
+            assert_close(own, &burns, &format!("result {index} of {case:?}"));
+        }
+    }
+}
+
+#[test]
+fn results_are_the_same_bits_on_any_number_of_threads() {
+    let cases = [square(33, [16, 48], [9, 9], [3, 1, 1]), square(9, [3, 32], [32, 32], [7, 2, 3]), square(64, [64, 64], [4, 4], [3, 2, 1])];
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut all = Vec::new();
+            for case in &cases {
+                let [x, weight, bias, gradient] = inputs(case);
+                all.extend(computed(case, true, &x, &weight, &bias, &gradient));
+                all.extend(normalised(case.n, case.ci, case.size, true, &x));
+            }
+            all.into_iter().flatten().map(f32::to_bits).collect::<Vec<_>>()
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2), "two threads");
+    assert_eq!(one, run(5), "five threads");
+}
+
+#[test]
+fn tensors_that_are_not_dense_and_other_precisions_work() {
+    let device = Device::flex();
+    let case = square(2, [3, 5], [6, 8], [3, 1, 1]);
+    let [x, weight, bias, gradient] = inputs(&case);
+    let expected = reference(&case, &x, &weight, &bias, &gradient).y;
+    // Stored as [n, w, h, c] and seen through a permutation.
+    let stored = values(tensor(&x, case.x(), &device).permute([0, 3, 2, 1]));
+    let seen = tensor(&stored, [2, 8, 6, 3], &device).permute([0, 3, 2, 1]);
+    let [weight, bias] = [tensor(&weight, case.weight(), &device), tensor(&bias, [5], &device).reshape([5, 1, 1, 1])];
+    let bias = bias.reshape([5]);
+    let y = conv2d(seen.clone(), weight.clone(), Some(bias.clone()), case.stride, case.padding);
+    assert_close(&values(y), &expected, "permuted input");
+    let double = burn::tensor::FloatDType::F64;
+    let y = conv2d(seen.cast(double), weight.cast(double), Some(bias.cast(double)), case.stride, case.padding);
+    assert_close(&y.into_data().convert::<f32>().to_vec::<f32>().unwrap(), &expected, "double precision");
+}
+
+/// Output, mean, variance, and gradients of `x`, γ, β, and the residual of the fused operation.
+fn normalised(n: usize, channels: usize, size: [usize; 2], fused: bool, x: &[f32]) -> Vec<Vec<f32>> {
+    let device = Device::flex().autodiff();
+    let shape = [n, channels, size[0], size[1]];
+    let x = tensor(x, shape, &device).require_grad();
+    let gamma = tensor(&noise(channels, 11), [channels], &device).require_grad();
+    let beta = tensor(&noise(channels, 12), [channels], &device).require_grad();
+    let extra = tensor(&noise(shape.iter().product(), 13), shape, &device).require_grad();
+    let result = if fused {
+        batch_norm_relu_train(x.clone(), gamma.clone(), beta.clone(), Some(extra.clone()), 1e-5)
+    } else {
+        batch_norm_train(x.clone(), gamma.clone(), beta.clone(), 1e-5)
+    };
+    let output = result.output.clone();
+    let gradient = tensor(&noise(shape.iter().product(), 14), shape, &device);
+    let gradients = (output.clone() * gradient).sum().backward();
+    let mut all = vec![values(output), values(result.mean), values(result.variance)];
+    all.extend([x.grad(&gradients).map(values).unwrap()]);
+    all.extend([gamma.grad(&gradients).map(values).unwrap(), beta.grad(&gradients).map(values).unwrap()]);
+    all.extend(extra.grad(&gradients).map(values));
+    all
+}
+
+/// The same from the definition, in double precision.
+fn reference_norm(n: usize, channels: usize, plane: usize, fused: bool, x: &[f32]) -> Vec<Vec<f64>> {
+    let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
+    let (gamma, beta) = (wide(noise(channels, 11)), wide(noise(channels, 12)));
+    let (extra, incoming) = (wide(noise(x.len(), 13)), wide(noise(x.len(), 14)));
+    let x = wide(x.to_vec());
+    let count = (n * plane) as f64;
+    let mut output = vec![0.0; x.len()];
+    let (mut dx, mut residual) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+    let (mut means, mut variances) = (vec![0.0; channels], vec![0.0; channels]);
+    let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
+    for c in 0..channels {
+        let members: Vec<usize> = (0..x.len()).filter(|at| at / plane % channels == c).collect();
+        let mean = members.iter().map(|&at| x[at]).sum::<f64>() / count;
+        let variance = members.iter().map(|&at| (x[at] - mean).powi(2)).sum::<f64>() / count;
+        let inverse = 1.0 / (variance + 1e-5).sqrt();
+        let scaled = |at: usize| (x[at] - mean) * inverse;
+        for &at in &members {
+            let plain = scaled(at) * gamma[c] + beta[c];
+            output[at] = if fused { (plain + extra[at]).max(0.0) } else { plain };
+            residual[at] = if fused && output[at] <= 0.0 { 0.0 } else { incoming[at] };
+        }
+        dbeta[c] = members.iter().map(|&at| residual[at]).sum::<f64>();
+        dgamma[c] = members.iter().map(|&at| residual[at] * scaled(at)).sum::<f64>();
+        for &at in &members {
+            dx[at] = gamma[c] * inverse * (residual[at] - dbeta[c] / count - scaled(at) * dgamma[c] / count);
+        }
+        (means[c], variances[c]) = (mean, variance);
+    }
+    let mut all = vec![output, means, variances, dx, dgamma, dbeta];
+    if fused {
+        all.push(residual);
+    }
+    all
+}
+
+#[test]
+fn batch_normalisation_and_its_gradients_match_the_definition() {
+    for (n, channels, size) in [(2, 3, [5, 7]), (33, 5, [1, 1]), (4, 17, [8, 8]), (1, 2, [40, 3]), (6, 1, [33, 1])] {
+        let x = noise(n * channels * size[0] * size[1], 10);
+        for fused in [false, true] {
+            let found = normalised(n, channels, size, fused, &x);
+            let expected = reference_norm(n, channels, size[0] * size[1], fused, &x);
+            for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+                assert_close(found, &expected, &format!("result {index} of {n}×{channels}×{size:?}, fused {fused}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn statistics_far_from_zero_keep_their_digits() {
+    let x: Vec<f32> = noise(4096, 20).into_iter().map(|value| 1000.0 + value).collect();
+    let device = Device::flex();
+    let result = batch_norm_train(
+        tensor(&x, [4, 1, 32, 32], &device),
+        Tensor::ones([1], &device),
+        Tensor::zeros([1], &device),
+        0.0,
+    );
+    let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / 4096.0;
+    let variance = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / 4096.0;
+    assert_close(&values(result.variance), &[variance], "variance");
+    assert_close(&values(result.mean), &[mean], "mean");
+}
+
+#[test]
+fn not_a_number_stays_visible_behind_the_relu() {
+    let device = Device::flex();
+    let mut x = noise(16, 30);
+    x[3] = f32::NAN;
+    let one = || Tensor::<1>::ones([1], &device);
+    let result = batch_norm_relu_train(tensor(&x, [1, 1, 4, 4], &device), one(), one(), None, 1e-5);
+    assert!(values(result.output).iter().all(|value| value.is_nan()));
+}
+
+#[test]
+fn constants_get_no_gradient() {
+    let device = Device::flex().autodiff();
+    let case = square(2, [3, 4], [5, 5], [3, 1, 1]);
+    let [x, weight, ..] = inputs(&case);
+    let x = tensor(&x, case.x(), &device);
+    let weight = tensor(&weight, case.weight(), &device).require_grad();
+    let y = activation::relu(conv2d(x.clone(), weight.clone(), None, case.stride, case.padding));
+    let gradients = y.sum().backward();
+    assert!(weight.grad(&gradients).is_some());
+    assert!(x.grad(&gradients).is_none());
+}

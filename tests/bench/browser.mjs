@@ -1,0 +1,184 @@
+// Milliseconds a tile in the browser: our workers beside onnxruntime-web with the same network, in the same Chromium.
+//
+//   node tests/bench/browser.mjs --onnx FILE [--webgpu] [--seconds 5] [--batches 1,8,32]
+//
+// Ours is the worker's own figure: preprocessing, forward pass and read-back, without decoding. onnxruntime-web gets
+// ready-made input tensors: forward pass and read-back alone. `--webgpu` adds the WebGPU rows; on a machine without
+// a graphics card they run on SwiftShader, which says nothing about speed.
+import { existsSync } from "node:fs";
+import { readFile, readdir, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const BROWSER = join(HERE, "../browser");
+const { DIST, OUT, deployed, expected, model } = await import(join(BROWSER, "built.mjs"));
+const { launch } = await import(join(BROWSER, "chromium.mjs"));
+const { serve } = await import(join(BROWSER, "serve.mjs"));
+
+const { values: options } = parseArgs({
+  options: {
+    onnx: { type: "string" },
+    webgpu: { type: "boolean", default: false },
+    seconds: { type: "string", default: "5" },
+    batches: { type: "string", default: "1,8,32" },
+    px: { type: "string", default: "64" },
+  },
+});
+const seconds = Number(options.seconds);
+const batches = options.batches.split(",").map(Number);
+
+/** Runs in the page: our worker, asked the way the app asks it. */
+async function timeOurs({ bundle, modelPath, files, batches, seconds }) {
+  const worker = new Worker(`/app/worker.js?bundle=${bundle}`, { type: "module" });
+  const waiting = new Map();
+  worker.onmessage = ({ data }) => {
+    const message = JSON.parse(data.head);
+    if (["classified", "undecodable"].includes(message.kind)) return;
+    waiting.get(message.request ?? message.kind)?.(message);
+  };
+  let request = 0;
+  const answerTo = (key) => new Promise((resolve) => waiting.set(key, resolve));
+  const ask = async (head, buffers) => {
+    request += 1;
+    const answer = answerTo(request);
+    worker.postMessage({ head: JSON.stringify({ ...head, request }), buffers }, buffers);
+    const message = await answer;
+    if (message.kind === "refused") throw new Error(`${message.problem.what}: ${message.problem.why}`);
+    return message;
+  };
+  const bytes = (path) => fetch(path).then((response) => response.arrayBuffer());
+  const crashed = answerTo("crashed").then(({ message }) => Promise.reject(new Error(message)));
+  await Promise.race([answerTo("hello"), crashed]);
+  const loaded = await Promise.race([ask({ kind: "load" }, [await bytes(modelPath)]), crashed]);
+  const tiles = await Promise.all(files.map(bytes));
+  const results = {};
+  for (const batch of batches) {
+    const run = async () => {
+      const buffers = Array.from({ length: batch }, (_, index) => tiles[index % tiles.length].slice(0));
+      const names = buffers.map((_, index) => `${index}.jpg`);
+      return (await ask({ kind: "classify", names, neighbours: 0 }, buffers)).encoder_ms / batch;
+    };
+    await run();
+    const times = [];
+    const end = performance.now() + seconds * 1000;
+    while (times.length < 3 || performance.now() < end) times.push(await run());
+    results[batch] = times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+  }
+  worker.terminate();
+  return { results, first: loaded.self_test.first_run_ms };
+}
+
+/** Runs in the page: onnxruntime-web. */
+async function timeOnnx({ provider, threads, onnxPath, px, batches, seconds }) {
+  const ort = await import(provider === "webgpu" ? "/ort/ort.webgpu.min.mjs" : "/ort/ort.wasm.min.mjs");
+  ort.env.wasm.numThreads = threads;
+  ort.env.wasm.wasmPaths = "/ort/";
+  const session = await ort.InferenceSession.create(onnxPath, { executionProviders: [provider] });
+  const results = {};
+  let first;
+  for (const batch of batches) {
+    const values = Float32Array.from({ length: batch * 3 * px * px }, (_, index) => ((index * 37) % 255) / 127 - 1);
+    const run = async () => {
+      const started = performance.now();
+      const input = new ort.Tensor("float32", values, [batch, 3, px, px]);
+      const output = (await session.run({ [session.inputNames[0]]: input }))[session.outputNames[0]];
+      await output.getData();
+      return (performance.now() - started) / batch;
+    };
+    const opening = await run();
+    first ??= opening * batch;
+    const times = [];
+    const end = performance.now() + seconds * 1000;
+    while (times.length < 3 || performance.now() < end) times.push(await run());
+    results[batch] = times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+  }
+  await session.release();
+  return { results, first };
+}
+
+async function inFreshPage(isolated, webgpu, task, argument) {
+  const site = await serve(HERE, {
+    isolated,
+    extra: {
+      "/app/": DIST,
+      "/ort/": join(BROWSER, "node_modules/onnxruntime-web/dist"),
+      "/onnx/": options.onnx ? dirname(resolve(options.onnx)) : HERE,
+    },
+  });
+  const browser = await launch({ webgpu });
+  try {
+    const page = await browser.context.newPage();
+    page.setDefaultTimeout(0);
+    await page.goto(`${site.url}blank.html`);
+    return await page.evaluate(task, argument);
+  } finally {
+    await browser.close();
+    await site.close();
+  }
+}
+
+const size = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;
+
+async function sizes() {
+  const rows = [];
+  for (const name of (await readdir(DIST)).filter((name) => /\.(wasm|js|css|html)$/.test(name)).sort()) {
+    const bytes = await readFile(join(DIST, name));
+    const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } });
+    rows.push({ name, raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length, brotli: brotli.length });
+  }
+  return rows;
+}
+
+const ours = (bundle, webgpu) => [
+  false,
+  webgpu,
+  timeOurs,
+  {
+    bundle,
+    modelPath: `/app/models/${model.file}`,
+    files: expected.tiles.map(({ file }) => `/app/${file}`),
+    batches,
+    seconds,
+  },
+];
+const onnx = (provider, threads, webgpu) => [
+  threads > 1,
+  webgpu,
+  timeOnnx,
+  { provider, threads, onnxPath: `/onnx/${options.onnx?.split("/").at(-1)}`, px: Number(options.px), batches, seconds },
+];
+
+const engines = [["Solstice, CPU worker, 1 thread", ours("solstice-cpu", false)]];
+if (options.onnx && existsSync(options.onnx)) {
+  engines.push(["onnxruntime-web wasm, 1 thread", onnx("wasm", 1, false)]);
+  engines.push(["onnxruntime-web wasm, 2 threads (COOP/COEP)", onnx("wasm", 2, false)]);
+} else {
+  console.error("no ONNX file given: ours alone is measured\nhint: --onnx FILE, as `trainer export` writes it");
+}
+if (options.webgpu) {
+  engines.push(["Solstice, WebGPU worker", ours("solstice-gpu", true)]);
+  if (options.onnx) engines.push(["onnxruntime-web WebGPU", onnx("webgpu", 1, true)]);
+}
+
+const report = { model: model.id, batches, engines: {}, sizes: await sizes() };
+console.log(`| ms a tile, median | ${batches.map((batch) => `N = ${batch}`).join(" | ")} | first run |`);
+console.log(`|---|${"---|".repeat(batches.length + 1)}`);
+for (const [name, job] of engines) {
+  try {
+    const { results, first } = await inFreshPage(...job);
+    report.engines[name] = { results, first };
+    console.log(`| ${name} | ${batches.map((batch) => results[batch].toFixed(2)).join(" | ")} | ${first.toFixed(0)} |`);
+  } catch (error) {
+    report.engines[name] = { error: String(error) };
+    console.log(`| ${name} | failed: ${String(error).split("\n")[0]} |`);
+  }
+}
+console.log("\n| file | raw | gzip | brotli |\n|---|---|---|---|");
+for (const { name, raw, gzip, brotli } of report.sizes) {
+  console.log(`| ${name} | ${size(raw)} | ${size(gzip)} | ${size(brotli)} |`);
+}
+const path = join(OUT, "../bench-browser.json");
+await writeFile(path, `${JSON.stringify(report, null, 2)}\n`);

@@ -1,0 +1,140 @@
+"""The CPU kernels beside PyTorch, case by case in alternation, on the same number of threads.
+
+    python3 tests/bench/kernels.py [--threads 2] [--burn] [words that the case's name must contain]
+
+`--burn` measures Burn's own convolution as well. Needs torch and, for the ResNet, torchvision.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUDGET_SECS, REPEATS = 1.5, 5
+
+
+def fastest(work):
+    work()
+    start, best, runs = time.perf_counter(), float("inf"), 0
+    while runs < REPEATS or time.perf_counter() - start < BUDGET_SECS:
+        begin = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - begin)
+        runs += 1
+    return best
+
+
+def convolution(n, ci, px, co, kernel, stride, padding, training):
+    x = (torch.rand(n, ci, px, px) - 0.5).requires_grad_(training and ci > 3)
+    weight = (torch.rand(co, ci, kernel, kernel) - 0.5).requires_grad_(training)
+    out = (px + 2 * padding - kernel) // stride + 1
+    gradient = torch.rand(n, co, out, out) - 0.5
+
+    def run():
+        with torch.set_grad_enabled(training):
+            y = F.conv2d(x, weight, stride=stride, padding=padding)
+            if training:
+                (y * gradient).sum().backward()
+
+    products = n * co * out * out * ci * kernel * kernel
+    passes = 1 if not training else 2 if ci == 3 else 3
+    return fastest(run), 2 * products * passes
+
+
+class Block(nn.Module):
+    """A basic residual block with a 1 × 1 convolution on the short cut."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.short = nn.Sequential(nn.Conv2d(inputs, outputs, 1, 2, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        return F.relu(self.bn2(self.conv2(y)) + self.short(x), inplace=True)
+
+
+def compact_s():
+    stem = [nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True)]
+    return nn.Sequential(*stem, Block(32, 64), Block(64, 128), Block(128, 256), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def resnet18():
+    from torchvision.models import resnet18 as build
+
+    network = build()
+    network.fc = nn.Identity()
+    return network
+
+
+def encoder(n, architecture, training):
+    network = {"resnet18": resnet18, "compact-s": compact_s}[architecture]().train(training)
+    x = torch.rand(n, 3, 64, 64) - 0.5
+
+    def run():
+        with torch.set_grad_enabled(training):
+            features = network(x)
+            if training:
+                (features * features).sum().backward()
+
+    return fastest(run)
+
+
+def go_on(process):
+    """Lets the other side measure its next case; the two never run at the same time."""
+    if process.poll() is None:
+        try:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--burn", action="store_true")
+    parser.add_argument("--program", help="the built benchmark, instead of what cargo builds")
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    command = ["cargo", "bench", "-q", "-p", "solstice-tests", "--profile", "dev", "--bench", "kernels", "--"]
+    command = [options.program] if options.program else command
+    command += options.words + ["--step"] + (["--burn"] if options.burn else [])
+    environment = dict(os.environ, RAYON_NUM_THREADS=str(options.threads))
+    print(f"{'case':44} {'ours':>16} {'PyTorch':>16} {'ratio':>6}" + ("   Burn" if options.burn else ""))
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
+        go_on(process)
+        for line in process.stdout:
+            if not line.startswith("{"):
+                continue
+            measured = json.loads(line)
+            kind, passes, batch, *rest = measured["case"].split()
+            n, training = int(batch[1:]), passes == "training"
+            if kind == "conv":
+                theirs, operations = convolution(n, *map(int, rest), training)
+                unit, figure = "GFLOP/s", lambda seconds: operations / seconds / 1e9
+            else:
+                theirs = encoder(n, rest[0], training)
+                unit, figure = "tile/s", lambda seconds: n / seconds
+            ours = measured["seconds"]
+            shown = f"{measured['case']:44} {figure(ours):8.1f} {unit} {figure(theirs):8.1f} {unit} {theirs / ours:6.2f}"
+            if measured["burn_seconds"]:
+                shown += f" {figure(measured['burn_seconds']):6.1f}"
+            print(shown, flush=True)
+            go_on(process)
+
+
+if __name__ == "__main__":
+    main()

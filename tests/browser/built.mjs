@@ -1,0 +1,35 @@
+// What the tests run against: the built page, and the native answers that were exported with the model.
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+
+/** The folder that `trunk build` wrote; $SOLSTICE_DIST names another. */
+export const DIST = resolve(process.env.SOLSTICE_DIST ?? join(HERE, "../../web/dist"));
+/** Where screenshots go; $SOLSTICE_OUT names another. */
+export const OUT = resolve(process.env.SOLSTICE_OUT ?? join(HERE, "../../out"), "screenshots");
+
+if (!existsSync(join(DIST, "index.html"))) {
+  throw new Error(`no page in ${DIST}\nhint: build it with \`trunk build --config web/Trunk.toml\``);
+}
+await mkdir(OUT, { recursive: true });
+
+const json = async (path) => JSON.parse(await readFile(join(DIST, path), "utf8"));
+
+/**
+ * `models/expected.json`: what the trainer's own code answers on the CPU for tiles that lie in `public/`.
+ * `{ model_sha256, tiles: [{ file, class, probability, embedding }] }`, files relative to `public/`.
+ */
+export const expected = await json("models/expected.json");
+/** `models/index.json`. */
+export const models = await json("models/index.json");
+
+export const model = models.models.find(({ id }) => id === models.default);
+if (expected.model_sha256 !== model.sha256) {
+  throw new Error("models/expected.json belongs to another model\nhint: export model and expectations together");
+}
+
+/** Path of a file below `public/`, as it was deployed. */
+export const deployed = (file) => join(DIST, file);

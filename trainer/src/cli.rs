@@ -1,0 +1,37 @@
+//! What was typed, nothing decided.
+
+use crate::commands::{demo, devices, embed, evaluate, export, inspect_data, pretrain};
+use clap::{Parser, Subcommand};
+
+/// Pre-train a compact satellite-tile encoder without labels, measure it, and export it for the browser
+#[derive(Debug, Parser)]
+#[command(name = "trainer", version, arg_required_else_help = true, max_term_width = 110)]
+#[command(after_help = "A first run:
+  trainer inspect-data tiles.tar
+  trainer pretrain --preset compact --data kind=folder,path=tiles.tar --out runs/first
+  trainer evaluate --encoder runs/first --data tiles.tar
+  trainer export --encoder runs/first --data tiles.tar --out public/models")]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train an encoder on unlabelled tiles (seco, moco-v2, moco-tp)
+    Pretrain(pretrain::PretrainArgs),
+    /// k-NN and linear accuracy of a frozen encoder, beside untrained baselines
+    Evaluate(evaluate::EvaluateArgs),
+    /// Write the model file for the browser, its gallery, and ONNX
+    Export(export::ExportArgs),
+    /// Embed a folder of tiles into a gallery file
+    Embed(embed::EmbedArgs),
+    /// Look at a data set: counts, bands, dates, statistics, contact sheet
+    InspectData(inspect_data::InspectDataArgs),
+    /// List the devices that can compute
+    Devices(devices::DevicesArgs),
+    /// The whole job on the embedded data: pre-train, evaluate, export
+    Demo(demo::DemoArgs),
+}

@@ -1,0 +1,190 @@
+//! `trainer evaluate`: how good a frozen encoder is, beside untrained baselines.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::checkpoint::{LoadedEncoder, load_encoder};
+use crate::device;
+use crate::error::UsageError;
+use crate::eval::{BATCH, Comparison, Evaluation, FeatureScores, KnnScore, Splits, Subject, compare_with_baselines};
+use crate::report::{Reporter, Table, atomic, confusion_svg, percent};
+
+/// What can be typed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  trainer evaluate --encoder runs/first --data tiles.tar
+  trainer evaluate --encoder public/models/compact.solstice --data EuroSAT_RGB --out results
+  trainer evaluate --encoder resnet18.pth --px 64 --device cuda --data eurosat_rgb.tar \\
+      --train-split train.csv --val-split val.csv --test-split test.csv
+
+The data is a folder of class folders, or a tar of one. A split list has one `Class/file.jpg` a line. The encoder stays
+frozen, in inference mode. Random weights of the same architecture and per-band image statistics are scored beside it.
+--out receives results.json, results.md and confusion.svg.")]
+pub struct EvaluateArgs {
+    /// Run folder, encoder file, exported model, or PyTorch .pth
+    #[arg(long, value_name = "RUN|FILE")]
+    pub encoder: PathBuf,
+    /// Folder of class folders, or a tar of one
+    #[arg(long, value_name = "DIR|TAR")]
+    pub data: PathBuf,
+    /// Which of its lists and seeds
+    #[command(flatten)]
+    pub splits: SplitArgs,
+    /// Folder for results.json, results.md and confusion.svg
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Side of the input in pixels [default: what the encoder was trained for]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(8..=1024))]
+    pub px: Option<u16>,
+    /// Neighbours that vote
+    #[arg(long, value_delimiter = ',', default_value = "5,20", value_name = "K")]
+    pub k: Vec<usize>,
+    /// Device: auto, cpu, wgpu, cuda, or a name listed by `trainer devices`
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+}
+
+/// How a data set is split.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SplitArgs {
+    /// List of the tiles to learn from
+    #[arg(long, value_name = "FILE")]
+    pub train_split: Option<PathBuf>,
+    /// List of the tiles on which choices are made
+    #[arg(long, value_name = "FILE")]
+    pub val_split: Option<PathBuf>,
+    /// List of the tiles that are reported on
+    #[arg(long, value_name = "FILE")]
+    pub test_split: Option<PathBuf>,
+    /// Seed of the random baseline, and of the split where no lists are given
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl SplitArgs {
+    /// Opens `data` in its three parts; warnings are shown.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or one or two lists are given.
+    pub fn open(&self, data: &Path, reporter: &mut Reporter<'_>) -> Result<Splits> {
+        let lists = [&self.train_split, &self.val_split, &self.test_split].map(Option::as_ref);
+        let mut warnings = Vec::new();
+        let splits = Splits::open(data, lists, self.seed, &mut warnings)?;
+        warn(&warnings, reporter);
+        Ok(splits)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// For bad usage, unreadable files, or a disk that refuses.
+pub fn run(args: EvaluateArgs, reporter: &mut Reporter<'_>) -> Result<()> {
+    if args.k.contains(&0) || args.k.is_empty() {
+        return Err(UsageError::new("0 neighbours cannot vote\nhint: --k 5,20").into());
+    }
+    let loaded = load_encoder(&args.encoder)?;
+    let resolved = device::resolve(&args.device)?;
+    let splits = args.splits.open(&args.data, reporter)?;
+    let encoder = loaded.encoder(&resolved.device)?;
+    let description = &loaded.description;
+    reporter.note(&format!("device: {} ({})", resolved.name, resolved.reason));
+    let subject = Subject {
+        name: title(&loaded),
+        encoder: &encoder,
+        bands: &description.bands,
+        normalisation: &description.normalisation,
+        px: args.px.map_or(description.input_px, usize::from),
+        device: &resolved.device,
+        batch: BATCH,
+        ks: &args.k,
+        seed: args.splits.seed,
+    };
+    let comparison = compare_with_baselines(&subject, &splits, file_name(&args.data), reporter)?;
+    let evaluation = &comparison.evaluation;
+    reporter.line(&evaluation.protocol.summary);
+    reporter.line("");
+    reporter.table(&score_table(evaluation));
+    reporter.line("");
+    reporter.table(&class_table(evaluation));
+    reporter.line(&format!("\nencoder weights unchanged (sha256 {}…)", &evaluation.weights_sha256[..12]));
+    if let Some(folder) = &args.out {
+        write_results(folder, &comparison)?;
+        reporter.note(&format!("wrote results.json, results.md and confusion.svg to {}", folder.display()));
+    }
+    Ok(())
+}
+
+/// Shows warnings about data, with their counts.
+pub fn warn(warnings: &[crate::data::Warning], reporter: &mut Reporter<'_>) {
+    for warning in warnings {
+        match warning.count {
+            0 | 1 => reporter.warning(&warning.what),
+            count => reporter.warning(&format!("{} ({count} times)", warning.what)),
+        }
+    }
+}
+
+/// What an encoder is called in results: method and architecture.
+pub fn title(loaded: &LoadedEncoder) -> String {
+    let description = &loaded.description;
+    format!("{} {} ({} epochs)", description.training.method, description.encoder.architecture, description.training.epochs)
+}
+
+/// Accuracies of the encoder and its baselines.
+pub fn score_table(evaluation: &Evaluation) -> Table {
+    let ks: Vec<usize> = evaluation.scores.iter().flat_map(|scores| &scores.knn).map(|score| score.k).collect();
+    let columns = evaluation.scores.first().map_or(0, |scores| scores.knn.len());
+    let head = ["features".to_owned(), "width".to_owned()]
+        .into_iter()
+        .chain(ks.iter().take(columns).map(|k| format!("k-NN {k}")))
+        .chain(["linear".to_owned()]);
+    let mut table = Table::new(head);
+    let row = |scores: &FeatureScores, name: String, knn: &[KnnScore], linear: String| {
+        let accuracies = knn.iter().map(|score| percent(score.accuracy));
+        [name, scores.width.to_string()].into_iter().chain(accuracies).chain([linear]).collect::<Vec<_>>()
+    };
+    for scores in &evaluation.scores {
+        table.row(row(scores, scores.name.clone(), &scores.knn, percent(scores.linear_accuracy)));
+        if !scores.knn_euclidean.is_empty() {
+            table.row(row(scores, format!("{}, Euclidean", scores.name), &scores.knn_euclidean, String::new()));
+        }
+    }
+    table
+}
+
+fn class_table(evaluation: &Evaluation) -> Table {
+    let mut table = Table::new(["class (linear probe)", "test tiles", "recall", "precision"]);
+    for class in &evaluation.class_scores {
+        table.row([class.class.clone(), class.tiles.to_string(), percent(class.recall), percent(class.precision)]);
+    }
+    table
+}
+
+/// Writes `results.json`, `results.md` and `confusion.svg` into `folder`.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write_results(folder: &Path, comparison: &Comparison) -> Result<()> {
+    let evaluation = &comparison.evaluation;
+    let accuracy = percent(evaluation.scores[0].linear_accuracy);
+    let title = format!("{}: linear probe, {accuracy}", evaluation.scores[0].name);
+    let subtitle = format!("{} · {} px", evaluation.protocol.split, evaluation.protocol.input_px);
+    let confusion = &evaluation.confusion;
+    let picture = confusion_svg(&title, &subtitle, &confusion.classes, &confusion.counts)?;
+    let markdown = format!(
+        "# {title}\n\n{}\n\n{}\n{}",
+        evaluation.protocol.summary,
+        score_table(evaluation).markdown(),
+        class_table(evaluation).markdown()
+    );
+    atomic::write(&folder.join("confusion.svg"), picture.as_bytes())?;
+    atomic::write(&folder.join("results.md"), markdown.as_bytes())?;
+    atomic::write(&folder.join("results.json"), serde_json::to_string_pretty(evaluation)?.as_bytes())
+}
+
+/// The last part of a path: results travel, folders of this machine do not.
+pub fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,11 @@
+//! One file a subcommand.
+
+pub mod demo;
+pub mod devices;
+pub mod embed;
+pub mod evaluate;
+pub mod export;
+pub mod inspect_data;
+mod plan;
+pub mod pretrain;
+mod probe;

@@ -1,0 +1,81 @@
+//! `--dry-run`: what a run would do and cost, without doing it.
+
+use crate::config::RunConfig;
+use crate::report::{Reporter, Table};
+use shared::encoder::EncoderConfig;
+
+/// Bytes of a single-precision value.
+const F32: u64 = 4;
+
+/// Prints shapes, parameters, cost and memory.
+///
+/// # Errors
+/// When the normalisation does not fit the bands.
+pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
+    let encoder = config.encoder_config();
+    let (batch, method) = (config.train.batch, &config.method);
+    let (with_gradient, without) = method.passes();
+    let px = config.train.crop_px.iter().map(|(_, px)| *px).max().unwrap_or(0);
+    let forward = encoder.multiply_adds(px);
+    // A backward pass costs two forward passes: one for the input's gradient, one for the weights'.
+    let step = forward * (3 * with_gradient + without) as u64 * batch as u64;
+
+    let mut table = Table::new(["what", "value"]);
+    let mut row = |what: &str, value: String| table.row([what.to_owned(), value]);
+    row("method", method.name().to_owned());
+    row("encoder", format!("{}, {} stem", encoder.architecture, encoder.stem));
+    row("views a place", format!("{} × [{batch}, {}, {px}, {px}]", with_gradient + without, encoder.bands));
+    for (epoch, px) in &config.train.crop_px {
+        row("  crop", format!("{px} px from epoch {epoch}"));
+    }
+    row("features", format!("[{batch}, {}]", encoder.feature_width()));
+    row("projections", format!("{} × [{batch}, {}]", method.heads(), method.dim()));
+    row("queues", format!("{} × [{}, {}]", method.heads(), method.queue_length(), method.dim()));
+    row("encoder parameters", millions(encoder.parameter_count() as u64));
+    row("head parameters", millions(head_parameters(config) as u64));
+    row("multiply-adds a tile, forward", millions(forward));
+    row("floating-point operations a step", format!("{:.1} G", 2.0 * step as f64 / 1e9));
+    row("memory, weights and state", mebibytes(state_bytes(config)));
+    row("memory, activations of a step (estimate)", mebibytes(activation_bytes(&encoder, px) * batch as u64));
+    row("epochs", config.train.epochs.to_string());
+    row("precision", format!("{:?}", config.train.precision).to_lowercase());
+    reporter.table(&table);
+    Ok(())
+}
+
+fn head_parameters(config: &RunConfig) -> usize {
+    let (width, dim) = (config.encoder_config().feature_width(), config.method.dim());
+    config.method.heads() * ((width + 1) * width + (width + 1) * dim)
+}
+
+/// Query, key, velocity, gradient: four times the parameters; and the queues.
+fn state_bytes(config: &RunConfig) -> u64 {
+    let parameters = config.encoder_config().parameter_count() + head_parameters(config);
+    let queues = config.method.heads() * config.method.queue_length() * config.method.dim();
+    (4 * parameters + queues) as u64 * F32
+}
+
+/// Outputs of every convolution, kept for the backward pass together with their normalised and rectified copies.
+fn activation_bytes(encoder: &EncoderConfig, px: usize) -> u64 {
+    let spec = encoder.spec();
+    let mut side = spec.stem.output_px(px);
+    let mut values = side * side * spec.stem.outputs;
+    if spec.max_pool {
+        side = side.div_ceil(2);
+    }
+    for block in spec.stages.iter().flatten() {
+        for conv in &block.convs {
+            side = conv.output_px(side);
+            values += side * side * conv.outputs;
+        }
+    }
+    3 * values as u64 * F32
+}
+
+fn millions(count: u64) -> String {
+    format!("{:.2} M", count as f64 / 1e6)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20))
+}

@@ -1,0 +1,263 @@
+//! `trainer pretrain`: from unlabelled tiles to an encoder.
+
+use crate::checkpoint::{self, CHECKPOINT_FILE, CONFIG_FILE, ENCODER_FILE};
+use crate::config::{RunConfig, Typed};
+use crate::data::{Loader, LoaderConfig, Mixture};
+use crate::device::{self, Resolved};
+use crate::engine::checkpoint::Progress;
+use crate::engine::event::Event;
+use crate::engine::fit::{Fit, Outcome};
+use crate::engine::optimiser::Sgd;
+use crate::error::UsageError;
+use crate::methods::{Method, SUBSPACES};
+use crate::report::Reporter;
+use anyhow::Context;
+use shared::artifact::Projection;
+use shared::encoder::module_tensors;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What can be typed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  trainer pretrain --preset compact --data kind=folder,path=eurosat_rgb.tar --out runs/first
+  trainer pretrain --preset seco --data kind=seco,path=seasonal_contrast_100k --out runs/seco --device cuda
+  trainer pretrain --preset moco-v2 --set encoder.architecture=resnet18 --set train.epochs=50 --dry-run \\
+      --data kind=folder,path=tiles
+  trainer pretrain --preset compact --data kind=folder,path=tiles.tar --data kind=mosaic,path=months,weight=0.3 --out runs/mixed
+  trainer pretrain --resume runs/first
+
+A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, checkpoint.safetensors and, at the
+end, encoder.safetensors. Ctrl-C saves; --resume goes on as if nothing had happened.")]
+pub struct PretrainArgs {
+    /// Recipe to start from: seco, moco-v2, moco-tp, compact, demo
+    #[arg(long)]
+    pub preset: Option<String>,
+    /// Configuration file (TOML); with --preset it may hold only what differs
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Change one value, for example train.epochs=50 (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// A source of tiles, for example kind=folder,path=tiles (repeatable; sources are mixed by weight)
+    #[arg(long, value_name = "KIND=…,PATH=…")]
+    pub data: Vec<String>,
+    /// Run folder to create
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "print_config", "dry_run"])]
+    pub out: Option<PathBuf>,
+    /// Device: auto, cpu, wgpu, cuda, or a name listed by `trainer devices`
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Go on with an interrupted run
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "config", "set", "data", "out"])]
+    pub resume: Option<PathBuf>,
+    /// Print the resolved configuration and stop
+    #[arg(long)]
+    pub print_config: bool,
+    /// Print shapes, parameters, cost and memory, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Runs the command.
+///
+/// # Errors
+/// For bad usage, unreadable data, or a disk that refuses.
+pub fn run(args: &PretrainArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
+    if let Some(folder) = &args.resume {
+        let mut config = RunConfig::read(&folder.join(CONFIG_FILE))?;
+        if let Some(device) = &args.device {
+            config.run.device.clone_from(device);
+        }
+        let finished = folder.join(ENCODER_FILE).is_file();
+        if finished {
+            reporter.note(&format!("{} is complete: nothing to resume", folder.display()));
+            return Ok(());
+        }
+        return train(&config, folder, true, reporter);
+    }
+    let config = RunConfig::resolve(&Typed {
+        preset: args.preset.clone(),
+        config: args.config.clone(),
+        set: args.set.clone(),
+        data: args.data.clone(),
+        device: args.device.clone(),
+    })?;
+    if args.print_config {
+        reporter.line(config.to_toml()?.trim_end());
+        return Ok(());
+    }
+    if args.dry_run {
+        return super::plan::print(&config, reporter);
+    }
+    let Some(out) = &args.out else { unreachable!("clap requires --out here") };
+    train(&config, out, false, reporter)
+}
+
+/// Trains in `folder`, from the start or from its checkpoint.
+///
+/// # Errors
+/// For bad usage, unreadable data, or a disk that refuses.
+pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
+    let checkpoint = folder.join(CHECKPOINT_FILE);
+    // The cheap checks first: a typing error must not cost the reading of a data set.
+    if !resume && folder.exists() && fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_some()) {
+        return Err(UsageError::new(format!(
+            "{} exists already and is not overwritten\nhint: choose another --out, or go on with --resume {0}",
+            folder.display()
+        ))
+        .into());
+    }
+    let resolved = device::resolve(&config.run.device)?;
+    let mixture = open_sources(config, reporter)?;
+    let mut method = config.method.init(&config.encoder_config(), config.run.seed, &resolved.device);
+    let loader = loader(config, mixture, method.as_ref())?;
+    let mut optimiser = Sgd::new(config.train.sgd);
+    let mut progress = Progress::default();
+    if resume && checkpoint.is_file() {
+        progress = restore(&checkpoint, method.as_mut(), &mut optimiser, &resolved)?;
+    }
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create {}\nhint: check the path and its permissions", folder.display()))?;
+    if !resume {
+        write_text(&folder.join(CONFIG_FILE), &config.to_toml()?)?;
+    }
+    reporter.note(&format!("device: {} ({})", resolved.name, resolved.reason));
+    reporter.event(&Event::RunStarted {
+        run_dir: folder.to_owned(),
+        method: config.method.name().to_owned(),
+        device: resolved.name.clone(),
+        parameters: config.encoder_config().parameter_count(),
+        steps_per_epoch: loader.steps_per_epoch(),
+        epochs: config.train.epochs,
+    });
+    if resume {
+        reporter.event(&Event::Resumed { step: progress.step });
+    }
+    stop_on_ctrl_c();
+    let mut probe = super::probe::Probe::open(config, &resolved.device)?;
+    let mut fit = Fit {
+        method,
+        optimiser,
+        loader,
+        config: &config.train,
+        device: resolved.device.clone(),
+        checkpoint,
+        stop: &STOP,
+        on_event: &mut |event| {
+            reporter.event(&event);
+            Ok(())
+        },
+        probe: &mut |encoder, epoch| probe.measure(encoder, epoch),
+    };
+    let outcome = fit.run(progress)?;
+    let (method, steps) = (fit.method, config.train.epochs * fit.loader.steps_per_epoch());
+    match outcome {
+        Outcome::Interrupted => {
+            reporter.note(&format!("saved; go on with: trainer pretrain --resume {}", folder.display()));
+        }
+        Outcome::Finished => {
+            let encoder = folder.join(ENCODER_FILE);
+            let description = checkpoint::describe(config, steps)?;
+            let tensors = method.query().encoder.named_tensors();
+            checkpoint::write_encoder(&encoder, &description, tensors, &projections(method.as_ref()))?;
+            reporter.line(&format!("encoder: {}", encoder.display()));
+        }
+    }
+    Ok(())
+}
+
+/// The heads of a method with several subspaces; a single head is discarded, as all papers do.
+fn projections(method: &dyn Method) -> Vec<Projection> {
+    let heads = &method.query().heads;
+    if heads.len() != SUBSPACES.len() {
+        return Vec::new();
+    }
+    let named = SUBSPACES.iter().zip(heads);
+    let own = named.map(|(name, head)| Projection {
+        name: (*name).to_owned(),
+        tensors: module_tensors(head).into_values().collect(),
+    });
+    own.collect()
+}
+
+/// Opens every source, and says what each holds and what could not be read.
+pub(super) fn open_sources(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<Mixture> {
+    if config.data.is_empty() {
+        return Err(UsageError::new(
+            "no data to train on\nhint: --data kind=folder,path=tiles (or places, seco, mosaic, series; a tar is read like a folder)",
+        )
+        .into());
+    }
+    let mut warnings = Vec::new();
+    let mut sources = Vec::new();
+    for spec in &config.data {
+        let source = spec.open(Path::new(""), &mut warnings)?;
+        let (found, wanted) = (source.bands().len(), config.tiles.bands.len());
+        if found != wanted {
+            return Err(UsageError::new(format!(
+                "{} has {found} bands, the configuration {wanted} ({})\nhint: set tiles.bands, or pick bands of the source",
+                source.name(),
+                config.tiles.bands
+            ))
+            .into());
+        }
+        reporter.note(&source.describe());
+        sources.push((source, spec.weight));
+    }
+    for warning in &warnings {
+        reporter.warning(&warning.what);
+    }
+    Ok(Mixture::new(sources)?)
+}
+
+fn loader(config: &RunConfig, mixture: Mixture, method: &dyn Method) -> anyhow::Result<Loader> {
+    let settings = LoaderConfig {
+        batch: config.train.batch,
+        px: config.train.crop_px_at(0),
+        seed: config.run.seed,
+        threads: config.run.threads,
+        samples_per_epoch: config.run.samples_per_epoch,
+        normalisation: config.normalisation()?,
+    };
+    Ok(Loader::new(Arc::new(mixture), method.views(), settings)?)
+}
+
+fn restore(
+    path: &Path,
+    method: &mut dyn Method,
+    optimiser: &mut Sgd,
+    resolved: &Resolved,
+) -> anyhow::Result<Progress> {
+    let (progress, tensors) = crate::engine::checkpoint::read(path, "checkpoint")?;
+    let query = method.query().clone().restore("query", &tensors)?;
+    method.set_query(query);
+    method.restore(&tensors)?;
+    optimiser.restore(&tensors, &resolved.device);
+    Ok(progress)
+}
+
+fn stop_on_ctrl_c() {
+    STOP.store(false, Ordering::SeqCst);
+    // A second run in one process (the demo, tests) finds its handler in place: that is no error.
+    let _ = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::SeqCst) {
+            // Asked twice: at once. The checkpoint on disk is whole.
+            std::process::exit(130);
+        }
+    });
+}
+
+/// Writes a small text file to a temporary name and renames it.
+pub(super) fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
+    let temporary = path.with_extension("tmp");
+    fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, path)).with_context(|| {
+        let _ = fs::remove_file(&temporary);
+        format!("cannot write {}\nhint: is the disk full or read-only?", path.display())
+    })
+}

@@ -1,0 +1,112 @@
+//! Labelled tiles for evaluation.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use rayon::prelude::*;
+use shared::bands::Bands;
+use shared::tile::Tile;
+
+use super::spec::{SourceKind, SourceSpec};
+use super::{SampleError, Source, TileSource, Warning};
+use crate::views::view_rng;
+
+/// Every readable picture of a class folder or tar, or of a list of its files. Pictures are kept decoded in memory in
+/// their stored type; a tile is made when it is asked for.
+pub struct LabelledSet {
+    /// Class of each tile, an index into `classes`.
+    pub labels: Vec<usize>,
+    /// Names of all classes of the folder, sorted, whether or not a list names one of their files.
+    pub classes: Vec<String>,
+    /// Path of each tile, relative to the folder.
+    pub names: Vec<String>,
+    source: TileSource,
+    places: Vec<usize>,
+}
+
+impl LabelledSet {
+    /// Opens a folder `<class>/<file>` or a tar of one; `split` lists the files to take.
+    ///
+    /// Files that cannot be read are left out with a warning.
+    ///
+    /// # Errors
+    /// When the folder or list is missing or empty, files lie outside class folders, or none can be read.
+    pub fn open(path: &Path, split: Option<&Path>, warnings: &mut Vec<Warning>) -> Result<Self> {
+        let spec = SourceSpec { split: split.map(Path::to_owned), kind: Some(SourceKind::Folder), ..SourceSpec::new(path) };
+        Self::open_spec(&spec, Path::new(""), warnings)
+    }
+
+    /// As [`open`](Self::open), with every setting of a source, such as its bands.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_spec(spec: &SourceSpec, base: &Path, warnings: &mut Vec<Warning>) -> Result<Self> {
+        let source = spec.open_tiles(base, warnings)?;
+        let decoded: Vec<Option<SampleError>> =
+            (0..source.len()).into_par_iter().map(|place| source.picture(place).err()).collect();
+        let mut set = Self { labels: Vec::new(), classes: source.classes().to_vec(), names: Vec::new(), places: Vec::new(), source };
+        let mut unusable = Vec::new();
+        for (place, error) in decoded.into_iter().enumerate() {
+            match (error, set.source.label(place)) {
+                (Some(error), _) => unusable.push(error),
+                (None, None) => bail!(
+                    "{} lies in no class folder\nhint: labelled pictures are <class>/<file>, or a split list names their class",
+                    set.source.place_name(place)
+                ),
+                (None, Some(label)) => {
+                    set.labels.push(label);
+                    set.names.push(set.source.place_name(place).to_owned());
+                    set.places.push(place);
+                }
+            }
+        }
+        warnings.extend(Warning::of_pictures(&unusable));
+        if set.labels.is_empty() {
+            bail!("none of the {} listed pictures can be read\nhint: are the files complete?", set.source.len());
+        }
+        Ok(set)
+    }
+
+    /// At most `limit` tiles, evenly spaced (all for 0), so that every class keeps about its share.
+    #[must_use]
+    pub fn thinned(mut self, limit: usize) -> Self {
+        let len = self.len();
+        if limit > 0 && limit < len {
+            let kept: Vec<usize> = (0..limit).map(|at| at * len / limit).collect();
+            self.labels = kept.iter().map(|&index| self.labels[index]).collect();
+            self.names = kept.iter().map(|&index| self.names[index].clone()).collect();
+            self.places = kept.iter().map(|&index| self.places[index]).collect();
+        }
+        self
+    }
+
+    /// Number of tiles.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "an opened set has at least one tile")]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The planes of the tiles.
+    #[must_use]
+    pub fn bands(&self) -> &Bands {
+        self.source.bands()
+    }
+
+    /// The tile at `index`, at its own size.
+    ///
+    /// # Errors
+    /// When the file changed since the set was opened (kept pictures cannot fail).
+    pub fn tile(&self, index: usize) -> Result<Tile, SampleError> {
+        let mut tiles = self.source.read(self.places[index], &[0], &mut view_rng(0, 0, 0))?;
+        tiles.pop().ok_or_else(|| SampleError::new(&self.names[index], "no picture"))
+    }
+
+    /// The tiles at `indices`, made on all cores.
+    ///
+    /// # Errors
+    /// As [`tile`](Self::tile).
+    pub fn tiles(&self, indices: &[usize]) -> Result<Vec<Tile>, SampleError> {
+        indices.par_iter().map(|&index| self.tile(index)).collect()
+    }
+}

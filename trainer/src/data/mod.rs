@@ -1,0 +1,117 @@
+//! Sources of tiles, their mixture, and the loader that turns them into batches of views on all cores.
+//!
+//! A *place* is a piece of ground, a *date* one picture of it. Every source answers the same questions ([`Source`]); how
+//! its files are laid out is decided once, when it is opened from a [`SourceSpec`].
+//!
+//! Values: 8-bit pictures become value / 255, 16-bit ones count as digital numbers of reflectance (value / 10 000, after
+//! an optional offset), 32-bit floating point is taken as it is; "no data" that is not finite becomes 0.
+
+mod cache;
+mod decode;
+mod decode_tiff;
+mod frames;
+mod labelled;
+mod layout;
+mod loader;
+mod mixture;
+mod mosaic;
+mod npy;
+mod open;
+mod picture;
+mod series;
+mod sheet;
+mod source;
+mod spec;
+mod store;
+mod survey;
+mod windows;
+
+pub use decode::decode;
+pub use labelled::LabelledSet;
+pub use loader::{Batch, Loader, LoaderConfig, LoaderEpoch};
+pub use mixture::Mixture;
+pub use picture::{Picture, SampleKind, Samples};
+pub use source::TileSource;
+pub use sheet::ContactSheet;
+pub use spec::{Placement, SourceKind, SourceSpec, Stretch};
+pub use store::Store;
+pub use survey::{BandSurvey, Survey};
+
+use shared::bands::Bands;
+use shared::tile::Tile;
+
+use crate::views::{PixelRange, ViewRng};
+
+/// Something to read tiles from.
+pub trait Source: Send + Sync {
+    /// What messages call it.
+    fn name(&self) -> &str;
+
+    /// Number of places. A mosaic counts the windows that fit side by side and pass its rule.
+    fn len(&self) -> usize;
+
+    /// Whether there is no place at all (an opened source has at least one).
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The planes of its tiles.
+    fn bands(&self) -> &Bands;
+
+    /// Whether its values have a ceiling.
+    fn range(&self) -> PixelRange;
+
+    /// Number of dates of a place, at least 1.
+    fn dates(&self, place: usize) -> usize;
+
+    /// The same ground at each of `dates`; `rng` picks the window of a mosaic.
+    ///
+    /// # Errors
+    /// When a picture cannot be read, or has other bands or another type than the rest of the source.
+    fn read(&self, place: usize, dates: &[usize], rng: &mut ViewRng) -> Result<Vec<Tile>, SampleError>;
+
+    /// One line for people: how many places, dates, bands, where from.
+    fn describe(&self) -> String;
+}
+
+/// A picture that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read {name}: {why}")]
+pub struct SampleError {
+    /// The file, relative to its source.
+    pub name: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl SampleError {
+    pub(crate) fn new(name: impl Into<String>, why: impl ToString) -> Self {
+        Self { name: name.into(), why: why.to_string() }
+    }
+}
+
+/// Something that went wrong without ending the work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What happened, to which file.
+    pub what: String,
+    /// How often.
+    pub count: usize,
+}
+
+impl Warning {
+    pub(crate) fn once(what: impl Into<String>) -> Self {
+        Self { what: what.into(), count: 1 }
+    }
+
+    /// The first few pictures that cannot be used by name, the rest by number.
+    pub(crate) fn of_pictures(errors: &[SampleError]) -> Vec<Self> {
+        const NAMED: usize = 5;
+        let mut warnings: Vec<Self> = errors.iter().take(NAMED).map(|error| Self::once(error.to_string())).collect();
+        if errors.len() > NAMED {
+            let count = errors.len() - NAMED;
+            warnings.push(Self { what: "further pictures cannot be used; inspect-data names them".to_owned(), count });
+        }
+        warnings
+    }
+}

@@ -1,0 +1,164 @@
+//! Opening a source: which files make which place, what bands they have, whether anything can be read at all.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow, bail};
+use shared::bands::Bands;
+use shared::preprocess::{SECO_STRETCH_HIGH, SECO_STRETCH_LOW};
+
+use super::frames::{Frames, default_bands};
+use super::layout::{Layout, band_files, class_folders, dated_places, detect};
+use super::mosaic::cut_windows;
+use super::series::read_series;
+use super::source::{TileSource, Values};
+use super::spec::{SourceKind, SourceSpec, Stretch};
+use super::store::Store;
+use super::{Source, Warning};
+
+impl SourceSpec {
+    /// Opens the source; relative paths start at `base`.
+    ///
+    /// # Errors
+    /// When it is missing or empty, no picture can be read, or its bands are not the wanted ones.
+    pub fn open(&self, base: &Path, warnings: &mut Vec<Warning>) -> Result<Box<dyn Source>> {
+        Ok(Box::new(self.open_tiles(base, warnings)?))
+    }
+
+    /// As [`open`](Self::open), with everything that can be asked of the opened source.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_tiles(&self, base: &Path, warnings: &mut Vec<Warning>) -> Result<TileSource> {
+        self.check()?;
+        let root = base.join(&self.path);
+        let mut store = Store::open(&root)?;
+        let shown = root.display().to_string();
+        if let Some(part) = &self.include {
+            store.retain(|name| name.contains(part.as_str()) || name == "index.json");
+        }
+        let name = self.name.clone().unwrap_or_else(|| {
+            let last = root.file_stem().unwrap_or(root.as_os_str());
+            last.to_string_lossy().into_owned()
+        });
+        let kind = self.kind.unwrap_or_else(|| {
+            detect(&store, |index| {
+                let bytes = store.bytes(index).ok()?;
+                let (width, height) =
+                    image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok()?;
+                Some(width.min(height) as usize)
+            })
+        });
+        let (layout, fixed_bands) = self.lay_out(kind, &store, base, warnings)?;
+        if layout.frames.is_empty() {
+            bail!("no pictures in {shown}\nhint: JPEG, PNG, WebP and TIFF files are read; see inspect-data --help for the folder layouts");
+        }
+        let Layout { frames, places, classes } = layout;
+        let mut frames = Frames::new(Some(store), frames, self.cache_mib << 20);
+        let bands = self.settle_bands(&mut frames, fixed_bands, &shown)?;
+        let values = Values { dn_offset: self.dn_offset, stretch: self.stretch_bounds(&bands)? };
+        let mut source = TileSource { name, kind, bands, frames, places, windows: None, values, classes };
+        let window_px = self.window_px.or((kind == SourceKind::Mosaic).then_some(64));
+        if let Some(px) = window_px {
+            cut_windows(self, &mut source, px, &shown, warnings)?;
+        }
+        Ok(source)
+    }
+
+    fn check(&self) -> Result<()> {
+        let [west, east] = self.extent_longitude;
+        let ascending = |range: &[f64; 2]| range[0] < range[1];
+        if west >= east || !self.keep_longitude.iter().chain(&self.skip_longitude).all(ascending) {
+            bail!("{}: a range of longitudes must be [west, east] with west below east\nhint: split a range that crosses the date line", self.path.display());
+        }
+        if self.window_px == Some(0) || !(0.0..=1.0).contains(&self.min_share) || self.min_date_std.is_nan() {
+            bail!("{}: window_px must be above 0 and min_share lie in 0 to 1\nhint: 64 and 0.5 are good starts", self.path.display());
+        }
+        if self.split.is_some() && self.kind.is_some_and(|kind| kind != SourceKind::Folder) {
+            bail!("{}: a split list needs kind = \"folder\"\nhint: leave out split or kind", self.path.display());
+        }
+        Ok(())
+    }
+
+    /// The frames, and their bands where the layout decides them.
+    fn lay_out(&self, kind: SourceKind, store: &Store, base: &Path, warnings: &mut Vec<Warning>) -> Result<(Layout, Option<Bands>)> {
+        Ok(match kind {
+            SourceKind::Folder => {
+                let split = self.split.as_ref().map(|split| base.join(split));
+                (class_folders(store, split.as_deref(), warnings)?, None)
+            }
+            SourceKind::Places | SourceKind::Mosaic => (dated_places(store), None),
+            SourceKind::Seco => {
+                let wanted = self.bands.clone().unwrap_or_else(Bands::rgb);
+                (band_files(store, &wanted, warnings)?, Some(wanted))
+            }
+            SourceKind::Series => {
+                let (layout, bands) = read_series(store, self.bands.as_ref(), self.clear_only, warnings)?;
+                (layout, Some(bands))
+            }
+        })
+    }
+
+    /// Finds the first readable picture and decides from it what all must be.
+    fn settle_bands(&self, frames: &mut Frames, fixed: Option<Bands>, shown: &str) -> Result<Bands> {
+        let mut first_error = None;
+        let readable = (0..frames.len()).find_map(|index| {
+            frames.decode_raw(index).map_err(|error| first_error.get_or_insert(error).clone()).ok()
+        });
+        let Some(picture) = readable else {
+            let first = first_error.map(|error| error.to_string()).unwrap_or_default();
+            bail!("none of the {} pictures in {shown} can be read; {first}\nhint: are the files complete? JPEG, PNG, WebP and TIFF are read", frames.len());
+        };
+        if let Some(bands) = fixed {
+            frames.expect(bands.clone(), None, picture.kind());
+            return Ok(bands);
+        }
+        let named = match &self.file_bands {
+            Some(bands) => bands.clone(),
+            None => default_bands(picture.bands).map_err(|error| anyhow!("{shown}: {error}"))?,
+        };
+        if named.len() != picture.bands {
+            bail!(
+                "the pictures in {shown} have {} bands, but file_bands names {}\nhint: name every band of a file in order",
+                picture.bands,
+                named.len()
+            );
+        }
+        let Some(wanted) = &self.bands else {
+            frames.expect(named.clone(), None, picture.kind());
+            return Ok(named);
+        };
+        let selection = named.positions(wanted).ok_or_else(|| {
+            let list = |bands: &Bands| bands.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            anyhow!(
+                "the pictures in {shown} have {} bands ({}), but {} are wanted\nhint: name the file's bands with file_bands = [\"B02\", …], or change bands",
+                named.len(),
+                list(&named),
+                list(wanted)
+            )
+        })?;
+        let is_all = selection.iter().copied().eq(0..picture.bands);
+        frames.expect(named, (!is_all).then_some(selection), picture.kind());
+        Ok(wanted.clone())
+    }
+
+    fn stretch_bounds(&self, bands: &Bands) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
+        let (low, high) = match &self.stretch {
+            None => return Ok(None),
+            Some(Stretch::Named(name)) if name == "seco" => {
+                if !bands.is_rgb() {
+                    bail!("{}: the stretch \"seco\" is for red, green, blue\nhint: bands = [\"B04\", \"B03\", \"B02\"]", self.path.display());
+                }
+                (SECO_STRETCH_LOW.to_vec(), SECO_STRETCH_HIGH.to_vec())
+            }
+            Some(Stretch::Named(name)) => {
+                bail!("{}: no stretch is called {name:?}\nhint: \"seco\", or {{ low = […], high = […] }}", self.path.display())
+            }
+            Some(Stretch::Bounds { low, high }) => (low.clone(), high.clone()),
+        };
+        let fine = low.len() == bands.len() && high.len() == bands.len() && low.iter().zip(&high).all(|(low, high)| low < high);
+        if !fine {
+            bail!("{}: a stretch needs one low and one higher high for each of the {} bands\nhint: values are on the unit scale (reflectance, or 8-bit value / 255)", self.path.display(), bands.len());
+        }
+        Ok(Some((low, high)))
+    }
+}

@@ -1,0 +1,261 @@
+//! The training loop: batches in, optimiser steps, events out. It knows no method by name.
+
+use super::checkpoint::{self, Progress};
+use super::event::Event;
+use super::optimiser::{Sgd, SgdConfig};
+use super::schedule::Schedule;
+use crate::data::{Batch, Loader};
+use crate::methods::{Losses, Method};
+use anyhow::{bail, ensure};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use shared::encoder::Encoder;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Precision of the encoder's arithmetic; weights, losses and normalisation are f32 in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Single precision throughout.
+    F32,
+    /// Convolutions in bfloat16 (CUDA's tensor cores).
+    Bf16,
+}
+
+/// How a method is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitConfig {
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Places a step.
+    pub batch: usize,
+    /// Base learning rate.
+    pub learning_rate: f64,
+    /// How it falls.
+    pub schedule: Schedule,
+    /// The optimiser's other numbers.
+    pub sgd: SgdConfig,
+    /// Precision of the encoder.
+    pub precision: Precision,
+    /// Side of a crop by epoch: `[[0, 32], [40, 64]]` is 32 pixels from epoch 0 and 64 from epoch 40 on.
+    pub crop_px: Vec<(usize, usize)>,
+    /// Seconds between checkpoints inside an epoch (there is one at the end of every epoch too).
+    pub checkpoint_secs: u64,
+}
+
+impl FitConfig {
+    /// Side of a crop in `epoch`.
+    #[must_use]
+    pub fn crop_px_at(&self, epoch: usize) -> usize {
+        let passed = self.crop_px.iter().take_while(|(from, _)| *from <= epoch);
+        passed.last().or(self.crop_px.first()).map_or(64, |(_, px)| *px)
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every epoch is done.
+    Finished,
+    /// It was asked to stop; the checkpoint holds its state.
+    Interrupted,
+}
+
+/// k-NN accuracy of the encoder on a labelled set, if it is due after `epoch`.
+pub type Probe<'a> = dyn FnMut(&Encoder, usize) -> anyhow::Result<Option<f64>> + 'a;
+
+/// A run in progress.
+pub struct Fit<'a> {
+    /// What is trained.
+    pub method: Box<dyn Method>,
+    /// Its optimiser.
+    pub optimiser: Sgd,
+    /// Where batches come from.
+    pub loader: Loader,
+    /// How it is trained.
+    pub config: &'a FitConfig,
+    /// The plain device (without autodiff).
+    pub device: Device,
+    /// The checkpoint file.
+    pub checkpoint: PathBuf,
+    /// Set to stop after the current step.
+    pub stop: &'a AtomicBool,
+    /// What is printed and logged.
+    pub on_event: &'a mut dyn FnMut(Event) -> anyhow::Result<()>,
+    /// Evaluation during training.
+    pub probe: &'a mut Probe<'a>,
+}
+
+/// The numbers of one step, read back in one transfer.
+struct Readout {
+    loss: f64,
+    parts: Vec<(String, f64)>,
+    accuracy: f64,
+    spread: f64,
+}
+
+impl Fit<'_> {
+    /// Trains from `progress` to the last epoch, or until asked to stop.
+    ///
+    /// # Errors
+    /// When a batch cannot be read, the loss is not finite, or a checkpoint cannot be written.
+    pub fn run(&mut self, mut progress: Progress) -> anyhow::Result<Outcome> {
+        let steps_per_epoch = self.loader.steps_per_epoch();
+        ensure!(
+            steps_per_epoch > 0,
+            "the data has fewer places than one batch of {}\nhint: --set train.batch=…, or set train.samples_per_epoch",
+            self.config.batch
+        );
+        let total = steps_per_epoch * self.config.epochs;
+        let started = Instant::now();
+        let mut saved = Instant::now();
+        let mut rate = Rate::new(self.config.batch);
+        let first_epoch = progress.step / steps_per_epoch;
+        for epoch in first_epoch..self.config.epochs {
+            let epoch_started = Instant::now();
+            self.loader.set_px(self.config.crop_px_at(epoch));
+            let mut batches = self.loader.epoch(epoch, progress.step % steps_per_epoch);
+            while progress.step < (epoch + 1) * steps_per_epoch {
+                let Some(batch) = batches.next() else { bail!("the loader ended before the epoch") };
+                let batch = batch?;
+                for warning in &batch.warnings {
+                    (self.on_event)(Event::Warning { what: warning.what.clone(), count: warning.count })?;
+                }
+                let lr = self.config.schedule.learning_rate(
+                    self.config.learning_rate,
+                    progress.step,
+                    steps_per_epoch,
+                    self.config.epochs,
+                );
+                let readout = self.step(batch, lr)?;
+                progress.step += 1;
+                ensure!(
+                    readout.loss.is_finite(),
+                    "the loss is {} at step {}\nhint: lower train.learning_rate; the last checkpoint is whole",
+                    readout.loss,
+                    progress.step
+                );
+                let sum = f64::from_bits(progress.epoch_loss_bits) + readout.loss;
+                progress.epoch_loss_bits = sum.to_bits();
+                let tiles_per_sec = rate.tick();
+                (self.on_event)(Event::Step {
+                    step: progress.step,
+                    epoch,
+                    loss: readout.loss,
+                    parts: readout.parts,
+                    lr,
+                    tiles_per_sec,
+                    eta_secs: ((total - progress.step) * self.config.batch) as f64 / tiles_per_sec,
+                    spread: readout.spread,
+                    contrastive_accuracy: readout.accuracy,
+                })?;
+                let last = progress.step == (epoch + 1) * steps_per_epoch;
+                if self.stop.load(Ordering::SeqCst) && !last {
+                    self.save(progress)?;
+                    (self.on_event)(Event::Interrupted { step: progress.step })?;
+                    return Ok(Outcome::Interrupted);
+                }
+                if saved.elapsed() > Duration::from_secs(self.config.checkpoint_secs) && !last {
+                    self.save(progress)?;
+                    saved = Instant::now();
+                }
+            }
+            drop(batches);
+            let loss = f64::from_bits(progress.epoch_loss_bits) / steps_per_epoch as f64;
+            progress.epoch_loss_bits = 0;
+            let knn_accuracy = (self.probe)(&self.method.query().encoder.valid(), epoch)?;
+            let secs = epoch_started.elapsed().as_secs_f64();
+            (self.on_event)(Event::EpochEnded { epoch, loss, knn_accuracy, secs })?;
+            self.save(progress)?;
+            saved = Instant::now();
+            rate.restart();
+            if self.stop.load(Ordering::SeqCst) && epoch + 1 < self.config.epochs {
+                (self.on_event)(Event::Interrupted { step: progress.step })?;
+                return Ok(Outcome::Interrupted);
+            }
+        }
+        (self.on_event)(Event::Finished { steps: progress.step, secs: started.elapsed().as_secs_f64() })?;
+        Ok(Outcome::Finished)
+    }
+
+    /// Forward, backward, optimiser: the optimiser steps last.
+    fn step(&mut self, batch: Batch, lr: f64) -> anyhow::Result<Readout> {
+        let shape = [batch.n, batch.bands, batch.px, batch.px];
+        let views = batch.views.into_iter().map(|values| {
+            let view = Tensor::<4>::from_data(TensorData::new(values, shape), &self.device);
+            match self.config.precision {
+                Precision::F32 => view,
+                Precision::Bf16 => view.cast(FloatDType::BF16),
+            }
+        });
+        let losses = self.method.losses(views.collect());
+        let gradients = losses.total.backward();
+        let network = self.method.query().clone();
+        let gradients = GradientsParams::from_grads(gradients, &network);
+        let network = self.optimiser.step(lr, network, gradients);
+        self.method.set_query(network);
+        read_out(losses)
+    }
+
+    fn save(&mut self, progress: Progress) -> anyhow::Result<()> {
+        let mut tensors = self.method.query().state("query");
+        tensors.extend(self.method.state());
+        tensors.extend(self.optimiser.state());
+        checkpoint::write(&self.checkpoint, "checkpoint", &progress, &tensors)?;
+        (self.on_event)(Event::Checkpoint { step: progress.step, path: self.checkpoint.clone() })
+    }
+}
+
+fn read_out(losses: Losses) -> anyhow::Result<Readout> {
+    let names: Vec<&str> = losses.parts.iter().map(|(name, _)| *name).collect();
+    let mut scalars = vec![losses.total.without_autodiff(), losses.accuracy, spread(losses.embeddings)];
+    scalars.extend(losses.parts.iter().map(|(_, loss)| loss.clone()));
+    let values: Vec<f32> = Tensor::cat(scalars, 0).into_data().convert::<f32>().try_into_vec()?;
+    let parts = names.iter().zip(&values[3..]).map(|(name, &value)| ((*name).to_owned(), f64::from(value)));
+    Ok(Readout {
+        loss: f64::from(values[0]),
+        accuracy: f64::from(values[1]),
+        spread: f64::from(values[2]),
+        parts: parts.collect(),
+    })
+}
+
+/// Mean standard deviation over dimensions of unit-length rows, × √dim: near 1 when embeddings fill the sphere, 0 when
+/// they have collapsed to a point. `[n, dim]` → `[1]`.
+fn spread(embeddings: Tensor<2>) -> Tensor<1> {
+    let [_, dim] = embeddings.dims();
+    let centred = embeddings.clone() - embeddings.mean_dim(0);
+    let variance = centred.powi_scalar(2).mean_dim(0);
+    variance.sqrt().mean() * (dim as f64).sqrt()
+}
+
+/// Tiles a second over the recent steps.
+struct Rate {
+    tiles: usize,
+    last: Instant,
+    secs_a_step: Option<f64>,
+}
+
+impl Rate {
+    fn new(tiles: usize) -> Self {
+        Self { tiles, last: Instant::now(), secs_a_step: None }
+    }
+
+    /// After a pause that was no training.
+    fn restart(&mut self) {
+        self.last = Instant::now();
+    }
+
+    fn tick(&mut self) -> f64 {
+        let secs = self.last.elapsed().as_secs_f64();
+        self.last = Instant::now();
+        let smooth = self.secs_a_step.map_or(secs, |old| 0.95 * old + 0.05 * secs);
+        self.secs_a_step = Some(smooth);
+        self.tiles as f64 / smooth.max(1e-9)
+    }
+}

@@ -1,0 +1,128 @@
+//! Stochastic gradient descent with momentum and weight decay, as PyTorch's `SGD`, with its state by parameter name.
+//!
+//! Burn's own SGD computes the same, but its state is keyed by identifiers drawn at random and is loaded on the
+//! default device, a GPU that a machine may not have: no ground for a resume that is exact.
+
+use crate::methods::Network;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use shared::tensors::{NamedTensor, TensorMap};
+use std::any::Any;
+use std::collections::BTreeMap;
+
+/// Hyper-parameters beside the learning rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SgdConfig {
+    /// Momentum μ of `v ← μ·v + g`.
+    pub momentum: f64,
+    /// L2 penalty λ of `g ← g + λ·w`, on every parameter, as in the papers.
+    pub weight_decay: f64,
+}
+
+/// The optimiser and its velocities.
+#[derive(Debug)]
+pub struct Sgd {
+    config: SgdConfig,
+    velocities: BTreeMap<String, Velocity>,
+}
+
+/// A tensor whose rank is known where it is used.
+#[derive(Debug)]
+struct Velocity {
+    tensor: Box<dyn Any>,
+    read: fn(&dyn Any) -> (Vec<usize>, Vec<f32>),
+}
+
+impl Sgd {
+    /// An optimiser at rest.
+    #[must_use]
+    pub fn new(config: SgdConfig) -> Self {
+        Self { config, velocities: BTreeMap::new() }
+    }
+
+    /// One step: `w ← w − lr·v`.
+    #[must_use]
+    pub fn step(&mut self, lr: f64, network: Network, gradients: GradientsParams) -> Network {
+        let config = self.config;
+        network.map(&mut Step { path: Vec::new(), lr, config, gradients, velocities: &mut self.velocities })
+    }
+
+    /// The velocities, under `velocity.`.
+    #[must_use]
+    pub fn state(&self) -> Vec<NamedTensor> {
+        let tensors = self.velocities.iter().map(|(name, velocity)| {
+            let (shape, values) = (velocity.read)(velocity.tensor.as_ref());
+            NamedTensor { name: format!("velocity.{name}"), shape, values }
+        });
+        tensors.collect()
+    }
+
+    /// Takes back [`Self::state`], on `device` (without autodiff).
+    pub fn restore(&mut self, state: &TensorMap, device: &Device) {
+        self.velocities.clear();
+        for (name, tensor) in state {
+            let Some(name) = name.strip_prefix("velocity.") else { continue };
+            let velocity = match tensor.shape.len() {
+                1 => stored::<1>(tensor, device),
+                2 => stored::<2>(tensor, device),
+                _ => stored::<4>(tensor, device),
+            };
+            self.velocities.insert(name.to_owned(), velocity);
+        }
+    }
+}
+
+fn stored<const D: usize>(tensor: &NamedTensor, device: &Device) -> Velocity {
+    let data = TensorData::new(tensor.values.clone(), tensor.shape.clone());
+    velocity(Tensor::<D>::from_data(data, device))
+}
+
+fn velocity<const D: usize>(tensor: Tensor<D>) -> Velocity {
+    let read = |any: &dyn Any| match any.downcast_ref::<Tensor<D>>() {
+        Some(tensor) => (tensor.dims().to_vec(), tensor.clone().into_data().try_into_vec().unwrap_or_default()),
+        None => (Vec::new(), Vec::new()),
+    };
+    Velocity { tensor: Box::new(tensor), read }
+}
+
+struct Step<'a> {
+    path: Vec<String>,
+    lr: f64,
+    config: SgdConfig,
+    gradients: GradientsParams,
+    velocities: &'a mut BTreeMap<String, Velocity>,
+}
+
+impl ModuleMapper for Step<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        // Buffers and unused parameters have no gradient.
+        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
+        let (id, weight, mapper) = param.consume();
+        let weight = weight.without_autodiff();
+        let gradient = match self.config.weight_decay {
+            0.0 => gradient,
+            decay => gradient + weight.clone() * decay,
+        };
+        let name = self.path.join(".");
+        let old = self.velocities.remove(&name).and_then(|old| old.tensor.downcast::<Tensor<D>>().ok());
+        // PyTorch's first step takes the gradient itself.
+        let fresh = match old {
+            Some(old) => *old * self.config.momentum + gradient,
+            None => gradient,
+        };
+        let weight = weight - fresh.clone() * self.lr;
+        self.velocities.insert(name, velocity(fresh));
+        Param::from_mapped_value(id, weight.autodiff().require_grad(), mapper)
+    }
+}

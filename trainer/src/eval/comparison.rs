@@ -1,0 +1,157 @@
+//! An encoder beside what has learned nothing, under the same protocol: random weights of the same architecture, and
+//! per-band image statistics.
+
+use anyhow::{Result, ensure};
+use burn::tensor::Device;
+use rayon::prelude::*;
+use shared::bands::Bands;
+use shared::encoder::Encoder;
+use shared::preprocess::Normalisation;
+
+use super::evaluation::{EmbeddedSplits, Evaluation, Protocol, RESULTS_VERSION, Scored, knn_scores, score_features};
+use super::features::{Embedded, FeatureSettings, features_of, weights_sha256};
+use super::knn::Metric;
+use super::metrics::Confusion;
+use super::probe::Standardisation;
+use super::split::{Part, Splits};
+use super::statistics::{STATISTICS_PER_BAND, image_statistics};
+use crate::error::UsageError;
+use crate::parts::initialise::random_encoder;
+use crate::report::Reporter;
+
+/// What is evaluated, and on what.
+pub struct Subject<'a> {
+    /// What the encoder is called in the results.
+    pub name: String,
+    /// The frozen encoder, on `device`.
+    pub encoder: &'a Encoder,
+    /// What the encoder's planes are.
+    pub bands: &'a Bands,
+    /// Their normalisation.
+    pub normalisation: &'a Normalisation,
+    /// Side of the input.
+    pub px: usize,
+    /// Where the encoder's weights are.
+    pub device: &'a Device,
+    /// Tiles a forward pass.
+    pub batch: usize,
+    /// Numbers of neighbours that vote.
+    pub ks: &'a [usize],
+    /// Seed of the random weights.
+    pub seed: u64,
+}
+
+/// The results, and what they were computed from.
+pub struct Comparison {
+    /// All numbers.
+    pub evaluation: Evaluation,
+    /// The encoder's own scores, with its probe.
+    pub encoder: Scored,
+    /// The encoder's features.
+    pub features: EmbeddedSplits,
+}
+
+/// Scores the encoder and both baselines.
+///
+/// # Errors
+/// When tiles do not have the encoder's bands or cannot be read, a part is too small, or the encoder's weights changed
+/// meanwhile (which would be an error of this program).
+pub fn compare_with_baselines(
+    subject: &Subject,
+    splits: &Splits,
+    data: String,
+    reporter: &mut Reporter<'_>,
+) -> Result<Comparison> {
+    check_bands(subject.bands, splits.bands())?;
+    let classes = splits.classes();
+    let protocol = Protocol::new(data, splits.description.clone(), subject.px);
+    let before = weights_sha256(subject.encoder);
+
+    let features = embed(subject, subject.encoder, splits, "encoder: features of", reporter)?;
+    let encoder = score(subject, &subject.name, &features, classes.len(), reporter)?;
+
+    let random = random_encoder(subject.encoder.config(), subject.seed, subject.device);
+    let random_features = embed(subject, &random, splits, "random weights: features of", reporter)?;
+    let random_name = format!("random weights (seed {})", subject.seed);
+    let random = score(subject, &random_name, &random_features, classes.len(), reporter)?;
+
+    let statistics_features = statistics(splits)?;
+    let statistics_name = format!("image statistics ({STATISTICS_PER_BAND} a band)");
+    let mut statistics = score(subject, &statistics_name, &statistics_features, classes.len(), reporter)?;
+    let EmbeddedSplits { train, test, .. } = &statistics_features;
+    statistics.scores.knn_euclidean = knn_scores(Metric::Euclidean, train, test, classes.len(), subject.ks)?;
+
+    let after = weights_sha256(subject.encoder);
+    ensure!(before == after, "the frozen encoder changed during its evaluation\nhint: please report this");
+    let confusion = Confusion::new(classes, &encoder.predictions, &features.test.labels);
+    let evaluation = Evaluation {
+        version: RESULTS_VERSION,
+        protocol,
+        scores: vec![encoder.scores.clone(), random.scores, statistics.scores],
+        class_scores: confusion.class_scores(),
+        confusion,
+        regulariser_grid: encoder.probe.grid.clone(),
+        weights_sha256: after,
+    };
+    Ok(Comparison { evaluation, encoder, features })
+}
+
+fn check_bands(encoder: &Bands, tiles: &Bands) -> Result<()> {
+    if encoder == tiles {
+        return Ok(());
+    }
+    Err(UsageError::new(format!(
+        "the tiles have bands {tiles}, the encoder reads {encoder}\nhint: evaluate on tiles with the encoder's bands, in its order"
+    ))
+    .into())
+}
+
+fn score(
+    subject: &Subject,
+    name: &str,
+    features: &EmbeddedSplits,
+    classes: usize,
+    reporter: &mut Reporter<'_>,
+) -> Result<Scored> {
+    let what = format!("{name}: linear probe");
+    score_features(name, features, classes, subject.ks, |done, total| reporter.progress(&what, done, total))
+}
+
+fn embed(
+    subject: &Subject,
+    encoder: &Encoder,
+    splits: &Splits,
+    what: &str,
+    reporter: &mut Reporter<'_>,
+) -> Result<EmbeddedSplits> {
+    let settings = FeatureSettings {
+        normalisation: subject.normalisation,
+        px: subject.px,
+        batch: subject.batch,
+        device: subject.device,
+    };
+    let width = encoder.config().feature_width();
+    let mut part = |part: &Part, name: &str| {
+        let what = format!("{what} {name} tiles");
+        let read = |index: usize| splits.tile(part, index);
+        let progress = |done: usize| reporter.progress(&what, done, part.len());
+        let values = features_of(encoder, part.len(), read, settings, progress)?;
+        Embedded::new(values, width, splits.labels(part))
+    };
+    let [train, validation, test] = splits.parts();
+    Ok(EmbeddedSplits { train: part(train, "training")?, validation: part(validation, "validation")?, test: part(test, "test")? })
+}
+
+/// Statistics of every tile at its own size, standardised by the training part: they are in different units.
+fn statistics(splits: &Splits) -> Result<EmbeddedSplits> {
+    let part = |part: &Part| {
+        let row = |index: usize| Ok(image_statistics(&splits.tile(part, index)?));
+        let rows: Vec<Vec<f32>> = (0..part.len()).into_par_iter().map(row).collect::<Result<_>>()?;
+        Embedded::new(rows.concat(), splits.bands().len() * STATISTICS_PER_BAND, splits.labels(part))
+    };
+    let [train, validation, test] = splits.parts().each_ref().map(part);
+    let (train, validation, test) = (train?, validation?, test?);
+    let standardisation = Standardisation::of(&train);
+    let standardised = |rows: Embedded| Embedded { values: standardisation.apply(&rows), ..rows };
+    Ok(EmbeddedSplits { train: standardised(train), validation: standardised(validation), test: standardised(test) })
+}

@@ -1,0 +1,212 @@
+//! Multinomial logistic regression by L-BFGS:
+//!
+//! minimise over W, b: mean over rows of cross-entropy(W x + b, y) + λ/2 · ‖W‖², the bias not penalised.
+//!
+//! scikit-learn writes the same as C · Σ cross-entropy + ½‖W‖² with C = 1 / (λ · rows).
+
+use std::cell::RefCell;
+
+use anyhow::{Result, anyhow, ensure};
+use argmin::core::{CostFunction, Executor, Gradient, State};
+use argmin::solver::linesearch::MoreThuenteLineSearch;
+use argmin::solver::quasinewton::LBFGS;
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Pairs of steps and gradient changes that stand in for the Hessian.
+const MEMORY: usize = 10;
+const MAX_ITERATIONS: u64 = 500;
+/// The objective is flat to the precision of its f32 products below these.
+const GRADIENT_TOLERANCE: f64 = 1e-5;
+const COST_TOLERANCE: f64 = 1e-9;
+
+/// A fitted classifier.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogisticFit {
+    /// `[width, classes]` then the bias `[classes]`: the parameters as the solver sees them.
+    pub parameters: Vec<f64>,
+    /// The objective at the solution, penalty included.
+    pub objective: f64,
+    /// Steps of the solver.
+    pub iterations: u64,
+}
+
+/// Fits rows `[labels.len(), width]` to `labels`, starting from `start` (an earlier fit's parameters) or zero.
+///
+/// # Errors
+/// When sizes disagree or a label is not below `classes`.
+pub fn fit_logistic(
+    rows: &LogisticData,
+    regulariser: f64,
+    start: Option<&[f64]>,
+) -> Result<LogisticFit> {
+    let size = (rows.width + 1) * rows.classes;
+    let start = start.map_or_else(|| vec![0.0; size], <[f64]>::to_vec);
+    ensure!(start.len() == size, "a start of {} parameters for {size}", start.len());
+    let objective = Objective { data: rows, regulariser, last: RefCell::new(None) };
+    let failed = |error: argmin::core::Error| anyhow!("the linear probe cannot be fitted: {error}");
+    let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
+        .with_tolerance_grad(GRADIENT_TOLERANCE)
+        .and_then(|solver| solver.with_tolerance_cost(COST_TOLERANCE))
+        .map_err(failed)?;
+    let run = Executor::new(objective, solver).configure(|state| state.param(start).max_iters(MAX_ITERATIONS));
+    let state = run.ctrlc(false).run().map_err(failed)?.state;
+    let parameters = state.get_best_param().cloned().ok_or_else(|| anyhow!("the linear probe found no solution"))?;
+    Ok(LogisticFit { parameters, objective: state.get_best_cost(), iterations: state.get_iter() })
+}
+
+/// Rows and labels, laid out once for many fits.
+pub struct LogisticData {
+    /// `[rows, width]`
+    rows: Tensor<2>,
+    /// `[width, rows]`
+    columns: Tensor<2>,
+    labels: Vec<usize>,
+    width: usize,
+    classes: usize,
+}
+
+impl LogisticData {
+    /// Takes `values` as `[labels.len(), width]`.
+    ///
+    /// # Errors
+    /// When sizes disagree, there is no row, or a label is not below `classes`.
+    pub fn new(values: Vec<f32>, width: usize, labels: &[usize], classes: usize) -> Result<Self> {
+        let count = labels.len();
+        ensure!(count > 0 && values.len() == count * width, "{} values are not {count} rows of {width}", values.len());
+        ensure!(labels.iter().all(|&label| label < classes), "a label is not among the {classes} classes");
+        let mut transposed = vec![0.0; values.len()];
+        for (row, line) in values.chunks_exact(width.max(1)).enumerate() {
+            line.iter().enumerate().for_each(|(column, &value)| transposed[column * count + row] = value);
+        }
+        let device = Device::flex();
+        Ok(Self {
+            rows: Tensor::from_data(TensorData::new(values, [count, width]), &device),
+            columns: Tensor::from_data(TensorData::new(transposed, [width, count]), &device),
+            labels: labels.to_vec(),
+            width,
+            classes,
+        })
+    }
+
+    /// Logits of every row under `parameters`: `[rows, classes]`, and mean cross-entropy with its residuals
+    /// (probability − target) / rows.
+    fn residuals(&self, parameters: &[f64]) -> Result<(f64, Vec<f32>)> {
+        let (classes, count) = (self.classes, self.labels.len());
+        let (weights, bias) = parameters.split_at(self.width * classes);
+        let weights: Vec<f32> = weights.iter().map(|&value| value as f32).collect();
+        let weights = Tensor::<2>::from_data(TensorData::new(weights, [self.width, classes]), &self.rows.device());
+        // [rows, width] × [width, classes] → [rows, classes]
+        let mut logits = floats(self.rows.clone().matmul(weights))?;
+        let mut loss = 0.0;
+        for (row, &label) in logits.chunks_exact_mut(classes).zip(&self.labels) {
+            // The exponentials and sums are in f64; only the products above are not.
+            let scores: Vec<f64> = row.iter().zip(bias).map(|(&logit, bias)| f64::from(logit) + bias).collect();
+            let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let total: f64 = scores.iter().map(|score| (score - highest).exp()).sum();
+            loss -= scores[label] - highest - total.ln();
+            for (class, (value, score)) in row.iter_mut().zip(&scores).enumerate() {
+                let target = if class == label { 1.0 } else { 0.0 };
+                *value = (((score - highest).exp() / total - target) / count as f64) as f32;
+            }
+        }
+        Ok((loss / count as f64, logits))
+    }
+}
+
+fn floats(tensor: Tensor<2>) -> Result<Vec<f32>> {
+    tensor.into_data().try_into_vec::<f32>().map_err(|error| anyhow!("cannot read a product: {error:?}"))
+}
+
+/// The objective and its gradient. The solver asks for both at the same point, one after the other: they are computed
+/// together and remembered.
+struct Objective<'a> {
+    data: &'a LogisticData,
+    regulariser: f64,
+    last: RefCell<Option<Evaluated>>,
+}
+
+#[derive(Clone)]
+struct Evaluated {
+    at: Vec<f64>,
+    cost: f64,
+    gradient: Vec<f64>,
+}
+
+impl Objective<'_> {
+    fn evaluate(&self, parameters: &[f64]) -> Result<Evaluated> {
+        if let Some(last) = self.last.borrow().as_ref().filter(|last| last.at == parameters) {
+            return Ok(last.clone());
+        }
+        let (classes, count) = (self.data.classes, self.data.labels.len());
+        let (loss, residuals) = self.data.residuals(parameters)?;
+        let mut bias_gradient = vec![0.0; classes];
+        for row in residuals.chunks_exact(classes) {
+            bias_gradient.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+        }
+        let residuals = Tensor::<2>::from_data(TensorData::new(residuals, [count, classes]), &self.data.rows.device());
+        // [width, rows] × [rows, classes] → [width, classes]
+        let weight_gradient = floats(self.data.columns.clone().matmul(residuals))?;
+        let weights = &parameters[..self.data.width * classes];
+        let penalty = weights.iter().map(|weight| weight * weight).sum::<f64>() * self.regulariser / 2.0;
+        let gradient = weight_gradient.iter().zip(weights).map(|(&g, weight)| f64::from(g) + self.regulariser * weight);
+        let evaluated = Evaluated {
+            at: parameters.to_vec(),
+            cost: loss + penalty,
+            gradient: gradient.chain(bias_gradient).collect(),
+        };
+        *self.last.borrow_mut() = Some(evaluated.clone());
+        Ok(evaluated)
+    }
+}
+
+impl CostFunction for Objective<'_> {
+    type Param = Vec<f64>;
+    type Output = f64;
+
+    fn cost(&self, parameters: &Self::Param) -> Result<f64, argmin::core::Error> {
+        Ok(self.evaluate(parameters)?.cost)
+    }
+}
+
+impl Gradient for Objective<'_> {
+    type Param = Vec<f64>;
+    type Gradient = Vec<f64>;
+
+    fn gradient(&self, parameters: &Self::Param) -> Result<Vec<f64>, argmin::core::Error> {
+        Ok(self.evaluate(parameters)?.gradient)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_objective() {
+        let values: Vec<f32> = (0..12).map(|index| ((index * 37 % 11) as f32 - 5.0) / 3.0).collect();
+        let data = LogisticData::new(values, 3, &[0, 1, 2, 1], 3).unwrap();
+        let objective = Objective { data: &data, regulariser: 0.3, last: RefCell::new(None) };
+        let at: Vec<f64> = (0..12).map(|index| f64::from(index * 7 % 5) / 4.0 - 0.5).collect();
+        let gradient = objective.evaluate(&at).unwrap().gradient;
+        for (index, slope) in gradient.iter().enumerate() {
+            let shifted = |by: f64| {
+                let mut moved = at.clone();
+                moved[index] += by;
+                objective.evaluate(&moved).unwrap().cost
+            };
+            // f32 products: a wide difference keeps their rounding (1e-7 / 2e-2) under the tolerance.
+            let difference = (shifted(1e-2) - shifted(-1e-2)) / 2e-2;
+            assert!((difference - slope).abs() < 1e-4, "parameter {index}: {difference} against {slope}");
+        }
+    }
+
+    #[test]
+    fn without_information_only_the_class_shares_are_learned() {
+        let data = LogisticData::new(vec![0.0; 8], 2, &[0, 0, 0, 1], 2).unwrap();
+        let fit = fit_logistic(&data, 1e-3, None).unwrap();
+        // Entropy of (3/4, 1/4) in closed form.
+        let entropy = -(0.75_f64 * 0.75_f64.ln() + 0.25 * 0.25_f64.ln());
+        assert!((fit.objective - entropy).abs() < 1e-6, "{}", fit.objective);
+    }
+}

@@ -1,0 +1,27 @@
+//! How good a frozen encoder is: k nearest neighbours and a linear probe on its features, beside untrained baselines.
+
+mod calibration;
+mod comparison;
+mod evaluation;
+mod features;
+mod knn;
+mod logistic;
+mod metrics;
+#[cfg(test)]
+mod oracle_tests;
+mod probe;
+mod split;
+mod statistics;
+
+pub use calibration::{fit_temperature, negative_log_likelihood};
+pub use comparison::{Comparison, Subject, compare_with_baselines};
+pub use evaluation::{
+    EmbeddedSplits, Evaluation, FeatureScores, KnnScore, Protocol, RESULTS_VERSION, Scored, knn_scores, score_features,
+};
+pub use features::{BATCH, Embedded, FeatureSettings, features, features_of, weights_sha256};
+pub use knn::{Metric, knn, knn_accuracy, majority, neighbours};
+pub use logistic::{LogisticData, LogisticFit, fit_logistic};
+pub use metrics::{ClassScore, Confusion, accuracy};
+pub use probe::{GridPoint, LinearProbe, ProbeOutcome, Standardisation, linear_probe, regularisers};
+pub use split::{Part, Split, Splits, stratified_split};
+pub use statistics::{STATISTICS_PER_BAND, image_statistics};

@@ -1,0 +1,12 @@
+//! A trained encoder on its way out: the model file for the browser, a gallery of embedded tiles, and ONNX.
+
+mod atlas;
+mod gallery;
+mod model;
+pub mod onnx;
+mod projection;
+
+pub use atlas::{Thumbnails, thumbnails};
+pub use gallery::{GALLERY_FILE, GalleryContent, build_gallery, pick_balanced, write_gallery};
+pub use model::{Agreement, agreement, embed, error_bound, model_bytes};
+pub use projection::{principal_components, tsne};

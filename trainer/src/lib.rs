@@ -1,0 +1,66 @@
+//! Everything that needs a disk, a clock or gradients: pre-training, evaluation and export of Solstice encoders.
+
+pub mod checkpoint;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod data;
+pub mod device;
+pub mod engine;
+pub mod error;
+pub mod eval;
+pub mod export;
+pub mod losses;
+pub mod methods;
+pub mod parts;
+pub mod report;
+pub mod views;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use report::Reporter;
+use std::ffi::OsString;
+use std::io::Write;
+
+/// Runs one command line (without the program's name being special) and returns the exit code: 0, 1 for failure, 2 for
+/// usage.
+///
+/// Results go to `out`; progress, warnings and errors go to `err`. `is_terminal` says whether `err` is one.
+pub fn run<I, S>(args: I, out: &mut dyn Write, err: &mut dyn Write, is_terminal: bool) -> i32
+where
+    I: IntoIterator<Item = S>,
+    S: Into<OsString> + Clone,
+{
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let (stream, code): (&mut dyn Write, i32) = if error.use_stderr() { (err, 2) } else { (out, 0) };
+            // A closed pipe is the reader's choice.
+            let _ = write!(stream, "{error}");
+            return code;
+        }
+    };
+    let result = {
+        let mut reporter = Reporter::new(out, err, is_terminal);
+        dispatch(cli.command, &mut reporter)
+    };
+    match result {
+        Ok(()) => 0,
+        Err(error) => {
+            let _ = writeln!(err, "{}", error::render(&error));
+            error::exit_code(&error)
+        }
+    }
+}
+
+fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
+    match command {
+        Command::Pretrain(args) => commands::pretrain::run(&args, reporter),
+        Command::Evaluate(args) => commands::evaluate::run(args, reporter),
+        Command::Export(args) => commands::export::run(args, reporter),
+        Command::Embed(args) => commands::embed::run(args, reporter),
+        Command::InspectData(args) => commands::inspect_data::run(args, reporter),
+        Command::Devices(args) => commands::devices::run(&args, reporter),
+        Command::Demo(args) => commands::demo::run(&args, reporter),
+    }
+}

@@ -1,0 +1,149 @@
+//! Seasonal Contrast (Mañas et al., ICCV 2021, arXiv 2103.16607, §3.2): three embedding subspaces over one backbone,
+//! each invariant to something else, learned from several dates of every place.
+//!
+//! | subspace | invariant to | positive | negatives |
+//! |---|---|---|---|
+//! | Z0 | season and augmentation | k0: another date, augmented | queue 0 |
+//! | Z1 | season | k1: another date, clean | queue 1, and k0, k2 of the batch through head 1 |
+//! | Z2 | augmentation | k2: same date, augmented | queue 2, and k0, k1 of the batch through head 2 |
+
+use super::{Losses, Method, Network};
+use crate::losses::info_nce;
+use crate::parts::{NegativeQueue, update_average};
+use crate::views::{Recipe, ViewSet, ViewSpec};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use shared::encoder::EncoderConfig;
+use shared::tensors::{NamedTensor, TensorMap};
+
+/// Hyper-parameters; the preset gives each its source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecoConfig {
+    /// Softmax temperature T.
+    pub temperature: f64,
+    /// Momentum m of the key network.
+    pub momentum: f64,
+    /// Negatives in each of the three queues.
+    pub queue: usize,
+    /// Width of each projection.
+    pub dim: usize,
+    /// Groups in which a batch is normalised (split BatchNorm, in place of shuffling between devices); 1 is none.
+    pub norm_splits: usize,
+    /// Draw the three dates with replacement, as the released code does.
+    // NOTE: later work (SSL4Eco, CaCo) reads the paper as "without"; that is our default.
+    pub dates_with_replacement: bool,
+    /// What is done to q and k1: the crop only.
+    pub clean: Recipe,
+    /// What is done to k0 and k2: synthetic augmentation, then the crop.
+    pub augmented: Recipe,
+}
+
+/// The names of the subspaces, in the order of the heads.
+pub const SUBSPACES: [&str; 3] = ["invariant", "seasonal-invariant", "augmentation-invariant"];
+
+/// The momentum pair, its three heads and three queues.
+#[derive(Debug)]
+pub struct Seco {
+    config: SecoConfig,
+    query: Network,
+    key: Network,
+    queues: [NegativeQueue; 3],
+}
+
+impl Seco {
+    /// Weights and queues drawn from `seed`; the key network starts as a copy of the query network.
+    #[must_use]
+    pub fn new(config: SecoConfig, encoder: &EncoderConfig, seed: u64, device: &Device) -> Self {
+        let plain = device.clone().without_autodiff();
+        let queue = |index: u64| NegativeQueue::random(config.queue, config.dim, seed.wrapping_add(1 + index), &plain);
+        Self {
+            query: Network::random(encoder, 3, config.dim, seed, &device.clone().autodiff()),
+            key: Network::random(encoder, 3, config.dim, seed, &plain),
+            queues: [queue(0), queue(1), queue(2)],
+            config,
+        }
+    }
+
+    /// The projections of the three keys through the three heads: `keys[head][view]`, each `[n, dim]`.
+    fn project_keys(&self, views: [Tensor<4>; 3]) -> [[Tensor<2>; 3]; 3] {
+        // Each view is a batch of its own for BatchNorm, as in three forward passes.
+        let features = views.map(|view| self.key.features(view, self.config.norm_splits));
+        std::array::from_fn(|head| features.clone().map(|features| self.key.heads[head].forward(features)))
+    }
+}
+
+impl Method for Seco {
+    fn views(&self) -> ViewSet {
+        let view = |slot: usize, recipe: &Recipe| ViewSpec { slot, recipe: recipe.clone() };
+        let (clean, augmented) = (&self.config.clean, &self.config.augmented);
+        let q = view(0, clean);
+        let (k0, k1, k2) = (view(1, augmented), view(2, clean), view(0, augmented));
+        let with_replacement = self.config.dates_with_replacement;
+        ViewSet { slots: 3, with_replacement, views: vec![q, k0, k1, k2] }
+    }
+
+    fn losses(&mut self, views: Vec<Tensor<4>>) -> Losses {
+        let [q, k0, k1, k2]: [Tensor<4>; 4] = views.try_into().expect("seco takes four views: q, k0, k1, k2");
+
+        // q: [n, bands, px, px] → [n, width] → three times [n, dim]
+        let features = self.query.features(q.autodiff(), self.config.norm_splits);
+        let query: [Tensor<2>; 3] = std::array::from_fn(|head| self.query.heads[head].forward(features.clone()));
+        let embeddings = query[0].clone().without_autodiff();
+
+        // The average moves first, then keys are encoded, with batch statistics and without gradient.
+        self.key = update_average(self.key.clone(), &self.query, self.config.momentum);
+        let keys = self.project_keys([k0, k1, k2]);
+
+        let results: [_; 3] = std::array::from_fn(|subspace| {
+            let constant = |x: &Tensor<2>| x.clone().autodiff();
+            let mut negatives = vec![constant(&self.queues[subspace].keys())];
+            if subspace > 0 {
+                // In Z1 and Z2 what Z0 would call alike are different things: the other two keys are negatives.
+                let others = (0..3).filter(|&view| view != subspace);
+                negatives.extend(others.map(|view| constant(&keys[subspace][view])));
+            }
+            let positive = constant(&keys[subspace][subspace]);
+            info_nce(query[subspace].clone(), positive, &negatives, self.config.temperature)
+        });
+
+        // After the logits; queue i takes head i of key i and nothing else.
+        for (subspace, queue) in self.queues.iter_mut().enumerate() {
+            queue.enqueue(keys[subspace][subspace].clone());
+        }
+
+        let [z0, z1, z2] = results;
+        let part = |loss: &Tensor<1>| loss.clone().without_autodiff();
+        Losses {
+            parts: vec![("z0", part(&z0.loss)), ("z1", part(&z1.loss)), ("z2", part(&z2.loss))],
+            accuracy: (z0.accuracy + z1.accuracy + z2.accuracy) / 3.0,
+            // The sum, not the mean.
+            total: z0.loss + z1.loss + z2.loss,
+            embeddings,
+        }
+    }
+
+    fn query(&self) -> &Network {
+        &self.query
+    }
+
+    fn set_query(&mut self, network: Network) {
+        self.query = network;
+    }
+
+    fn state(&self) -> Vec<NamedTensor> {
+        let mut state = self.key.state("key");
+        for (index, queue) in self.queues.iter().enumerate() {
+            state.extend(queue.state(&format!("queue{index}")));
+        }
+        state
+    }
+
+    fn restore(&mut self, state: &TensorMap) -> anyhow::Result<()> {
+        self.key = self.key.clone().restore("key", state)?;
+        for (index, queue) in self.queues.iter_mut().enumerate() {
+            queue.restore(&format!("queue{index}"), state)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! The frame around the pages: context, header, status line, footer.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
+
+use crate::components::{footer::Footer, header::Header, status::StatusLine};
+use crate::pages::classify::Classify;
+use crate::route::{Page, use_page};
+use crate::session::Session;
+
+/// Mounts the page.
+pub fn start() {
+    // A panic is a bug of ours; the boot script shows it in words before the page stops.
+    std::panic::set_hook(Box::new(|panic| report_panic(&panic.to_string())));
+    leptos::mount::mount_to_body(App);
+}
+
+fn report_panic(message: &str) {
+    let detail = wasm_bindgen::JsValue::from_str(message);
+    let options = web_sys::CustomEventInit::new();
+    options.set_detail(&detail);
+    if let Ok(event) = web_sys::CustomEvent::new_with_event_init_dict("solstice-panic", &options) {
+        // Without a listener there is nobody left to tell.
+        let _ = window().dispatch_event(&event);
+    }
+}
+
+/// The whole page.
+#[component]
+pub fn App() -> impl IntoView {
+    let session = Session::new();
+    provide_context(session);
+    let page = use_page();
+    spawn_local(session.bring_up());
+    view! {
+        <button type="button" class="skip" on:click=move |_| focus_main()>
+            "Skip to content"
+        </button>
+        <Header page=page />
+        <StatusLine />
+        <main id="main" tabindex="-1">
+            {move || match page.get() {
+                Page::Classify => view! { <Classify /> },
+            }}
+        </main>
+        <Footer />
+    }
+}
+
+/// Moves the keyboard past the header. (A link to `#main` would overwrite the address that the router reads.)
+fn focus_main() {
+    let main = document().get_element_by_id("main").and_then(|main| main.dyn_into::<web_sys::HtmlElement>().ok());
+    if let Some(main) = main {
+        // Focusing an element that is on the page cannot fail.
+        let _ = main.focus();
+    }
+}

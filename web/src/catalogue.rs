@@ -1,0 +1,123 @@
+//! The index files beside the models, galleries and samples: sizes and checksums are known before anything is fetched.
+
+use serde::Deserialize;
+
+use crate::problem::Problem;
+
+/// The version of the index files that this release reads.
+const FORMAT_VERSION: u32 = 1;
+
+/// A file with its size and checksum.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct FileEntry {
+    /// Name, relative to the index.
+    pub file: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the whole file, hexadecimal.
+    pub sha256: String,
+}
+
+/// `models/index.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ModelIndex {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Identity of the model to start with.
+    pub default: String,
+    /// All models.
+    pub models: Vec<ModelEntry>,
+}
+
+/// One model.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ModelEntry {
+    /// Identity.
+    pub id: String,
+    /// What people call it.
+    pub title: String,
+    /// Where it is.
+    #[serde(flatten)]
+    pub file: FileEntry,
+}
+
+impl ModelIndex {
+    /// The model to start with.
+    ///
+    /// # Errors
+    /// When the index is of another version, or its default is missing.
+    pub fn default_model(&self) -> Result<&ModelEntry, Problem> {
+        check_version("models/index.json", self.format_version)?;
+        self.models.iter().find(|model| model.id == self.default).ok_or_else(|| {
+            Problem::new(
+                "The default model is not in the index",
+                format!("models/index.json names “{}”, which it does not list.", self.default),
+                "Export the model again, or correct the index.",
+            )
+        })
+    }
+}
+
+/// `gallery/index.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GalleryIndex {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// All galleries.
+    pub galleries: Vec<GalleryEntry>,
+}
+
+/// One gallery.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GalleryEntry {
+    /// What it shows.
+    pub title: String,
+    /// Identity of the model that embedded it.
+    pub model: String,
+    /// Where it is.
+    #[serde(flatten)]
+    pub file: FileEntry,
+    /// A tile whose best cosine similarity is under this is unlike all of them.
+    pub unlike_below: Option<f32>,
+}
+
+impl GalleryIndex {
+    /// The gallery of a model, when there is one.
+    ///
+    /// # Errors
+    /// When the index is of another version.
+    pub fn of_model(&self, model: &str) -> Result<Option<&GalleryEntry>, Problem> {
+        check_version("gallery/index.json", self.format_version)?;
+        Ok(self.galleries.iter().find(|gallery| gallery.model == model))
+    }
+}
+
+/// `samples/index.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SampleIndex {
+    /// Tiles to try.
+    pub samples: Vec<Sample>,
+    /// Whom to thank.
+    #[serde(default)]
+    pub credit: String,
+}
+
+/// A tile to try.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Sample {
+    /// Name, relative to the index.
+    pub file: String,
+    /// What it is.
+    pub class: String,
+}
+
+fn check_version(index: &str, found: u32) -> Result<(), Problem> {
+    if found == FORMAT_VERSION {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "The page and its data are of different releases",
+        format!("{index} has format version {found}; this page reads {FORMAT_VERSION}."),
+        "Reload the page; if that does not help, deploy page and data together.",
+    ))
+}

@@ -1,0 +1,45 @@
+//! Every class with its probability, most likely first.
+
+use leptos::prelude::*;
+
+use super::wording::{class_label, percent};
+use crate::engine::protocol::{Answer, ModelCard};
+
+/// The bars.
+#[component]
+pub fn ClassBars(
+    /// The tile's answer.
+    answer: Answer,
+    /// Names of the classes.
+    card: ModelCard,
+) -> impl IntoView {
+    let note = if card.calibrated {
+        "Probabilities are calibrated: of tiles given 80 %, about 80 % are right."
+    } else {
+        "Probabilities are not calibrated for this model."
+    };
+    let bars = answer
+        .ranking()
+        .into_iter()
+        .map(|class| {
+            let share = f64::from(answer.probabilities[class]);
+            let name = card.classes.get(class).map_or_else(|| format!("class {class}"), |name| class_label(name));
+            view! {
+                <li>
+                    <span class="bar-name">{name}</span>
+                    <span class="bar-track" aria-hidden="true">
+                        <span class="bar-fill" style:width=format!("{:.2}%", share * 100.0)></span>
+                    </span>
+                    <span class="bar-value">{percent(share)}</span>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="bars">
+            <h3>"Land cover"</h3>
+            <ol>{bars}</ol>
+            <p class="note">{note}</p>
+        </div>
+    }
+}

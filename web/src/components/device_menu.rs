@@ -1,0 +1,97 @@
+//! Which device answers, why that one, and a choice.
+
+use leptos::html::Details;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+
+use super::wording;
+use crate::engine::protocol::Bundle;
+use crate::session::use_session;
+use crate::state::{DeviceState, Preference};
+
+/// A chip in the header that opens into the details.
+#[component]
+pub fn DeviceMenu() -> impl IntoView {
+    let session = use_session();
+    let chip = move || {
+        session.devices.with(|devices| match devices.active.map(|active| (active, devices.of(active))) {
+            Some((active, DeviceState::Proven { ms_per_tile, .. })) => {
+                format!("{} · {} a tile", active.label(), wording::milliseconds(*ms_per_tile))
+            }
+            Some((active, _)) => active.label().to_owned(),
+            None => "No device yet".to_owned(),
+        })
+    };
+    let row = move |bundle: Bundle| {
+        let state = session.devices.with(|devices| devices.of(bundle).clone());
+        let adapter = session.devices.with(|devices| devices.adapter.clone()).filter(|_| bundle == Bundle::Gpu);
+        let is_active = session.devices.with(|devices| devices.active == Some(bundle));
+        let (mark, text) = match state {
+            DeviceState::Untried => ("waiting", "not tried yet".to_owned()),
+            DeviceState::Absent(why) => ("absent", why),
+            DeviceState::Proving => ("waiting", "loading and proving itself …".to_owned()),
+            DeviceState::Proven { ms_per_tile, self_test } => (
+                "proven",
+                format!(
+                    "{} a tile; golden test passed, largest relative error {:.0e}; first run {}",
+                    wording::milliseconds(ms_per_tile),
+                    self_test.max_relative_error,
+                    wording::milliseconds(self_test.first_run_ms),
+                ),
+            ),
+            DeviceState::Failed(problem) => ("failed", format!("{}: {}", problem.what, problem.why)),
+        };
+        view! {
+            <div class="device-row" data-state=mark>
+                <span class="dot" aria-hidden="true"></span>
+                <div>
+                    <p class="device-name">
+                        {bundle.label()} {adapter.map(|name| format!(" · {name}"))}
+                        {is_active.then(|| view! { <span class="tag">"in use"</span> })}
+                    </p>
+                    <p class="device-text">{text}</p>
+                </div>
+            </div>
+        }
+    };
+    // Esc, or a click somewhere else, closes it.
+    let menu = NodeRef::<Details>::new();
+    let close = move || menu.get_untracked().into_iter().for_each(|menu| menu.set_open(false));
+    let on_key = window_event_listener(leptos::ev::keydown, move |event| {
+        if event.key() == "Escape" {
+            close();
+        }
+    });
+    let on_click = window_event_listener(leptos::ev::click, move |event| {
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
+        if !menu.get_untracked().is_some_and(|menu| menu.contains(target.as_ref())) {
+            close();
+        }
+    });
+    on_cleanup(move || {
+        on_key.remove();
+        on_click.remove();
+    });
+    let choose = move |event| session.prefer(Preference::parse(&event_target_value(&event)));
+    view! {
+        <details class="menu device-menu" node_ref=menu>
+            <summary>
+                <span class="dot" aria-hidden="true" data-active=move || session.devices.with(|d| d.active.is_some()).to_string()></span>
+                <span class="device-chip">{chip}</span>
+            </summary>
+            <div class="menu-body">
+                {move || row(Bundle::Gpu)}
+                {move || row(Bundle::Cpu)}
+                <p class="device-why">{move || session.with_device(|device, why| format!("{device} answers: {why}."))}</p>
+                <label>
+                    "Device "
+                    <select on:change=choose prop:value=move || session.preference.get().as_str()>
+                        <option value="auto">"Automatic (the faster)"</option>
+                        <option value="webgpu">"WebGPU"</option>
+                        <option value="cpu">"CPU"</option>
+                    </select>
+                </label>
+            </div>
+        </details>
+    }
+}

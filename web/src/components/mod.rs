@@ -1,0 +1,16 @@
+//! The page's parts, one file each.
+
+pub mod batch_table;
+pub mod class_bars;
+pub mod device_menu;
+pub mod drop_zone;
+pub mod footer;
+pub mod header;
+pub mod model_card;
+pub mod neighbours;
+pub mod problem_card;
+pub mod result;
+pub mod samples;
+pub mod status;
+pub mod theme_toggle;
+pub mod wording;

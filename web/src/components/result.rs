@@ -1,0 +1,150 @@
+//! One tile's answer in full.
+
+use leptos::prelude::*;
+
+use super::class_bars::ClassBars;
+use super::neighbours::Neighbours;
+use super::problem_card::ProblemCard;
+use super::wording::{class_label, milliseconds, percent};
+use crate::download;
+use crate::engine::protocol::{Answer, Bundle};
+use crate::session::{Session, use_session};
+use crate::state::{Outcome, TileEntry};
+
+/// The selected tile.
+#[component]
+pub fn ResultCard() -> impl IntoView {
+    let session = use_session();
+    let tile = Memo::new(move |_| session.tiles.with(|tiles| tiles.get(session.selected.get()).cloned()));
+    move || {
+        tile.get().map(|tile| {
+            let body = match &tile.outcome {
+                Outcome::Waiting => view! { <Waiting /> }.into_any(),
+                Outcome::Undecodable(problem) => view! { <ProblemCard problem=problem.clone() /> }.into_any(),
+                Outcome::Answered(answer, bundle) => answered(session, answer, *bundle).into_any(),
+            };
+            view! {
+                <article class="card result" aria-label=format!("Answer for {}", tile.name)>
+                    <div class="result-head">
+                        {picture(&tile)}
+                        <div class="result-title">
+                            {headline(session, &tile)}
+                            <p class="file-name">{tile.name.clone()}</p>
+                            {facts(&tile)}
+                        </div>
+                    </div>
+                    {body}
+                </article>
+            }
+        })
+    }
+}
+
+fn picture(tile: &TileEntry) -> impl IntoView + use<> {
+    match tile.picture.clone() {
+        Some(address) => view! { <img class="tile-picture" src=address alt=format!("The tile {}", tile.name) /> }.into_any(),
+        None => view! { <div class="tile-picture empty" aria-hidden="true"></div> }.into_any(),
+    }
+}
+
+fn headline(session: Session, tile: &TileEntry) -> impl IntoView + use<> {
+    let text = match &tile.outcome {
+        Outcome::Waiting => "Waiting …".to_owned(),
+        Outcome::Undecodable(_) => "Not classified".to_owned(),
+        Outcome::Answered(answer, _) => session.card.with(|card| {
+            let top = answer.ranking().first().copied();
+            let name = top.and_then(|class| card.as_ref()?.classes.get(class));
+            name.map_or_else(|| "Embedded".to_owned(), |name| class_label(name))
+        }),
+    };
+    let share = tile.outcome.answer().and_then(|answer| answer.probabilities.iter().copied().reduce(f32::max));
+    view! {
+        <h2>
+            <span class="verdict">{text}</span>
+            {share.map(|share| view! { <span class="share">{percent(f64::from(share))}</span> })}
+        </h2>
+    }
+}
+
+fn facts(tile: &TileEntry) -> impl IntoView + use<> {
+    let Outcome::Answered(answer, bundle) = &tile.outcome else { return ().into_any() };
+    let facts = [
+        format!("{} × {} px", answer.width, answer.height),
+        format!("{}, {} {}", answer.format, answer.bands, if answer.bands == 1 { "band" } else { "bands" }),
+        format!("{} on {}", milliseconds(answer.encoder_ms), bundle.label()),
+        format!("decoded in {}", milliseconds(answer.decode_ms)),
+    ];
+    view! { <ul class="facts">{facts.into_iter().map(|fact| view! { <li>{fact}</li> }).collect_view()}</ul> }.into_any()
+}
+
+fn answered(session: Session, answer: &Answer, bundle: Bundle) -> impl IntoView + use<> {
+    let card = session.card.get().unwrap_or_default();
+    let why = move || session.devices.with(|devices| (devices.active == Some(bundle)).then(|| devices.why.clone()));
+    let has_head = !card.classes.is_empty();
+    view! {
+        {has_head.then(|| view! { <ClassBars answer=answer.clone() card=card.clone() /> })}
+        <Neighbours answer=answer.clone() card=card.clone() />
+        <div class="result-foot">
+            <p class="note">
+                {move || why().map(|why| format!("Computed on {}: {why}.", bundle.label()))}
+            </p>
+            <Downloads />
+        </div>
+    }
+}
+
+/// All answers as files.
+#[component]
+pub fn Downloads() -> impl IntoView {
+    let session = use_session();
+    let save = move |write: fn(&crate::engine::protocol::ModelCard, &[TileEntry]) -> String, name: &str, kind: &str| {
+        let card = session.card.get_untracked().unwrap_or_default();
+        download::save(name, kind, &session.tiles.with_untracked(|tiles| write(&card, tiles)));
+    };
+    view! {
+        <div class="downloads">
+            <button type="button" class="small" on:click=move |_| save(download::csv, "solstice.csv", "text/csv")>
+                "Download CSV"
+            </button>
+            <button
+                type="button"
+                class="small"
+                title="With embeddings"
+                on:click=move |_| save(download::json, "solstice.json", "application/json")
+            >
+                "Download JSON"
+            </button>
+            <button type="button" class="small quiet" on:click=move |_| session.clear()>
+                "Clear"
+            </button>
+        </div>
+    }
+}
+
+#[component]
+fn Waiting() -> impl IntoView {
+    view! {
+        <div class="skeleton" aria-hidden="true">
+            <span></span>
+            <span></span>
+            <span></span>
+            <span></span>
+        </div>
+    }
+}
+
+/// What stands there before the first tile.
+#[component]
+pub fn EmptyResult() -> impl IntoView {
+    view! {
+        <div class="card empty-result">
+            <svg viewBox="0 0 200 120" aria-hidden="true">
+                <path class="grid-line" d="M20 20h48v48H20z M44 20v48 M20 44h48" />
+                <path class="arrow" d="M80 44h36 m-8-7 8 7-8 7" />
+                <path class="grid-line" d="M130 26h50 M130 38h34 M130 50h20 M130 62h12" />
+            </svg>
+            <h2>"No tile yet"</h2>
+            <p>"Choose a sample or drop your own. You will see its land cover, how sure the model is, and the known tiles that look most like it."</p>
+        </div>
+    }
+}

@@ -1,0 +1,75 @@
+//! Tiles to try at one click.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::wording::class_label;
+use crate::catalogue::SampleIndex;
+use crate::fetch;
+use crate::route;
+use crate::session::{Session, use_session};
+
+/// Key of the sample in the address.
+const SAMPLE_KEY: &str = "sample";
+
+/// The strip of samples; nothing at all when none were deployed.
+#[component]
+pub fn Samples() -> impl IntoView {
+    let session = use_session();
+    let index = LocalResource::new(|| async { fetch::json::<SampleIndex>("samples/index.json").await.ok() });
+    let from_address = route::parameter(SAMPLE_KEY);
+    Effect::new(move |_| {
+        // A link to a sample opens it, if it is one of ours.
+        let Some(Some(samples)) = index.get() else { return };
+        if let Some(sample) = samples.samples.iter().find(|sample| Some(&sample.file) == from_address.as_ref()) {
+            open(session, sample.file.clone());
+        }
+    });
+    view! {
+        {move || {
+            index
+                .get()
+                .flatten()
+                .map(|index| {
+                    let buttons = index
+                        .samples
+                        .into_iter()
+                        .map(|sample| {
+                            let label = class_label(&sample.class);
+                            let file = sample.file.clone();
+                            view! {
+                                <li>
+                                    <button type="button" class="sample" title=label.clone() on:click=move |_| open(session, file.clone())>
+                                        <img
+                                            src=fetch::address(&format!("samples/{}", sample.file))
+                                            alt=format!("Sample tile: {label}")
+                                            loading="lazy"
+                                            width="64"
+                                            height="64"
+                                        />
+                                    </button>
+                                </li>
+                            }
+                        })
+                        .collect_view();
+                    view! {
+                        <div class="samples">
+                            <h2>"Or try one of these"</h2>
+                            <ul>{buttons}</ul>
+                            <p class="credit">{index.credit}</p>
+                        </div>
+                    }
+                })
+        }}
+    }
+}
+
+fn open(session: Session, file: String) {
+    route::set_parameter(SAMPLE_KEY, Some(&file));
+    spawn_local(async move {
+        match fetch::blob(&format!("samples/{file}")).await {
+            Ok(blob) => session.classify(vec![(file, blob)]),
+            Err(problem) => session.show_problem(file, problem),
+        }
+    });
+}

@@ -1,0 +1,190 @@
+//! The page's end of the conversation: starts a worker, waits for its `Hello`, asks, and matches answers to questions.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use super::protocol::{Bundle, FromWorker, PROTOCOL_VERSION, ToWorker};
+use crate::fetch::address;
+use crate::problem::Problem;
+
+/// A message that is no final answer: a classified tile, an undecodable file, or the worker's death.
+pub struct Event {
+    /// The message.
+    pub message: FromWorker,
+    /// Width and RGBA bytes of a preview.
+    pub preview: Option<(usize, Vec<u8>)>,
+}
+
+/// A final answer, or why there is none.
+type Reply = Result<FromWorker, Problem>;
+
+/// Questions without an answer yet; `None` once the worker is dead.
+type Pending = Rc<RefCell<Option<HashMap<u64, oneshot::Sender<Reply>>>>>;
+
+/// A running worker.
+pub struct Handle {
+    worker: Worker,
+    bundle: Bundle,
+    pending: Pending,
+    next_request: Cell<u64>,
+    // Kept alive as long as the worker: it calls them.
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut(ErrorEvent)>,
+}
+
+/// `Hello` has no request number; its slot is this one.
+const HELLO: u64 = 0;
+
+impl Handle {
+    /// Starts the bundle's worker and waits until it listens.
+    ///
+    /// # Errors
+    /// When the worker cannot be started, its files are missing, or it is of another release.
+    pub async fn open(bundle: Bundle, on_event: impl Fn(Event) + 'static) -> Result<Self, Problem> {
+        let (greet, greeting) = oneshot::channel();
+        let pending: Pending = Rc::new(RefCell::new(Some(HashMap::from([(HELLO, greet)]))));
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let script = address(&format!("worker.js?bundle={}", bundle.file_stem()));
+        let worker = Worker::new_with_options(&script, &options)
+            .map_err(|error| died(bundle, &format!("The browser refused to start it: {error:?}.")))?;
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
+            let pending = Rc::clone(&pending);
+            move |event: MessageEvent| {
+                if let Some(event) = read(&event.data()) {
+                    dispatch(bundle, &pending, event, &on_event);
+                }
+            }
+        });
+        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new({
+            let pending = Rc::clone(&pending);
+            move |event: ErrorEvent| fail_all(&pending, &died(bundle, &event.message()))
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        let handle = Self {
+            worker,
+            bundle,
+            pending,
+            next_request: Cell::new(HELLO + 1),
+            _on_message: on_message,
+            _on_error: on_error,
+        };
+        match greeting.await.unwrap_or_else(|_| Err(died(bundle, "It closed before it spoke.")))? {
+            FromWorker::Hello { protocol: PROTOCOL_VERSION, bundle: found } if found == bundle => Ok(handle),
+            _ => Err(Problem::new(
+                "The page and its worker are of different releases",
+                format!("The page speaks version {PROTOCOL_VERSION} of their protocol, {} another.", bundle.file_stem()),
+                "Reload the page without the cache (Ctrl-Shift-R).",
+            )),
+        }
+    }
+
+    /// Which bundle runs in it.
+    #[must_use]
+    pub const fn bundle(&self) -> Bundle {
+        self.bundle
+    }
+
+    /// A number for the next question.
+    pub fn next_request(&self) -> u64 {
+        self.next_request.replace(self.next_request.get() + 1)
+    }
+
+    /// Asks, and waits for the final answer. `buffers` are transferred: the page loses them.
+    ///
+    /// # Errors
+    /// The worker's refusal, or its death.
+    pub async fn ask(&self, request: u64, message: &ToWorker, buffers: &[ArrayBuffer]) -> Reply {
+        let (sender, answer) = oneshot::channel();
+        match self.pending.borrow_mut().as_mut() {
+            Some(pending) => pending.insert(request, sender),
+            None => return Err(died(self.bundle, "It has stopped.")),
+        };
+        self.send(message, buffers)?;
+        answer.await.unwrap_or_else(|_| Err(died(self.bundle, "It has stopped.")))
+    }
+
+    /// Says something that is not answered.
+    ///
+    /// # Errors
+    /// When the browser cannot hand over the buffers.
+    pub fn send(&self, message: &ToWorker, buffers: &[ArrayBuffer]) -> Result<(), Problem> {
+        let unsendable = |why: String| died(self.bundle, &why);
+        let head = serde_json::to_string(message).map_err(|error| unsendable(error.to_string()))?;
+        let (envelope, list) = (Object::new(), buffers.iter().collect::<Array>());
+        // Setting a property of a fresh plain object cannot fail.
+        let _ = Reflect::set(&envelope, &"head".into(), &head.into());
+        let _ = Reflect::set(&envelope, &"buffers".into(), &list);
+        self.worker
+            .post_message_with_transfer(&envelope, &list)
+            .map_err(|error| unsendable(format!("A message could not be posted: {error:?}.")))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.worker.terminate();
+        fail_all(&self.pending, &died(self.bundle, "It was stopped."));
+    }
+}
+
+/// Gives a message to who waits for it.
+fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(Event)) {
+    let (request, reply) = match &event.message {
+        FromWorker::Hello { .. } => (HELLO, Ok(event.message)),
+        FromWorker::Loaded { request, .. }
+        | FromWorker::GalleryReady { request, .. }
+        | FromWorker::Finished { request, .. } => (*request, Ok(event.message)),
+        FromWorker::Refused { request, problem } => (*request, Err(problem.clone())),
+        FromWorker::Crashed { message } => {
+            fail_all(pending, &died(bundle, message));
+            on_event(event);
+            return;
+        }
+        FromWorker::Classified { .. } | FromWorker::Undecodable { .. } => {
+            on_event(event);
+            return;
+        }
+    };
+    let waiting = pending.borrow_mut().as_mut().and_then(|pending| pending.remove(&request));
+    if let Some(sender) = waiting {
+        // Nobody waits any more: the answer is stale.
+        let _ = sender.send(reply);
+    }
+}
+
+/// The worker is dead: everybody who waits is told, and later questions are refused.
+fn fail_all(pending: &Pending, problem: &Problem) {
+    for (_, sender) in pending.borrow_mut().take().into_iter().flatten() {
+        // Nobody waits any more.
+        let _ = sender.send(Err(problem.clone()));
+    }
+}
+
+fn died(bundle: Bundle, why: &str) -> Problem {
+    let why = if why.is_empty() { "Its files could not be loaded." } else { why };
+    Problem::new(
+        format!("The {} worker stopped", bundle.label()),
+        why.lines().next().unwrap_or(why),
+        "Try again, or choose the other device.",
+    )
+}
+
+/// `{ head, buffers, preview_width? }` → message and preview.
+fn read(data: &JsValue) -> Option<Event> {
+    let head = Reflect::get(data, &"head".into()).ok()?.as_string()?;
+    let message = serde_json::from_str(&head).ok()?;
+    let width = Reflect::get(data, &"preview_width".into()).ok().and_then(|width| width.as_f64());
+    let preview = width.and_then(|width| {
+        let buffers: Array = Reflect::get(data, &"buffers".into()).ok()?.dyn_into().ok()?;
+        Some((width as usize, Uint8Array::new(&buffers.get(0)).to_vec()))
+    });
+    Some(Event { message, preview })
+}

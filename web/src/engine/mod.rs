@@ -1,0 +1,18 @@
+//! The encoder at arm's length: the page's end ([`handle`], [`capability`]) and the worker's end ([`worker`],
+//! [`runtime`]) of one conversation ([`protocol`]).
+
+pub mod protocol;
+
+#[cfg(feature = "ui")]
+pub mod capability;
+#[cfg(feature = "ui")]
+pub mod handle;
+
+#[cfg(feature = "worker")]
+pub mod clock;
+#[cfg(feature = "worker")]
+pub mod decode;
+#[cfg(feature = "worker")]
+pub mod runtime;
+#[cfg(feature = "worker")]
+pub mod worker;

@@ -1,0 +1,262 @@
+//! The messages between the page and a worker: plain data, no tensors and no handles.
+//!
+//! A message travels as `{ head: string, buffers: ArrayBuffer[] }`: the head is JSON of one of the enums below, and the
+//! bulky parts (model, gallery, files, previews) are transferred beside it without a copy. Every question carries a
+//! request number, which its answers repeat, so that an answer to an abandoned question can be told and dropped.
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+
+/// Raised whenever a message changes, so that a page never talks to a worker of another release.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Which of the two worker bundles is speaking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bundle {
+    /// Burn's `flex` on one CPU core, with 128-bit vectors.
+    Cpu,
+    /// Burn on WebGPU.
+    Gpu,
+}
+
+impl Bundle {
+    /// Name of the bundle's files.
+    #[must_use]
+    pub const fn file_stem(self) -> &'static str {
+        match self {
+            Self::Cpu => "solstice-cpu",
+            Self::Gpu => "solstice-gpu",
+        }
+    }
+
+    /// What people call the device.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU",
+            Self::Gpu => "WebGPU",
+        }
+    }
+}
+
+/// Page → worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ToWorker {
+    /// Opens the device and loads the model in `buffers[0]`; answered by `Loaded` or `Refused`.
+    Load {
+        /// Request number.
+        request: u64,
+    },
+    /// Reads the gallery in `buffers[0]`; answered by `GalleryReady` or `Refused`.
+    Gallery {
+        /// Request number.
+        request: u64,
+        /// A tile whose best similarity is under this is unlike all of them.
+        unlike_below: Option<f32>,
+    },
+    /// Classifies the files in `buffers`; answered by one `Classified` or `Undecodable` each, then `Finished`.
+    Classify {
+        /// Request number.
+        request: u64,
+        /// One name for each buffer.
+        names: Vec<String>,
+        /// How many gallery tiles to name beside each answer.
+        neighbours: usize,
+    },
+    /// Stops the given request after the chunk in work; its `Finished` says how far it came.
+    Cancel {
+        /// The request to stop.
+        request: u64,
+    },
+}
+
+/// Worker → page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum FromWorker {
+    /// The first message: the worker listens from now on.
+    Hello {
+        /// The worker's [`PROTOCOL_VERSION`].
+        protocol: u32,
+        /// Which bundle it is.
+        bundle: Bundle,
+    },
+    /// The model is on the device and has proven itself.
+    Loaded {
+        /// Request number.
+        request: u64,
+        /// What the model says of itself.
+        card: Box<ModelCard>,
+        /// How the proof went.
+        self_test: SelfTest,
+        /// Milliseconds a tile, warm, in a chunk of eight.
+        ms_per_tile: f64,
+    },
+    /// The gallery can be searched.
+    GalleryReady {
+        /// Request number.
+        request: u64,
+        /// What it holds.
+        gallery: Box<GalleryCard>,
+    },
+    /// One tile's answer; a preview (RGBA) may lie in `buffers[0]`.
+    Classified {
+        /// Request number.
+        request: u64,
+        /// Which of the request's files.
+        index: usize,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+    /// A file that is no tile, or none for this model.
+    Undecodable {
+        /// Request number.
+        request: u64,
+        /// Which of the request's files.
+        index: usize,
+        /// Why.
+        problem: Problem,
+    },
+    /// All files of a request are answered, or it was cancelled.
+    Finished {
+        /// Request number.
+        request: u64,
+        /// Files answered.
+        done: usize,
+        /// Milliseconds from the first byte to the last answer.
+        elapsed_ms: f64,
+        /// Milliseconds of those inside the encoder.
+        encoder_ms: f64,
+    },
+    /// The whole request failed.
+    Refused {
+        /// Request number.
+        request: u64,
+        /// Why.
+        problem: Problem,
+    },
+    /// The worker is about to die; nothing more will come.
+    Crashed {
+        /// The panic's or exception's message.
+        message: String,
+    },
+}
+
+/// What the page shows of a model, out of its manifest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// The model's name.
+    pub name: String,
+    /// Architecture, as a person writes it.
+    pub architecture: String,
+    /// Trainable numbers in the encoder.
+    pub parameters: usize,
+    /// Bands in order.
+    pub bands: Vec<String>,
+    /// Side of the square that the encoder sees.
+    pub input_px: usize,
+    /// Width of the embedding.
+    pub embedding_width: usize,
+    /// Classes of the linear head; empty when there is none.
+    pub classes: Vec<String>,
+    /// Whether probabilities are calibrated (a temperature came with the head).
+    pub calibrated: bool,
+    /// Pre-training method.
+    pub method: String,
+    /// Pre-training data.
+    pub data: String,
+    /// Measured figures, each with how it was measured.
+    pub metrics: Vec<MetricLine>,
+    /// Licence of the weights.
+    pub licence: String,
+    /// How weights are stored.
+    pub weight_format: String,
+}
+
+/// What the page shows of a gallery, out of its manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GalleryCard {
+    /// How many tiles it holds.
+    pub tiles: usize,
+    /// Side of a thumbnail in an atlas.
+    pub tile_px: usize,
+    /// Thumbnails in a row of an atlas.
+    pub columns: usize,
+    /// Rows of every atlas but the last.
+    pub rows: usize,
+    /// File names of the atlases, beside the gallery.
+    pub files: Vec<String>,
+    /// Whom to thank.
+    pub credit: String,
+}
+
+/// One measured figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricLine {
+    /// What was measured.
+    pub name: String,
+    /// The figure.
+    pub value: f64,
+    /// How.
+    pub protocol: String,
+}
+
+/// The golden-vector test: the model's own reference tile, embedded here.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SelfTest {
+    /// Largest difference to the reference embedding, relative to its largest value.
+    pub max_relative_error: f32,
+    /// Milliseconds of the first run, kernels compiled within.
+    pub first_run_ms: f64,
+}
+
+/// One classified tile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The tile's own size and bands, before preprocessing.
+    pub height: usize,
+    /// See `height`.
+    pub width: usize,
+    /// Number of bands in the file.
+    pub bands: usize,
+    /// File format, in words.
+    pub format: String,
+    /// Raw embedding, not normalised.
+    pub embedding: Vec<f32>,
+    /// One probability for each class of the model.
+    pub probabilities: Vec<f32>,
+    /// Nearest gallery tiles, best first; empty before a gallery is there.
+    pub neighbours: Vec<Neighbour>,
+    /// True when even the best similarity is under the gallery's threshold.
+    pub unlike_gallery: Option<bool>,
+    /// Milliseconds: decoding.
+    pub decode_ms: f64,
+    /// Milliseconds: encoder, this tile's share of its chunk.
+    pub encoder_ms: f64,
+}
+
+impl Answer {
+    /// Class indices by falling probability.
+    #[must_use]
+    pub fn ranking(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.probabilities.len()).collect();
+        order.sort_by(|&a, &b| self.probabilities[b].total_cmp(&self.probabilities[a]).then(a.cmp(&b)));
+        order
+    }
+}
+
+/// One gallery tile beside a query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Row in the gallery.
+    pub index: usize,
+    /// Its file name.
+    pub name: String,
+    /// Its class.
+    pub class: String,
+    /// Cosine similarity, −1 to 1.
+    pub similarity: f32,
+}

@@ -1,0 +1,225 @@
+//! Device, model and gallery behind plain functions: the only file of this crate that names Burn.
+
+use burn::tensor::Device;
+use shared::artifact::{WeightFormat, golden_tile};
+use shared::bands::Bands;
+use shared::embedder::{Classified, Embedder, EmbedderError};
+use shared::gallery::Gallery;
+use shared::tile::Tile;
+
+use super::clock::now_ms;
+use super::protocol::{GalleryCard, MetricLine, ModelCard, Neighbour, SelfTest};
+use crate::problem::Problem;
+
+/// Largest accepted difference to the golden embedding, relative to its largest value: far above rounding, which
+/// stays under 1e-4, and far below what one wrong kernel does.
+const GOLDEN_TOLERANCE: f32 = 2e-3;
+/// Tiles in the chunk that is timed, and how often it runs.
+const TIMED_TILES: usize = 8;
+const TIMED_RUNS: usize = 2;
+
+/// A model on a device that has proven itself.
+pub struct Runtime {
+    embedder: Embedder,
+    /// How the proof went.
+    pub self_test: SelfTest,
+    /// Milliseconds a tile, warm, in a chunk of eight.
+    pub ms_per_tile: f64,
+}
+
+impl Runtime {
+    /// Opens the device, loads the model, embeds the golden tile, and measures.
+    ///
+    /// # Errors
+    /// When there is no device, the model is damaged or of another version, or the device computes wrong numbers.
+    pub async fn open(model: &[u8]) -> Result<Self, Problem> {
+        let device = open_device().await?;
+        let embedder = Embedder::load(model, &device).map_err(|error| unusable(&error))?;
+        let started = now_ms();
+        let max_relative_error = prove(&embedder).await?;
+        let self_test = SelfTest { max_relative_error, first_run_ms: now_ms() - started };
+        let ms_per_tile = measure(&embedder).await.map_err(|error| device_failed(&error))?;
+        Ok(Self { embedder, self_test, ms_per_tile })
+    }
+
+    /// The bands that tiles must have.
+    #[must_use]
+    pub fn bands(&self) -> &Bands {
+        &self.embedder.manifest().bands
+    }
+
+    /// What the manifest says, for people.
+    #[must_use]
+    pub fn card(&self) -> ModelCard {
+        let manifest = self.embedder.manifest();
+        ModelCard {
+            name: manifest.name.clone(),
+            architecture: manifest.encoder.architecture.to_string(),
+            parameters: manifest.encoder.parameter_count(),
+            bands: manifest.bands.iter().map(ToString::to_string).collect(),
+            input_px: manifest.input_px,
+            embedding_width: manifest.embedding_width,
+            classes: manifest.classes.clone(),
+            calibrated: manifest.calibration_temperature.is_some(),
+            method: manifest.training.method.clone(),
+            data: manifest.training.data.clone(),
+            metrics: manifest
+                .metrics
+                .iter()
+                .map(|metric| MetricLine {
+                    name: metric.name.clone(),
+                    value: metric.value,
+                    protocol: metric.protocol.clone(),
+                })
+                .collect(),
+            licence: manifest.licence.clone(),
+            weight_format: weight_format(manifest.weight_format).to_owned(),
+        }
+    }
+
+    /// Embeddings and probabilities (none, for a model without classes).
+    ///
+    /// # Errors
+    /// When the device fails or computes NaN.
+    pub async fn classify(&self, tiles: &[Tile]) -> Result<Vec<Classified>, Problem> {
+        let embeddings = self.embedder.embed(tiles).await.map_err(|error| device_failed(&error))?;
+        let classified = |embedding: Vec<f32>| {
+            let probabilities = self.embedder.probabilities(&embedding).unwrap_or_default();
+            Classified { embedding, probabilities }
+        };
+        Ok(embeddings.into_iter().map(classified).collect())
+    }
+
+    /// Reads a gallery, which must be this model's.
+    ///
+    /// # Errors
+    /// When it is damaged, or was made by another model.
+    pub fn open_gallery(&self, bytes: &[u8], unlike_below: Option<f32>) -> Result<GallerySearch, Problem> {
+        let what = "The gallery cannot be used";
+        let gallery = Gallery::from_bytes(bytes)
+            .map_err(|error| Problem::from_error(what, &error, "Export the gallery again."))?;
+        let manifest = self.embedder.manifest();
+        if gallery.manifest.model_sha256 != manifest.sha256 {
+            return Err(Problem::new(
+                what,
+                format!("It was made by another model ({}) than {}.", gallery.manifest.model, manifest.name),
+                "Export model and gallery together.",
+            ));
+        }
+        Ok(GallerySearch { gallery, unlike_below })
+    }
+}
+
+/// A gallery to search.
+pub struct GallerySearch {
+    gallery: Gallery,
+    unlike_below: Option<f32>,
+}
+
+/// What a search found.
+pub struct Found {
+    /// Nearest tiles, best first.
+    pub neighbours: Vec<Neighbour>,
+    /// True when even the best is under the threshold.
+    pub is_unlike: bool,
+}
+
+impl GallerySearch {
+    /// What the page needs to show it.
+    #[must_use]
+    pub fn card(&self) -> GalleryCard {
+        let manifest = &self.gallery.manifest;
+        GalleryCard {
+            tiles: self.gallery.count(),
+            tile_px: manifest.atlas.tile_px,
+            columns: manifest.atlas.columns,
+            rows: manifest.atlas.rows,
+            files: manifest.atlas.files.clone(),
+            credit: manifest.credit.clone(),
+        }
+    }
+
+    /// The `k` tiles nearest to an embedding.
+    #[must_use]
+    pub fn nearest(&self, embedding: &[f32], k: usize) -> Found {
+        let neighbours: Vec<Neighbour> = self
+            .gallery
+            .nearest(embedding, k)
+            .into_iter()
+            .map(|found| Neighbour {
+                index: found.index,
+                name: self.gallery.manifest.names[found.index].clone(),
+                class: self.gallery.class(found.index).unwrap_or("unknown").to_owned(),
+                similarity: found.similarity,
+            })
+            .collect();
+        let best = neighbours.first().map_or(-1.0, |neighbour| neighbour.similarity);
+        Found { neighbours, is_unlike: self.unlike_below.is_some_and(|threshold| best < threshold) }
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+async fn open_device() -> Result<Device, Problem> {
+    Ok(Device::flex())
+}
+
+/// Initialised once a worker: a second initialisation is an error.
+#[cfg(feature = "gpu")]
+async fn open_device() -> Result<Device, Problem> {
+    Device::wgpu_options().init_async().await.map_err(|error| {
+        Problem::from_error("WebGPU could not be opened", &error, "Use the CPU, or update the browser and its drivers.")
+    })
+}
+
+/// Largest difference to the golden embedding, relative to its largest value.
+async fn prove(embedder: &Embedder) -> Result<f32, Problem> {
+    let Some(golden) = &embedder.manifest().golden else {
+        return Err(Problem::new(
+            "The model carries no reference to prove the device with",
+            "Its manifest has no golden embedding.",
+            "Export it again with this release.",
+        ));
+    };
+    let difference = embedder.self_test(golden).await.map_err(|error| device_failed(&error))?;
+    let largest = golden.embedding.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let relative = difference / largest.max(f32::MIN_POSITIVE);
+    if relative <= GOLDEN_TOLERANCE {
+        return Ok(relative);
+    }
+    Err(Problem::new(
+        "This device computes wrong numbers",
+        format!("The golden tile's embedding is off by {relative:.1e} of its largest value; {GOLDEN_TOLERANCE:.0e} is allowed."),
+        "Use the other device; updating the browser or the graphics driver may help.",
+    ))
+}
+
+/// Milliseconds a tile in a warm chunk; the first run, which may compile kernels, is not counted.
+async fn measure(embedder: &Embedder) -> Result<f64, EmbedderError> {
+    let manifest = embedder.manifest();
+    let tiles: Vec<Tile> =
+        (0..TIMED_TILES as u32).map(|seed| golden_tile(seed, manifest.bands.len(), manifest.input_px)).collect();
+    embedder.embed(&tiles).await?;
+    let mut best = f64::INFINITY;
+    for _ in 0..TIMED_RUNS {
+        let started = now_ms();
+        embedder.embed(&tiles).await?;
+        best = best.min(now_ms() - started);
+    }
+    Ok(best / TIMED_TILES as f64)
+}
+
+fn unusable(error: &EmbedderError) -> Problem {
+    Problem::from_error("The model cannot be used", error, "Export it again with this release.")
+}
+
+fn device_failed(error: &EmbedderError) -> Problem {
+    Problem::from_error("The device failed", error, "Try again on the other device.")
+}
+
+const fn weight_format(format: WeightFormat) -> &'static str {
+    match format {
+        WeightFormat::F32 => "32-bit floats",
+        WeightFormat::F16 => "16-bit floats",
+        WeightFormat::Int8 => "8-bit integers",
+    }
+}

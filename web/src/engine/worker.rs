@@ -1,0 +1,209 @@
+//! The worker's loop: hears [`ToWorker`], asks the [`Runtime`], answers [`FromWorker`].
+//!
+//! Messages are worked off one after the other, in the order they came; only `Cancel` overtakes, and takes effect
+//! between two chunks.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::MessageEvent;
+
+use super::clock::{breathe, now_ms, scope};
+use super::decode::{self, Decoded, Preview};
+use super::protocol::{Answer, Bundle, FromWorker, PROTOCOL_VERSION, ToWorker};
+use super::runtime::{GallerySearch, Runtime};
+use crate::problem::Problem;
+
+/// Tiles decoded and embedded together: the largest of the embedder's chunk sizes.
+const CHUNK_TILES: usize = 32;
+
+/// What the worker holds between messages.
+#[derive(Default)]
+struct State {
+    runtime: Option<Runtime>,
+    gallery: Option<GallerySearch>,
+}
+
+/// Messages that wait, and the newest request that was cancelled.
+#[derive(Default)]
+struct Inbox {
+    waiting: RefCell<VecDeque<(ToWorker, Vec<Uint8Array>)>>,
+    is_busy: Cell<bool>,
+    cancelled: Cell<u64>,
+}
+
+/// Starts listening, then says `Hello`.
+pub fn start(bundle: Bundle) {
+    std::panic::set_hook(Box::new(|panic| post(&FromWorker::Crashed { message: panic.to_string() }, None)));
+    let inbox = Rc::new(Inbox::default());
+    let state = Rc::new(RefCell::new(Some(State::default())));
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        let Some((message, buffers)) = read(&event.data()) else {
+            let problem = Problem::new(
+                "The page and its worker do not understand each other",
+                "A message had an unknown shape; they come from two releases.",
+                "Reload the page.",
+            );
+            post(&FromWorker::Refused { request: 0, problem }, None);
+            return;
+        };
+        if let ToWorker::Cancel { request } = message {
+            inbox.cancelled.set(inbox.cancelled.get().max(request));
+            return;
+        }
+        inbox.waiting.borrow_mut().push_back((message, buffers));
+        if !inbox.is_busy.replace(true) {
+            spawn_local(work_off(Rc::clone(&inbox), Rc::clone(&state)));
+        }
+    });
+    scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    // The worker lives as long as its page wants it: the closure is never dropped.
+    on_message.forget();
+    post(&FromWorker::Hello { protocol: PROTOCOL_VERSION, bundle }, None);
+}
+
+/// Takes one waiting message after the other.
+async fn work_off(inbox: Rc<Inbox>, slot: Rc<RefCell<Option<State>>>) {
+    // Only one `work_off` runs at a time (`is_busy`), so the state is always in its slot.
+    let mut state = slot.borrow_mut().take().unwrap_or_default();
+    loop {
+        let Some((message, buffers)) = inbox.waiting.borrow_mut().pop_front() else { break };
+        handle(&mut state, &inbox, message, buffers).await;
+    }
+    *slot.borrow_mut() = Some(state);
+    inbox.is_busy.set(false);
+}
+
+async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Vec<Uint8Array>) {
+    let (request, outcome) = match message {
+        ToWorker::Load { request } => (request, load(state, request, &buffers).await),
+        ToWorker::Gallery { request, unlike_below } => (request, read_gallery(state, request, unlike_below, &buffers)),
+        ToWorker::Classify { request, names, neighbours } => {
+            (request, classify(state, inbox, request, &names, neighbours, &buffers).await)
+        }
+        ToWorker::Cancel { .. } => return,
+    };
+    match outcome {
+        Ok(answer) => post(&answer, None),
+        Err(problem) => post(&FromWorker::Refused { request, problem }, None),
+    }
+}
+
+async fn load(state: &mut State, request: u64, buffers: &[Uint8Array]) -> Result<FromWorker, Problem> {
+    let bytes = first(buffers)?.to_vec();
+    state.runtime = None;
+    let runtime = Runtime::open(&bytes).await?;
+    let (card, self_test, ms_per_tile) = (runtime.card(), runtime.self_test, runtime.ms_per_tile);
+    state.runtime = Some(runtime);
+    Ok(FromWorker::Loaded { request, card: Box::new(card), self_test, ms_per_tile })
+}
+
+fn read_gallery(
+    state: &mut State,
+    request: u64,
+    unlike_below: Option<f32>,
+    buffers: &[Uint8Array],
+) -> Result<FromWorker, Problem> {
+    let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
+    let search = runtime.open_gallery(&first(buffers)?.to_vec(), unlike_below)?;
+    let gallery = Box::new(search.card());
+    state.gallery = Some(search);
+    Ok(FromWorker::GalleryReady { request, gallery })
+}
+
+/// Decodes and embeds chunk by chunk; a bad file is answered as such and the rest goes on.
+async fn classify(
+    state: &State,
+    inbox: &Inbox,
+    request: u64,
+    names: &[String],
+    neighbours: usize,
+    buffers: &[Uint8Array],
+) -> Result<FromWorker, Problem> {
+    let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
+    let started = now_ms();
+    let (mut done, mut encoder_ms) = (0, 0.0);
+    for first_index in (0..buffers.len().min(names.len())).step_by(CHUNK_TILES) {
+        if inbox.cancelled.get() >= request {
+            break;
+        }
+        let mut chunk: Vec<(usize, f64, Decoded)> = Vec::with_capacity(CHUNK_TILES);
+        for (index, buffer) in buffers.iter().enumerate().skip(first_index).take(CHUNK_TILES) {
+            let before = now_ms();
+            match decode::decode(&buffer.to_vec(), runtime.bands()) {
+                Ok(decoded) => chunk.push((index, now_ms() - before, decoded)),
+                Err(problem) => post(&FromWorker::Undecodable { request, index, problem }, None),
+            }
+        }
+        let (facts, tiles): (Vec<_>, Vec<_>) = chunk
+            .into_iter()
+            .map(|(index, ms, decoded)| ((index, ms, decoded.bands, decoded.format, decoded.preview), decoded.tile))
+            .unzip();
+        let before = now_ms();
+        let classified = if tiles.is_empty() { Vec::new() } else { runtime.classify(&tiles).await? };
+        let chunk_ms = now_ms() - before;
+        encoder_ms += chunk_ms;
+        let share_ms = chunk_ms / tiles.len().max(1) as f64;
+        for ((facts, tile), classified) in facts.into_iter().zip(&tiles).zip(classified) {
+            let (index, decode_ms, bands, format, preview) = facts;
+            let found = state.gallery.as_ref().map(|gallery| gallery.nearest(&classified.embedding, neighbours));
+            let answer = Answer {
+                height: tile.height(),
+                width: tile.width(),
+                bands,
+                format,
+                embedding: classified.embedding,
+                probabilities: classified.probabilities,
+                unlike_gallery: found.as_ref().map(|found| found.is_unlike),
+                neighbours: found.map(|found| found.neighbours).unwrap_or_default(),
+                decode_ms,
+                encoder_ms: share_ms,
+            };
+            post(&FromWorker::Classified { request, index, answer: Box::new(answer) }, preview.as_ref());
+        }
+        done = (first_index + CHUNK_TILES).min(buffers.len());
+        breathe().await;
+    }
+    Ok(FromWorker::Finished { request, done, elapsed_ms: now_ms() - started, encoder_ms })
+}
+
+fn first(buffers: &[Uint8Array]) -> Result<&Uint8Array, Problem> {
+    buffers.first().ok_or_else(|| {
+        Problem::new("The page sent no data with its request", "A buffer is missing.", "Reload the page.")
+    })
+}
+
+fn no_model() -> Problem {
+    Problem::new("No model is loaded", "The worker was asked before it had a model.", "Reload the page.")
+}
+
+/// `{ head, buffers }` → message and bytes.
+fn read(data: &JsValue) -> Option<(ToWorker, Vec<Uint8Array>)> {
+    let head = Reflect::get(data, &"head".into()).ok()?.as_string()?;
+    let message = serde_json::from_str(&head).ok()?;
+    let buffers = Reflect::get(data, &"buffers".into()).ok()?.dyn_into::<Array>().ok()?;
+    let bytes = buffers.iter().map(|buffer| Uint8Array::new(&buffer)).collect();
+    Some((message, bytes))
+}
+
+/// Message → `{ head, buffers }`; a preview is transferred with its width in front of it.
+fn post(message: &FromWorker, preview: Option<&Preview>) {
+    // Every message is made of strings and finite numbers: there is nothing in it that JSON could refuse.
+    let Ok(head) = serde_json::to_string(message) else { return };
+    let (envelope, buffers) = (Object::new(), Array::new());
+    if let Some(preview) = preview {
+        let bytes = Uint8Array::from(preview.rgba.as_slice());
+        buffers.push(&bytes.buffer());
+        // Setting a property of a fresh plain object cannot fail.
+        let _ = Reflect::set(&envelope, &"preview_width".into(), &(preview.width as f64).into());
+    }
+    let _ = Reflect::set(&envelope, &"head".into(), &head.into());
+    let _ = Reflect::set(&envelope, &"buffers".into(), &buffers);
+    let transfer: Array = buffers.iter().filter(|buffer| buffer.is_instance_of::<ArrayBuffer>()).collect();
+    // Posting fails only for values that cannot be cloned; these are a string and buffers.
+    let _ = scope().post_message_with_transfer(&envelope, &transfer);
+}

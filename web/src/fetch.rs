@@ -1,0 +1,176 @@
+//! Files from our own origin: with progress in bytes, checked, and kept for the next visit.
+//!
+//! Checks come in an order that names the real cause: status (404), content type (a web page in place of a model),
+//! length (cut short), checksum (damaged).
+
+use js_sys::Uint8Array;
+use leptos::prelude::window;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Cache, ReadableStreamDefaultReader, Response};
+
+use crate::catalogue::FileEntry;
+use crate::problem::Problem;
+
+/// Raised when the way files are kept changes.
+const CACHE_NAME: &str = "solstice-files-v1";
+
+/// Absolute address of a path relative to the page, wherever it is served.
+#[must_use]
+pub fn address(path: &str) -> String {
+    let base = window().document().and_then(|document| document.base_uri().ok().flatten()).unwrap_or_default();
+    web_sys::Url::new_with_base(path, &base).map_or_else(|_| path.to_owned(), |url| url.href())
+}
+
+/// Reads a small JSON file.
+///
+/// # Errors
+/// When it is missing, is no JSON, or has another shape.
+pub async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Problem> {
+    let response = get(path).await?;
+    let text = match response.text() {
+        Ok(promise) => JsFuture::from(promise).await.ok().and_then(|text| text.as_string()).unwrap_or_default(),
+        Err(_) => String::new(),
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        Problem::new(format!("{path} cannot be read"), format!("{error}."), "Check how the page was built and deployed.")
+    })
+}
+
+/// Reads a small file as a `Blob` (a sample tile).
+///
+/// # Errors
+/// When it is missing.
+pub async fn blob(path: &str) -> Result<web_sys::Blob, Problem> {
+    let response = get(path).await?;
+    let promise = response.blob().map_err(|_| unreadable(path))?;
+    JsFuture::from(promise).await.map_err(|_| unreadable(path))?.dyn_into().map_err(|_| unreadable(path))
+}
+
+/// Reads a large file: from the cache when a good copy is there, else from the network.
+///
+/// `on_progress` hears bytes received; the total is the entry's.
+///
+/// # Errors
+/// When the file is missing, is a web page, has another length, or another checksum.
+pub async fn checked(folder: &str, entry: &FileEntry, on_progress: impl Fn(u64)) -> Result<Uint8Array, Problem> {
+    let path = format!("{folder}/{}", entry.file);
+    // The checksum in the key makes it a versioned name: a new model never meets an old copy.
+    let key = format!("{}?sha256={}", address(&path), entry.sha256);
+    let cache = open_cache().await;
+    if let Some(cache) = &cache
+        && let Some(kept) = cached(cache, &key).await
+        && let Ok(bytes) = read_body(&path, &kept, entry, &on_progress).await
+    {
+        return Ok(bytes);
+    }
+    let response = get(&path).await?;
+    let content_type = response.headers().get("content-type").ok().flatten().unwrap_or_default();
+    if content_type.starts_with("text/") {
+        return Err(Problem::new(
+            format!("The server sent something else in place of {path}"),
+            format!("Its content type is “{content_type}”, not a binary file."),
+            "The file was not deployed with the page: some servers answer every unknown address with a web page.",
+        ));
+    }
+    let bytes = read_body(&path, &response, entry, &on_progress).await?;
+    if let Some(cache) = &cache {
+        keep(cache, &key, &bytes).await;
+    }
+    Ok(bytes)
+}
+
+async fn get(path: &str) -> Result<Response, Problem> {
+    let response = JsFuture::from(window().fetch_with_str(&address(path))).await.map_err(|_| {
+        Problem::new(
+            format!("{path} could not be fetched"),
+            "The network or the server did not answer.",
+            "Check the connection, then try again.",
+        )
+    })?;
+    let response: Response = response.dyn_into().map_err(|_| unreadable(path))?;
+    if response.ok() {
+        return Ok(response);
+    }
+    Err(Problem::new(
+        format!("{path} is not there"),
+        format!("The server answered {} {}.", response.status(), response.status_text()).replace(" .", "."),
+        "Run the trainer's export into the public folder, or deploy the page again.",
+    ))
+}
+
+fn unreadable(path: &str) -> Problem {
+    Problem::new(format!("{path} could not be read"), "The answer broke off.", "Try again.")
+}
+
+/// Streams a body into one buffer of the expected length, hashing on the way.
+async fn read_body(
+    path: &str,
+    response: &Response,
+    entry: &FileEntry,
+    on_progress: &impl Fn(u64),
+) -> Result<Uint8Array, Problem> {
+    let wrong_length = |received: u64, or_more: &str| {
+        Problem::new(
+            format!("{path} did not arrive whole"),
+            format!("{received} bytes{or_more} came; the index says {}.", entry.bytes),
+            "Try again; if it stays so, deploy the file and its index together.",
+        )
+    };
+    let length = u32::try_from(entry.bytes).map_err(|_| wrong_length(0, ""))?;
+    let bytes = Uint8Array::new_with_length(length);
+    let mut hasher = Sha256::new();
+    let mut received = 0_u64;
+    let body = response.body().ok_or_else(|| unreadable(path))?;
+    let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
+    loop {
+        let step = JsFuture::from(reader.read()).await.map_err(|_| wrong_length(received, ""))?;
+        if js_sys::Reflect::get(&step, &"done".into()).is_ok_and(|done| done.is_truthy()) {
+            break;
+        }
+        let value = js_sys::Reflect::get(&step, &"value".into()).map_err(|_| unreadable(path))?;
+        let chunk: Uint8Array = value.unchecked_into();
+        let end = received + u64::from(chunk.length());
+        if end > entry.bytes {
+            // Nothing more is wanted of a body that is already too long.
+            let _ = reader.cancel();
+            return Err(wrong_length(end, " or more"));
+        }
+        bytes.set(&chunk, received as u32);
+        hasher.update(chunk.to_vec());
+        received = end;
+        on_progress(received);
+    }
+    if received != entry.bytes {
+        return Err(wrong_length(received, ""));
+    }
+    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if !found.eq_ignore_ascii_case(&entry.sha256) {
+        return Err(Problem::new(
+            format!("{path} is damaged"),
+            format!("Its checksum is {}…; the index says {}….", &found[..12], entry.sha256.get(..12).unwrap_or("")),
+            "Try again; if it stays so, deploy the file and its index together.",
+        ));
+    }
+    Ok(bytes)
+}
+
+/// The cache, where the browser has one (only in secure contexts).
+async fn open_cache() -> Option<Cache> {
+    let caches = js_sys::Reflect::get(&window(), &"caches".into()).ok().filter(JsValue::is_object)?;
+    let caches: web_sys::CacheStorage = caches.unchecked_into();
+    JsFuture::from(caches.open(CACHE_NAME)).await.ok()?.dyn_into().ok()
+}
+
+async fn cached(cache: &Cache, key: &str) -> Option<Response> {
+    JsFuture::from(cache.match_with_str(key)).await.ok()?.dyn_into().ok()
+}
+
+/// Keeps a verified copy. A full disk only means that the next visit downloads again.
+async fn keep(cache: &Cache, key: &str, bytes: &Uint8Array) {
+    if let Ok(response) = Response::new_with_opt_js_u8_array(Some(bytes)) {
+        let _ = JsFuture::from(cache.put_with_str(key, &response)).await;
+    }
+}

@@ -1,0 +1,41 @@
+//! Classify: what does this tile show, and which known tiles look like it?
+
+use leptos::prelude::*;
+
+use crate::components::batch_table::BatchTable;
+use crate::components::drop_zone::DropZone;
+use crate::components::model_card::ModelCardView;
+use crate::components::result::{EmptyResult, ResultCard};
+use crate::components::samples::Samples;
+use crate::session::use_session;
+
+/// The page.
+#[component]
+pub fn Classify() -> impl IntoView {
+    let session = use_session();
+    let count = Memo::new(move |_| session.tiles.with(Vec::len));
+    view! {
+        <div class="intro">
+            <h1>"What does this tile show?"</h1>
+            <p>
+                "Drop a satellite tile. A small neural encoder names its land cover and finds the most similar known tiles, "
+                <strong>"inside this page"</strong>": your pictures never leave your device."
+            </p>
+        </div>
+        <div class="columns">
+            <section class="column-in" aria-label="Tiles to classify">
+                <DropZone />
+                <Samples />
+                <ModelCardView />
+            </section>
+            <section class="column-out" aria-label="Answers">
+                <Show when=move || { count.get() > 1 }>
+                    <BatchTable />
+                </Show>
+                <Show when=move || { count.get() > 0 } fallback=EmptyResult>
+                    <ResultCard />
+                </Show>
+            </section>
+        </div>
+    }
+}

@@ -1,0 +1,193 @@
+//! The page's session: its state as signals, and what can be done with it.
+//!
+//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it.
+
+mod bring_up;
+mod run;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use js_sys::{ArrayBuffer, Uint8Array};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use web_sys::Blob;
+
+use crate::engine::handle::Handle;
+use crate::engine::protocol::{Bundle, ModelCard};
+use crate::problem::Problem;
+use crate::route;
+use crate::state::{Devices, GalleryState, Outcome, Phase, Preference, TileEntry};
+
+/// Key of the wanted device in local storage and in the address.
+const DEVICE_KEY: &str = "device";
+
+/// The whole state, cheap to copy into every component.
+#[derive(Clone, Copy)]
+pub struct Session {
+    /// What the page is doing.
+    pub phase: RwSignal<Phase>,
+    /// Which devices there are, and which one answers.
+    pub devices: RwSignal<Devices>,
+    /// Which one the user wants.
+    pub preference: RwSignal<Preference>,
+    /// What the model says of itself.
+    pub card: RwSignal<Option<ModelCard>>,
+    /// Size of the model's file.
+    pub model_bytes: RwSignal<u64>,
+    /// The gallery that answers are compared with.
+    pub gallery: RwSignal<GalleryState>,
+    /// The tiles on the page.
+    pub tiles: RwSignal<Vec<TileEntry>>,
+    /// The tile shown in detail.
+    pub selected: RwSignal<usize>,
+    /// How the last run went.
+    pub last_run: RwSignal<Option<RunReport>>,
+    parts: StoredValue<Rc<Parts>, LocalStorage>,
+}
+
+/// Figures of a finished run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunReport {
+    /// Tiles answered.
+    pub tiles: usize,
+    /// Milliseconds from first to last.
+    pub elapsed_ms: f64,
+    /// Of those, inside the encoder.
+    pub encoder_ms: f64,
+}
+
+/// What no signal can hold: workers, bytes and files.
+#[derive(Default)]
+struct Parts {
+    cpu: RefCell<Option<Rc<Handle>>>,
+    gpu: RefCell<Option<Rc<Handle>>>,
+    model: RefCell<Option<Uint8Array>>,
+    /// Bytes, and the similarity under which a tile is unlike all of it.
+    gallery: RefCell<Option<(Uint8Array, Option<f32>)>>,
+    files: RefCell<Vec<Blob>>,
+    /// Raised by every new set of tiles and by cancelling: older answers are stale.
+    generation: Cell<u64>,
+    /// The question that classified tiles belong to.
+    question: Cell<Option<Question>>,
+}
+
+/// Ties answers to tiles.
+#[derive(Clone, Copy, PartialEq)]
+struct Question {
+    bundle: Bundle,
+    request: u64,
+    generation: u64,
+    /// Index of the request's first tile on the page.
+    offset: usize,
+}
+
+impl Parts {
+    fn slot(&self, bundle: Bundle) -> &RefCell<Option<Rc<Handle>>> {
+        match bundle {
+            Bundle::Cpu => &self.cpu,
+            Bundle::Gpu => &self.gpu,
+        }
+    }
+}
+
+impl Session {
+    /// A fresh session; nothing has started.
+    #[must_use]
+    pub fn new() -> Self {
+        let wanted = route::parameter(DEVICE_KEY).or_else(|| remembered(DEVICE_KEY));
+        Self {
+            phase: RwSignal::new(Phase::Probing("Looking at this browser".to_owned())),
+            devices: RwSignal::new(Devices::default()),
+            preference: RwSignal::new(wanted.as_deref().map_or(Preference::Auto, Preference::parse)),
+            card: RwSignal::new(None),
+            model_bytes: RwSignal::new(0),
+            gallery: RwSignal::new(GalleryState::default()),
+            tiles: RwSignal::new(Vec::new()),
+            selected: RwSignal::new(0),
+            last_run: RwSignal::new(None),
+            parts: StoredValue::new_local(Rc::new(Parts::default())),
+        }
+    }
+
+    /// Takes another preference: brings up what it needs, and classifies the tiles again if the device changes.
+    pub fn prefer(self, preference: Preference) {
+        self.preference.set(preference);
+        remember(DEVICE_KEY, preference.as_str());
+        route::set_parameter(DEVICE_KEY, (preference != Preference::Auto).then(|| preference.as_str()));
+        spawn_local(async move {
+            let before = self.devices.with_untracked(|devices| devices.active);
+            self.try_devices().await;
+            if self.devices.with_untracked(|devices| devices.active) != before {
+                self.run_again();
+            }
+        });
+    }
+
+    /// Starts over after a failure, keeping the tiles.
+    pub fn retry(self) {
+        self.parts().cpu.take();
+        self.parts().gpu.take();
+        self.devices.set(Devices::default());
+        self.gallery.set(GalleryState::Waiting);
+        spawn_local(self.bring_up());
+    }
+
+    /// The active device's name and why it is the one, put into words by `say`; a filler before there is one.
+    pub fn with_device(self, say: impl Fn(&str, &str) -> String) -> String {
+        self.devices.with(|devices| match devices.active {
+            Some(active) => say(active.label(), &devices.why),
+            None => "No device has proven itself yet".to_owned(),
+        })
+    }
+
+    /// Shows a tile that could not even be fetched.
+    pub fn show_problem(self, name: String, problem: Problem) {
+        self.clear();
+        self.tiles.set(vec![TileEntry { name, picture: None, outcome: Outcome::Undecodable(problem) }]);
+    }
+
+    fn parts(self) -> Rc<Parts> {
+        self.parts.get_value()
+    }
+
+    fn active_handle(self) -> Option<Rc<Handle>> {
+        let active = self.devices.with_untracked(|devices| devices.active)?;
+        self.parts().slot(active).borrow().clone()
+    }
+
+    fn fail(self, problem: Problem) {
+        self.phase.set(Phase::Failed(problem));
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The session that [`crate::app`] provides.
+#[must_use]
+pub fn use_session() -> Session {
+    expect_context::<Session>()
+}
+
+/// A copy that a worker may keep.
+fn copied(bytes: &Uint8Array) -> ArrayBuffer {
+    bytes.slice(0, bytes.length()).buffer()
+}
+
+/// Something this browser was told before. Storage may be switched off; then nothing is remembered.
+#[must_use]
+pub fn remembered(key: &str) -> Option<String> {
+    window().local_storage().ok()??.get_item(&format!("solstice.{key}")).ok()?
+}
+
+/// Remembers it for the next visit, where storage is allowed.
+pub fn remember(key: &str, value: &str) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        // A full or forbidden storage only means that the choice is not remembered.
+        let _ = storage.set_item(&format!("solstice.{key}"), value);
+    }
+}

@@ -1,0 +1,200 @@
+//! Getting ready: model from the network, device from the browser, and the proof that both agree.
+//!
+//! The small CPU bundle loads beside the model and answers first. WebGPU is tried behind it, and takes over when it
+//! proves itself and is measured faster. Each device must embed the model's golden tile before it may answer.
+
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::{Session, copied};
+use crate::catalogue::{GalleryIndex, ModelIndex};
+use crate::engine::capability::{self, WebGpu};
+use crate::engine::handle::{Event, Handle};
+use crate::engine::protocol::{Bundle, FromWorker, ToWorker};
+use crate::fetch;
+use crate::problem::Problem;
+use crate::state::{DeviceState, GalleryState, Phase, Preference};
+
+impl Session {
+    /// From nothing to [`Phase::Ready`], or to a [`Phase::Failed`] that says why not.
+    pub async fn bring_up(self) {
+        self.phase.set(Phase::Probing("Looking at this browser".to_owned()));
+        let early_cpu = self.preference.get_untracked().allows(Bundle::Cpu).then(|| self.open_aside(Bundle::Cpu));
+        let model_id = match self.fetch_model().await {
+            Ok(id) => id,
+            Err(problem) => return self.fail(problem),
+        };
+        if let Some(opening) = early_cpu {
+            let handle = opening.await.unwrap_or_else(|_| Err(unexpected("the CPU worker was dropped")));
+            self.prove(Bundle::Cpu, handle).await;
+            self.settle();
+        }
+        spawn_local(async move {
+            if let Err(problem) = self.fetch_gallery(&model_id).await {
+                self.gallery.set(GalleryState::Failed(problem));
+            }
+        });
+        self.try_devices().await;
+        self.settle();
+    }
+
+    /// Brings up whatever the preference asks for and has not been tried, then chooses.
+    pub(super) async fn try_devices(self) {
+        let preference = self.preference.get_untracked();
+        if preference.allows(Bundle::Gpu) {
+            self.try_gpu(preference == Preference::Force(Bundle::Gpu)).await;
+        } else {
+            self.devices.update(|devices| {
+                if devices.gpu == DeviceState::Untried {
+                    devices.gpu = DeviceState::Absent("you chose the CPU".to_owned());
+                }
+            });
+        }
+        let gpu_answers = self.devices.with_untracked(|devices| matches!(devices.gpu, DeviceState::Proven { .. }));
+        if preference.allows(Bundle::Cpu) || !gpu_answers {
+            self.try_bundle(Bundle::Cpu).await;
+        }
+        self.devices.update(|devices| devices.choose(preference));
+    }
+
+    /// Ready if some device answers; failed with the reason of each if none does.
+    fn settle(self) {
+        self.devices.update(|devices| devices.choose(self.preference.get_untracked()));
+        let devices = self.devices.get_untracked();
+        if devices.active.is_some() {
+            if !self.phase.with_untracked(Phase::is_able) {
+                self.phase.set(Phase::Ready);
+                self.run_waiting();
+            }
+        } else if let DeviceState::Failed(problem) = &devices.cpu {
+            let why = format!("{} WebGPU: {}.", problem.why, devices.gpu.excuse());
+            self.fail(Problem::new(problem.what.clone(), why, problem.remedy.clone()));
+        }
+    }
+
+    async fn fetch_model(self) -> Result<String, Problem> {
+        let index: ModelIndex = fetch::json("models/index.json").await?;
+        let entry = index.default_model()?;
+        let (what, total) = (entry.title.clone(), entry.file.bytes);
+        self.model_bytes.set(total);
+        let report = |received| {
+            self.phase.set(Phase::Downloading { what: what.clone(), received, total });
+        };
+        report(0);
+        let bytes = fetch::checked("models", &entry.file, report).await?;
+        *self.parts().model.borrow_mut() = Some(bytes);
+        self.phase.set(Phase::Probing("Proving the model on this device".to_owned()));
+        Ok(entry.id.clone())
+    }
+
+    async fn fetch_gallery(self, model_id: &str) -> Result<(), Problem> {
+        let index: GalleryIndex = fetch::json("gallery/index.json").await?;
+        let Some(entry) = index.of_model(model_id)? else {
+            return Err(Problem::new("There is no gallery for this model", "The index lists none.", "Export one."));
+        };
+        let bytes = fetch::checked("gallery", &entry.file, |_| ()).await?;
+        *self.parts().gallery.borrow_mut() = Some((bytes, entry.unlike_below));
+        for bundle in [Bundle::Cpu, Bundle::Gpu] {
+            let handle = self.parts().slot(bundle).borrow().clone();
+            if let Some(handle) = handle {
+                self.hand_over_gallery(&handle).await?;
+            }
+        }
+        self.run_without_neighbours_again();
+        Ok(())
+    }
+
+    /// Gives a worker its copy of the gallery, if there is one yet.
+    async fn hand_over_gallery(self, handle: &Handle) -> Result<(), Problem> {
+        let Some((bytes, unlike_below)) = self.parts().gallery.borrow().clone() else { return Ok(()) };
+        let request = handle.next_request();
+        let question = ToWorker::Gallery { request, unlike_below };
+        let FromWorker::GalleryReady { gallery, .. } = handle.ask(request, &question, &[copied(&bytes)]).await? else {
+            return Err(unexpected("an answer to another question"));
+        };
+        self.gallery.set(GalleryState::Ready(*gallery));
+        Ok(())
+    }
+
+    async fn try_gpu(self, is_forced: bool) {
+        let adapter = capability::probe().await;
+        let (name, is_wanted, why_not) = match adapter {
+            WebGpu::Absent(why) => (None, false, why),
+            WebGpu::Software(name) => {
+                let why = format!("WebGPU is only emulated on the CPU here ({name})");
+                (Some(name), is_forced, why)
+            }
+            WebGpu::Hardware(name) => (Some(name), true, String::new()),
+        };
+        self.devices.update(|devices| devices.adapter = name);
+        if is_wanted {
+            self.try_bundle(Bundle::Gpu).await;
+        } else {
+            self.devices.update(|devices| {
+                if !matches!(devices.gpu, DeviceState::Proven { .. }) {
+                    devices.gpu = DeviceState::Absent(why_not);
+                }
+            });
+        }
+    }
+
+    /// Opens and proves a bundle, unless that was done before.
+    async fn try_bundle(self, bundle: Bundle) {
+        let is_settled = self.devices.with_untracked(|devices| {
+            matches!(devices.of(bundle), DeviceState::Proven { .. } | DeviceState::Failed(_) | DeviceState::Proving)
+        });
+        if is_settled {
+            return;
+        }
+        self.devices.update(|devices| *devices.of_mut(bundle) = DeviceState::Proving);
+        let handle = self.open(bundle).await;
+        self.prove(bundle, handle).await;
+    }
+
+    /// Starts a worker while something else goes on.
+    fn open_aside(self, bundle: Bundle) -> oneshot::Receiver<Result<Handle, Problem>> {
+        self.devices.update(|devices| *devices.of_mut(bundle) = DeviceState::Proving);
+        let (sender, opening) = oneshot::channel();
+        spawn_local(async move {
+            // The receiver is gone when the model could not be fetched; the worker then goes too.
+            let _ = sender.send(self.open(bundle).await);
+        });
+        opening
+    }
+
+    async fn open(self, bundle: Bundle) -> Result<Handle, Problem> {
+        Handle::open(bundle, move |event: Event| self.on_event(bundle, event)).await
+    }
+
+    /// The model goes to the worker, which embeds the golden tile; the verdict lands in [`Session::devices`].
+    async fn prove(self, bundle: Bundle, handle: Result<Handle, Problem>) {
+        let verdict = match handle {
+            Ok(handle) => self.load_into(Rc::new(handle)).await,
+            Err(problem) => Err(problem),
+        };
+        let state = verdict.unwrap_or_else(DeviceState::Failed);
+        self.devices.update(|devices| *devices.of_mut(bundle) = state);
+    }
+
+    async fn load_into(self, handle: Rc<Handle>) -> Result<DeviceState, Problem> {
+        let model = self.parts().model.borrow().clone().ok_or_else(|| unexpected("the model is not there yet"))?;
+        let request = handle.next_request();
+        let answer = handle.ask(request, &ToWorker::Load { request }, &[copied(&model)]).await?;
+        let FromWorker::Loaded { card, self_test, ms_per_tile, .. } = answer else {
+            return Err(unexpected("an answer to another question"));
+        };
+        self.card.set(Some(*card));
+        if let Err(problem) = self.hand_over_gallery(&handle).await {
+            self.gallery.set(GalleryState::Failed(problem));
+        }
+        *self.parts().slot(handle.bundle()).borrow_mut() = Some(handle);
+        Ok(DeviceState::Proven { ms_per_tile, self_test })
+    }
+}
+
+fn unexpected(what: &str) -> Problem {
+    Problem::new("The page and its worker misunderstood each other", format!("Unexpected: {what}."), "Reload the page.")
+}

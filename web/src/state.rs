@@ -1,0 +1,225 @@
+//! What the page knows, as values: one enum for what it is doing, and the facts beside it.
+
+use crate::engine::protocol::{Answer, Bundle, GalleryCard, SelfTest};
+use crate::problem::Problem;
+
+/// What the page is doing. Exactly one of these is true at any time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// Finding out what this browser can do, or proving it; the text says which.
+    Probing(String),
+    /// Fetching a file.
+    Downloading {
+        /// Which file.
+        what: String,
+        /// Bytes so far.
+        received: u64,
+        /// Bytes in all, from the index.
+        total: u64,
+    },
+    /// Waiting for tiles.
+    Ready,
+    /// Classifying.
+    Running {
+        /// Tiles answered.
+        done: usize,
+        /// Tiles asked for.
+        total: usize,
+    },
+    /// Something that a retry may cure.
+    Failed(Problem),
+    /// Something that this browser cannot do.
+    Unsupported(Problem),
+}
+
+impl Phase {
+    /// True when tiles can be sent to a worker.
+    #[must_use]
+    pub const fn is_able(&self) -> bool {
+        matches!(self, Self::Ready | Self::Running { .. })
+    }
+}
+
+/// Which device the user wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preference {
+    /// The faster of those that prove themselves.
+    #[default]
+    Auto,
+    /// Always this one.
+    Force(Bundle),
+}
+
+impl Preference {
+    /// The spelling in the address and in the select box.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Force(Bundle::Cpu) => "cpu",
+            Self::Force(Bundle::Gpu) => "webgpu",
+        }
+    }
+
+    /// Reads [`Self::as_str`]; anything else is `Auto`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "cpu" => Self::Force(Bundle::Cpu),
+            "webgpu" => Self::Force(Bundle::Gpu),
+            _ => Self::Auto,
+        }
+    }
+
+    /// False when the other bundle is forced.
+    #[must_use]
+    pub fn allows(self, bundle: Bundle) -> bool {
+        self == Self::Auto || self == Self::Force(bundle)
+    }
+}
+
+/// How far one device has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum DeviceState {
+    /// Not looked at.
+    #[default]
+    Untried,
+    /// Not to be had, or not wanted; the text says why.
+    Absent(String),
+    /// Its bundle is loading, or it is proving itself.
+    Proving,
+    /// Passed the golden test.
+    Proven {
+        /// Milliseconds a tile, warm.
+        ms_per_tile: f64,
+        /// The proof.
+        self_test: SelfTest,
+    },
+    /// Tried and found wanting.
+    Failed(Problem),
+}
+
+/// Both devices, and the one that answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Devices {
+    /// Burn `flex` in WASM.
+    pub cpu: DeviceState,
+    /// Burn on WebGPU.
+    pub gpu: DeviceState,
+    /// What the adapter calls itself.
+    pub adapter: Option<String>,
+    /// The one in use.
+    pub active: Option<Bundle>,
+    /// Why that one, in a sentence.
+    pub why: String,
+}
+
+impl Devices {
+    /// The state of one of them.
+    #[must_use]
+    pub const fn of(&self, bundle: Bundle) -> &DeviceState {
+        match bundle {
+            Bundle::Cpu => &self.cpu,
+            Bundle::Gpu => &self.gpu,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn of_mut(&mut self, bundle: Bundle) -> &mut DeviceState {
+        match bundle {
+            Bundle::Cpu => &mut self.cpu,
+            Bundle::Gpu => &mut self.gpu,
+        }
+    }
+
+    /// Picks the device that answers, and says why.
+    ///
+    /// `None` while nothing that is allowed has proven itself.
+    pub fn choose(&mut self, preference: Preference) {
+        let speed = |state: &DeviceState| match state {
+            DeviceState::Proven { ms_per_tile, .. } => Some(*ms_per_tile),
+            _ => None,
+        };
+        let (cpu, gpu) = (speed(&self.cpu), speed(&self.gpu));
+        let (active, why) = match (preference, cpu, gpu) {
+            (Preference::Force(Bundle::Cpu), Some(_), _) => (Some(Bundle::Cpu), "you chose it".to_owned()),
+            (Preference::Force(Bundle::Gpu), _, Some(_)) => (Some(Bundle::Gpu), "you chose it".to_owned()),
+            (Preference::Force(Bundle::Gpu), Some(_), None) => {
+                (Some(Bundle::Cpu), format!("you chose WebGPU, but {}", self.gpu.excuse()))
+            }
+            (Preference::Force(Bundle::Cpu), None, Some(_)) => {
+                (Some(Bundle::Gpu), format!("you chose the CPU, but {}", self.cpu.excuse()))
+            }
+            (Preference::Auto, Some(cpu), Some(gpu)) if gpu <= cpu => {
+                (Some(Bundle::Gpu), format!("measured here: {gpu:.1} ms a tile on WebGPU, {cpu:.1} ms on the CPU"))
+            }
+            (Preference::Auto, Some(cpu), Some(gpu)) => {
+                (Some(Bundle::Cpu), format!("measured here: {cpu:.1} ms a tile on the CPU, {gpu:.1} ms on WebGPU"))
+            }
+            (Preference::Auto, Some(_), None) => (Some(Bundle::Cpu), self.gpu.excuse()),
+            (Preference::Auto, None, Some(_)) => (Some(Bundle::Gpu), self.cpu.excuse()),
+            (_, None, None) => (None, String::new()),
+        };
+        self.active = active;
+        self.why = why;
+    }
+}
+
+impl DeviceState {
+    /// Why this device does not answer, as the end of a sentence.
+    #[must_use]
+    pub fn excuse(&self) -> String {
+        match self {
+            Self::Untried => "the other device was not tried yet".to_owned(),
+            Self::Absent(why) => why.clone(),
+            Self::Proving => "the other device is still proving itself".to_owned(),
+            Self::Proven { .. } => "the other device works too".to_owned(),
+            Self::Failed(problem) => format!("{}: {}", problem.what, problem.why),
+        }
+    }
+}
+
+/// One tile on the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TileEntry {
+    /// File name.
+    pub name: String,
+    /// Something an `<img>` can show, once there is one.
+    pub picture: Option<String>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a tile.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Nothing yet.
+    Waiting,
+    /// Classified, and by which device.
+    Answered(Box<Answer>, Bundle),
+    /// Refused.
+    Undecodable(Problem),
+}
+
+impl Outcome {
+    /// The answer, when there is one.
+    #[must_use]
+    pub fn answer(&self) -> Option<&Answer> {
+        match self {
+            Self::Answered(answer, _) => Some(answer),
+            _ => None,
+        }
+    }
+}
+
+/// How far the gallery has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum GalleryState {
+    /// Not there yet.
+    #[default]
+    Waiting,
+    /// Searchable.
+    Ready(GalleryCard),
+    /// Could not be had; tiles are classified without it.
+    Failed(Problem),
+}
