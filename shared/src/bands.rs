@@ -64,7 +64,9 @@ const SENTINEL_2: [(Band, &str); 13] = [
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BandsError {
     /// A band's name is empty, too long or holds other characters.
-    #[error("invalid band name {0:?}\nhint: use a Sentinel-2 band (B01 … B12, B8A) or 1-32 letters, digits, '_', '-', '.'")]
+    #[error(
+        "invalid band name {0:?}\nhint: use a Sentinel-2 band (B01 … B12, B8A) or 1-32 letters, digits, '_', '-', '.'"
+    )]
     InvalidName(String),
     /// A band set without a band.
     #[error("a band set must not be empty\nhint: name at least one band, for example B04")]

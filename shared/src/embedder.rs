@@ -38,7 +38,9 @@ pub enum EmbedderError {
         tile: usize,
     },
     /// The device computed NaN or infinity from finite values.
-    #[error("the embedding of tile {tile} is not finite\nhint: try another device; if it stays, the model file is unusable")]
+    #[error(
+        "the embedding of tile {tile} is not finite\nhint: try another device; if it stays, the model file is unusable"
+    )]
     NonFiniteEmbedding {
         /// Which tile, counted from 0.
         tile: usize,
@@ -197,8 +199,7 @@ impl Embedder {
         if values.len() != size * width {
             return Err(EmbedderError::Device(format!("it gave {} values, not {size} x {width}", values.len())));
         }
-        let embeddings: Vec<Vec<f32>> =
-            values.chunks_exact(width).take(tiles.len()).map(<[f32]>::to_vec).collect();
+        let embeddings: Vec<Vec<f32>> = values.chunks_exact(width).take(tiles.len()).map(<[f32]>::to_vec).collect();
         let finite = |embedding: &Vec<f32>| embedding.iter().all(|value| value.is_finite());
         match embeddings.iter().position(|embedding| !finite(embedding)) {
             Some(index) => Err(EmbedderError::NonFiniteEmbedding { tile: first + index }),

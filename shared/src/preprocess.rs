@@ -31,7 +31,9 @@ pub enum PreprocessError {
         tile_width: usize,
     },
     /// A tile whose bands are not those of the normalisation.
-    #[error("the tile has {found} bands, the model expects {expected}\nhint: give a tile with the model's bands, in its order")]
+    #[error(
+        "the tile has {found} bands, the model expects {expected}\nhint: give a tile with the model's bands, in its order"
+    )]
     WrongBands {
         /// Bands of the tile.
         found: usize,
@@ -152,7 +154,8 @@ fn middle(outer: usize, inner: usize) -> usize {
 }
 
 fn check_window(tile: &Tile, top: usize, left: usize, height: usize, width: usize) -> Result<(), PreprocessError> {
-    let fits = |start: usize, len: usize, limit: usize| len > 0 && start.checked_add(len).is_some_and(|end| end <= limit);
+    let fits =
+        |start: usize, len: usize, limit: usize| len > 0 && start.checked_add(len).is_some_and(|end| end <= limit);
     if fits(top, height, tile.height()) && fits(left, width, tile.width()) {
         return Ok(());
     }

@@ -100,17 +100,19 @@ pub fn detect_config(weights: &TensorMap) -> Option<EncoderConfig> {
 /// Where the encoder lies: the prefix of its names, and whether they are an `nn.Sequential`'s.
 fn find_encoder(names: &BTreeSet<&str>) -> Result<(String, bool), PytorchError> {
     let mut found: Vec<(&str, bool)> = Vec::new();
-    for (landmark, stem, sequential) in
-        [(LANDMARK, "conv1.weight", false), (LANDMARK_SEQUENTIAL, "0.weight", true)]
-    {
+    for (landmark, stem, sequential) in [(LANDMARK, "conv1.weight", false), (LANDMARK_SEQUENTIAL, "0.weight", true)] {
         let prefixes = names.iter().filter_map(|name| name.strip_suffix(landmark));
         let whole = prefixes.filter(|prefix| prefix.is_empty() || prefix.ends_with('.'));
         found.extend(
-            whole.filter(|prefix| names.contains(format!("{prefix}{stem}").as_str())).map(|prefix| (prefix, sequential)),
+            whole
+                .filter(|prefix| names.contains(format!("{prefix}{stem}").as_str()))
+                .map(|prefix| (prefix, sequential)),
         );
     }
     found.retain(|(prefix, _)| {
-        !prefix.split('.').any(|part| NOT_THE_ENCODER.iter().any(|word| part == *word || part.ends_with(&format!("_{word}"))))
+        !prefix
+            .split('.')
+            .any(|part| NOT_THE_ENCODER.iter().any(|word| part == *word || part.ends_with(&format!("_{word}"))))
     });
     match found.as_slice() {
         [(prefix, sequential)] => Ok(((*prefix).to_owned(), *sequential)),

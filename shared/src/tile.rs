@@ -18,7 +18,9 @@ pub enum TileError {
         width: usize,
     },
     /// The number of values is not the product of the dimensions.
-    #[error("a tile of {bands} bands x {height} x {width} does not have {found} values\nhint: check width, height and number of bands")]
+    #[error(
+        "a tile of {bands} bands x {height} x {width} does not have {found} values\nhint: check width, height and number of bands"
+    )]
     WrongLength {
         /// Number of bands asked for.
         bands: usize,

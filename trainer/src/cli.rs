@@ -1,6 +1,6 @@
 //! What was typed, nothing decided.
 
-use crate::commands::{demo, devices, embed, evaluate, export, inspect_data, pretrain};
+use crate::commands::{demo, devices, embed, evaluate, export, inspect_data, pretrain, publish, serve};
 use clap::{Parser, Subcommand};
 
 /// Pre-train a compact satellite-tile encoder without labels, measure it, and export it for the browser
@@ -28,10 +28,14 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Embed a folder of tiles into a gallery file
     Embed(embed::EmbedArgs),
+    /// Index a site's models, gallery and samples for the page
+    Publish(publish::PublishArgs),
     /// Look at a data set: counts, bands, dates, statistics, contact sheet
     InspectData(inspect_data::InspectDataArgs),
     /// List the devices that can compute
     Devices(devices::DevicesArgs),
+    /// Serve a folder to the browser, on this machine only
+    Serve(serve::ServeArgs),
     /// The whole job on the embedded data: pre-train, evaluate, export
     Demo(demo::DemoArgs),
 }

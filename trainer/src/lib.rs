@@ -59,8 +59,10 @@ fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()>
         Command::Evaluate(args) => commands::evaluate::run(args, reporter),
         Command::Export(args) => commands::export::run(args, reporter),
         Command::Embed(args) => commands::embed::run(args, reporter),
+        Command::Publish(args) => commands::publish::run(&args, reporter),
         Command::InspectData(args) => commands::inspect_data::run(args, reporter),
         Command::Devices(args) => commands::devices::run(&args, reporter),
+        Command::Serve(args) => commands::serve::run(&args, reporter),
         Command::Demo(args) => commands::demo::run(&args, reporter),
     }
 }

@@ -30,7 +30,9 @@ pub enum ContainerError {
         found: u64,
     },
     /// These bytes were never a safetensors file.
-    #[error("not a safetensors file: {0}\nhint: check that the address or path leads to the file itself, not to a web page")]
+    #[error(
+        "not a safetensors file: {0}\nhint: check that the address or path leads to the file itself, not to a web page"
+    )]
     NotSafetensors(String),
     /// A safetensors file whose parts contradict each other.
     #[error("malformed file: {0}\nhint: the file is damaged; fetch or export it again")]

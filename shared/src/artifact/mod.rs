@@ -34,13 +34,17 @@ pub enum ArtifactError {
     #[error(transparent)]
     Container(#[from] ContainerError),
     /// A safetensors file, but not a Solstice model or gallery.
-    #[error("a safetensors file without the manifest of a Solstice model or gallery\nhint: give a file written by `trainer export`")]
+    #[error(
+        "a safetensors file without the manifest of a Solstice model or gallery\nhint: give a file written by `trainer export`"
+    )]
     MissingManifest,
     /// A manifest that does not parse.
     #[error("unreadable manifest: {0}\nhint: the file is damaged or was written by another program; export it again")]
     InvalidManifest(String),
     /// Written by a later version.
-    #[error("format {found} is from the future: this program reads up to {supported}\nhint: update Solstice, or export the file again with this version")]
+    #[error(
+        "format {found} is from the future: this program reads up to {supported}\nhint: update Solstice, or export the file again with this version"
+    )]
     FromTheFuture {
         /// The file's version.
         found: u64,
@@ -48,7 +52,9 @@ pub enum ArtifactError {
         supported: u32,
     },
     /// The content is not what was written.
-    #[error("checksum mismatch: the file says {expected}, its content gives {found}\nhint: the file is damaged; fetch or copy it again")]
+    #[error(
+        "checksum mismatch: the file says {expected}, its content gives {found}\nhint: the file is damaged; fetch or copy it again"
+    )]
     ChecksumMismatch {
         /// What the manifest says.
         expected: String,
@@ -59,7 +65,9 @@ pub enum ArtifactError {
     #[error("contradictory manifest: {0}\nhint: export it again")]
     Inconsistent(String),
     /// A tensor with other dimensions than the manifest implies.
-    #[error("tensor {name:?} has shape {found:?}, not {expected:?}\nhint: the weights belong to another architecture or number of bands")]
+    #[error(
+        "tensor {name:?} has shape {found:?}, not {expected:?}\nhint: the weights belong to another architecture or number of bands"
+    )]
     WrongShape {
         /// Name in the file.
         name: String,
@@ -91,7 +99,9 @@ pub enum ArtifactError {
         name: String,
     },
     /// A weight that is NaN or infinite, or too large for the weight format.
-    #[error("tensor {name:?} holds a value that is not finite\nhint: the training run diverged, or f16 is too small for it: try f32")]
+    #[error(
+        "tensor {name:?} holds a value that is not finite\nhint: the training run diverged, or f16 is too small for it: try f32"
+    )]
     NonFinite {
         /// Name in the file.
         name: String,
@@ -168,7 +178,10 @@ impl Artifact {
 }
 
 /// [`Artifact::from_bytes`] with the expected encoder tensors as an argument, so that tests can use tiny ones.
-fn read(bytes: &[u8], encoder_shapes: impl Fn(&Manifest) -> Vec<(String, Vec<usize>)>) -> Result<Artifact, ArtifactError> {
+fn read(
+    bytes: &[u8],
+    encoder_shapes: impl Fn(&Manifest) -> Vec<(String, Vec<usize>)>,
+) -> Result<Artifact, ArtifactError> {
     let (manifest, mut tensors) = sealed::open::<Manifest>(bytes)?;
     manifest.check()?;
     let format = manifest.weight_format;

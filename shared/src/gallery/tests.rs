@@ -27,7 +27,10 @@ fn sample() -> Gallery {
 fn a_round_trip_keeps_everything_and_normalises_embeddings() {
     let read = Gallery::from_bytes(&sample().to_bytes().unwrap()).unwrap();
     assert_eq!((read.count(), read.width()), (4, 3));
-    assert_eq!((&read.labels, &read.points, &read.points_pca), (&sample().labels, &sample().points, &sample().points_pca));
+    assert_eq!(
+        (&read.labels, &read.points, &read.points_pca),
+        (&sample().labels, &sample().points, &sample().points_pca)
+    );
     // 3-4-5 triangle; f16 keeps eleven bits
     let expected = [0.6, 0.8, 0.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0];
     for (found, expected) in read.embeddings.iter().zip(expected) {

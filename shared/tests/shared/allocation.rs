@@ -66,6 +66,10 @@ fn hostile_sizes_allocate_little() {
         assert!(Artifact::from_bytes(&bytes).is_err());
         assert!(Gallery::from_bytes(&bytes).is_err());
         let allocated = ALLOCATED.get() - before;
-        assert!(allocated < 64 * 1024, "{allocated} bytes for {:?}", String::from_utf8_lossy(&bytes[8..bytes.len().min(120)]));
+        assert!(
+            allocated < 64 * 1024,
+            "{allocated} bytes for {:?}",
+            String::from_utf8_lossy(&bytes[8..bytes.len().min(120)])
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Comparisons against slow loops and closed forms.
 
 use shared::compare::{
-    Neighbour, argmax, change_score, cosine, dot, knn_vote, l2_normalise, nearest, nearest_normalised, seasonal_similarity,
-    softmax,
+    Neighbour, argmax, change_score, cosine, dot, knn_vote, l2_normalise, nearest, nearest_normalised,
+    seasonal_similarity, softmax,
 };
 
 use crate::pattern;

@@ -45,10 +45,8 @@ fn model() -> Artifact {
     manifest.classes = ["a", "b", "c"].map(String::from).to_vec();
     manifest.calibration_temperature = Some(1.7);
     let head = LinearHead { weight: tensor("head", vec![3, width]).values, bias: vec![0.1, -0.2, 0.3] };
-    let projection = Projection {
-        name: "z0".into(),
-        tensors: vec![tensor("0.weight", vec![4, width]), tensor("0.bias", vec![4])],
-    };
+    let projection =
+        Projection { name: "z0".into(), tensors: vec![tensor("0.weight", vec![4, width]), tensor("0.bias", vec![4])] };
     let weights = encoder.tensor_shapes(true).into_iter().map(|(name, shape)| tensor(&name, shape)).collect();
     Artifact { manifest, encoder: weights, head: Some(head), projections: vec![projection] }
 }
@@ -152,10 +150,7 @@ fn bad_input_names_the_tile() {
     let good = golden_tile(1, 2, 32);
     let wrong = Tile::new(3, 4, 4, vec![0.0; 48]).unwrap();
     let source = PreprocessError::WrongBands { found: 3, expected: 2 };
-    assert_eq!(
-        block_on(embedder.embed(&[good.clone(), wrong])),
-        Err(EmbedderError::Preprocess { tile: 1, source })
-    );
+    assert_eq!(block_on(embedder.embed(&[good.clone(), wrong])), Err(EmbedderError::Preprocess { tile: 1, source }));
     let mut tiles = vec![good; 40];
     tiles[36].plane_mut(1)[7] = f32::NAN;
     assert_eq!(block_on(embedder.embed(&tiles)), Err(EmbedderError::NonFiniteTile { tile: 36 }));

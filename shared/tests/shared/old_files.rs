@@ -17,7 +17,7 @@ const SCALE: f32 = 0.5;
 
 /// The 8-bit weight at `index` of a tensor with `width` weights a channel; the first of each channel is the largest.
 fn int8(index: usize, width: usize) -> i8 {
-    if index % width == 0 { 127 } else { ((index * 37 + 11) % 255) as i16 as i8 }.max(-127)
+    if index.is_multiple_of(width) { 127 } else { ((index * 37 + 11) % 255) as i16 as i8 }.max(-127)
 }
 
 /// The f32 value at `index` of a vector.
@@ -49,8 +49,7 @@ fn artifact_v1() -> Artifact {
         seed: 42,
         steps: 99,
     };
-    manifest.metrics =
-        vec![Metric { name: "linear accuracy".into(), value: 0.25, protocol: "not measured".into() }];
+    manifest.metrics = vec![Metric { name: "linear accuracy".into(), value: 0.25, protocol: "not measured".into() }];
     manifest.licence = "CC0-1.0".into();
     let encoder = encoder.tensor_shapes(true).into_iter().map(|(name, shape)| tensor(name, shape)).collect();
     let weight = tensor(String::new(), vec![2, 512]).values;

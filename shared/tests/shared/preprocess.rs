@@ -1,8 +1,8 @@
 //! Geometry and values against PyTorch, torchvision and Pillow (`tests/reference/preprocess.py`) and slow loops.
 
 use shared::preprocess::{
-    Normalisation, PreprocessError, batch, center_crop, crop, fit, flip_horizontal, normalise, reflectance_from_dn, resize,
-    resized_crop, stretch,
+    Normalisation, PreprocessError, batch, center_crop, crop, fit, flip_horizontal, normalise, reflectance_from_dn,
+    resize, resized_crop, stretch,
 };
 use shared::tile::Tile;
 
@@ -97,7 +97,9 @@ fn crops_and_flips_move_pixels_only() {
     }
     assert_eq!(flip_horizontal(&mirrored), input);
     assert_eq!(resized_crop(&input, 0, 0, 6, 6, 4).unwrap_err().to_string().lines().count(), 2);
-    for (top, left, height, width) in [(0, 0, 7, 1), (3, 0, 4, 5), (0, 0, 0, 1), (usize::MAX, 0, 1, 1), (0, 1, 1, usize::MAX)] {
+    for (top, left, height, width) in
+        [(0, 0, 7, 1), (3, 0, 4, 5), (0, 0, 0, 1), (usize::MAX, 0, 1, 1), (0, 1, 1, usize::MAX)]
+    {
         assert!(matches!(crop(&input, top, left, height, width), Err(PreprocessError::OutsideTile { .. })));
     }
     assert!(center_crop(&input, 7, 7).is_err());

@@ -2,7 +2,8 @@
 
 use super::evaluate::{EvaluateArgs, SplitArgs};
 use super::export::ExportArgs;
-use super::{evaluate, export, pretrain};
+use super::publish::PublishArgs;
+use super::{evaluate, export, pretrain, publish};
 use crate::checkpoint::{CONFIG_FILE, ENCODER_FILE};
 use crate::config::{RunConfig, Typed};
 use crate::error::UsageError;
@@ -32,6 +33,9 @@ pub struct DemoArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
+
+/// Of the tiles that the page shows.
+const CREDIT: &str = "EuroSAT (Helber et al. 2019), MIT; contains modified Copernicus Sentinel data 2015-2017";
 
 /// Runs the command.
 ///
@@ -79,22 +83,35 @@ pub fn run(args: &DemoArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
         },
         reporter,
     )?;
+    let site = args.out.join("site");
     reporter.note("3/3 exporting the model and its gallery");
     export::run(
         ExportArgs {
             encoder: run,
-            out: args.out.join("models"),
+            out: site.join("models"),
             name: Some("demo".to_owned()),
             format: shared::artifact::WeightFormat::F16,
-            data: Some(tiles),
+            data: Some(tiles.clone()),
             splits,
-            gallery: Some(args.out.join("gallery")),
+            gallery: Some(site.join("gallery")),
             gallery_tiles: 600,
             thumbnail_px: 64,
             onnx: false,
             licence: "MIT OR Apache-2.0; contains modified Copernicus Sentinel data 2015-2017; NASA Earth Observatory".into(),
-            credit: "EuroSAT (Helber et al. 2019), MIT; contains modified Copernicus Sentinel data 2015-2017".into(),
+            credit: CREDIT.into(),
             device: args.device.clone(),
+        },
+        reporter,
+    )?;
+    publish::run(
+        &PublishArgs {
+            site,
+            model: "demo".to_owned(),
+            title: Some("Demonstration, trained here".to_owned()),
+            data: tiles,
+            test_split: file("eurosat_test.csv"),
+            samples: 2,
+            credit: CREDIT.into(),
         },
         reporter,
     )

@@ -9,3 +9,5 @@ pub mod inspect_data;
 mod plan;
 pub mod pretrain;
 mod probe;
+pub mod publish;
+pub mod serve;

@@ -94,7 +94,10 @@ impl Shape {
         Ok(match (self.planar, self.keep == self.bands) {
             (false, true) => values,
             (false, false) => values.chunks_exact(self.bands).flat_map(|pixel| &pixel[..self.keep]).copied().collect(),
-            (true, _) => (0..area).flat_map(|at| (0..self.keep).map(move |band| (at, band))).map(|(at, band)| values[band * area + at]).collect(),
+            (true, _) => (0..area)
+                .flat_map(|at| (0..self.keep).map(move |band| (at, band)))
+                .map(|(at, band)| values[band * area + at])
+                .collect(),
         })
     }
 }

@@ -102,12 +102,16 @@ impl Frames {
         let kind = picture.kind();
         if self.kind.is_some_and(|expected| expected != kind) {
             let expected = self.kind.unwrap_or(kind);
-            return Err(SampleError::new(name, format!("it holds {kind} samples, the rest of the source {expected} ones")));
+            return Err(SampleError::new(
+                name,
+                format!("it holds {kind} samples, the rest of the source {expected} ones"),
+            ));
         }
         match &self.file_bands {
-            Some(bands) if bands.len() != picture.bands => {
-                Err(SampleError::new(name, format!("it has {} bands, the rest of the source {}", picture.bands, bands.len())))
-            }
+            Some(bands) if bands.len() != picture.bands => Err(SampleError::new(
+                name,
+                format!("it has {} bands, the rest of the source {}", picture.bands, bands.len()),
+            )),
             _ => Ok(()),
         }
     }
@@ -126,7 +130,9 @@ impl Frames {
             .map(|&file| {
                 let path = self.store.as_ref().and_then(|store| store.names().get(file)).map_or(name, String::as_str);
                 let plane = self.decode_file(file, path)?;
-                (plane.bands == 1).then_some(plane).ok_or_else(|| SampleError::new(path, "a file of one band has several"))
+                (plane.bands == 1)
+                    .then_some(plane)
+                    .ok_or_else(|| SampleError::new(path, "a file of one band has several"))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let height = planes.iter().map(|plane| plane.height).max().unwrap_or(0);

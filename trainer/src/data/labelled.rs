@@ -32,7 +32,8 @@ impl LabelledSet {
     /// # Errors
     /// When the folder or list is missing or empty, files lie outside class folders, or none can be read.
     pub fn open(path: &Path, split: Option<&Path>, warnings: &mut Vec<Warning>) -> Result<Self> {
-        let spec = SourceSpec { split: split.map(Path::to_owned), kind: Some(SourceKind::Folder), ..SourceSpec::new(path) };
+        let spec =
+            SourceSpec { split: split.map(Path::to_owned), kind: Some(SourceKind::Folder), ..SourceSpec::new(path) };
         Self::open_spec(&spec, Path::new(""), warnings)
     }
 
@@ -44,7 +45,13 @@ impl LabelledSet {
         let source = spec.open_tiles(base, warnings)?;
         let decoded: Vec<Option<SampleError>> =
             (0..source.len()).into_par_iter().map(|place| source.picture(place).err()).collect();
-        let mut set = Self { labels: Vec::new(), classes: source.classes().to_vec(), names: Vec::new(), places: Vec::new(), source };
+        let mut set = Self {
+            labels: Vec::new(),
+            classes: source.classes().to_vec(),
+            names: Vec::new(),
+            places: Vec::new(),
+            source,
+        };
         let mut unusable = Vec::new();
         for (place, error) in decoded.into_iter().enumerate() {
             match (error, set.source.label(place)) {

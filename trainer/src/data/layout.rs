@@ -60,12 +60,14 @@ fn whole_pictures(store: &Store) -> Vec<(usize, &str)> {
 pub(super) fn class_folders(store: &Store, split: Option<&Path>, warnings: &mut Vec<Warning>) -> Result<Layout> {
     let all = whole_pictures(store);
     let class_of = |name| split_name(split_name(name).0).1;
-    let mut classes: Vec<String> = all.iter().map(|(_, name)| class_of(name)).filter(|class| !class.is_empty()).map(str::to_owned).collect();
+    let mut classes: Vec<String> =
+        all.iter().map(|(_, name)| class_of(name)).filter(|class| !class.is_empty()).map(str::to_owned).collect();
     let chosen: Vec<(usize, &str, String)> = match split {
         None => all.iter().map(|&(index, name)| (index, name, class_of(name).to_owned())).collect(),
         Some(path) => {
             // a list may name files from any folder above the class
-            let by_tail: HashMap<String, (usize, &str)> = all.iter().map(|&(index, name)| (tail(name), (index, name))).collect();
+            let by_tail: HashMap<String, (usize, &str)> =
+                all.iter().map(|&(index, name)| (tail(name), (index, name))).collect();
             let mut chosen = Vec::new();
             let mut missing = Vec::new();
             for (listed, label) in read_split(path)? {
@@ -86,7 +88,8 @@ pub(super) fn class_folders(store: &Store, split: Option<&Path>, warnings: &mut 
                         store.root().display()
                     );
                 }
-                warnings.push(Warning { what: format!("listed in {shown} but not there: {first}"), count: missing.len() });
+                warnings
+                    .push(Warning { what: format!("listed in {shown} but not there: {first}"), count: missing.len() });
             }
             chosen
         }
@@ -112,7 +115,8 @@ pub(super) fn dated_places(store: &Store) -> Layout {
         layout.frames.push(Frame { name: name.to_owned(), files: FrameFiles::Whole(index) });
     }
     let named = |folder: &str| if folder.is_empty() { "all".to_owned() } else { folder.to_owned() };
-    layout.places = groups.into_iter().map(|(folder, frames)| PlaceFrames { name: named(folder), label: None, frames }).collect();
+    layout.places =
+        groups.into_iter().map(|(folder, frames)| PlaceFrames { name: named(folder), label: None, frames }).collect();
     layout
 }
 
@@ -140,11 +144,15 @@ pub(super) fn band_files(store: &Store, wanted: &Bands, warnings: &mut Vec<Warni
     }
     if let Some(first) = incomplete.first() {
         if layout.frames.is_empty() {
-            bail!("{}: {first}\nhint: choose bands that the files have, with bands = [\"B04\", …]", store.root().display());
+            bail!(
+                "{}: {first}\nhint: choose bands that the files have, with bands = [\"B04\", …]",
+                store.root().display()
+            );
         }
         warnings.push(Warning { what: format!("left out a date: {first}"), count: incomplete.len() });
     }
-    layout.places = groups.into_iter().map(|(name, frames)| PlaceFrames { name: name.to_owned(), label: None, frames }).collect();
+    layout.places =
+        groups.into_iter().map(|(name, frames)| PlaceFrames { name: name.to_owned(), label: None, frames }).collect();
     Ok(layout)
 }
 
@@ -164,12 +172,17 @@ fn tail(name: &str) -> String {
 /// Lines `<class>/<file>` or `<class>/<file>,<class>`; a heading and blank lines are passed over.
 fn read_split(path: &Path) -> Result<Vec<(String, Option<String>)>> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the split list {shown}\nhint: a text file with one <class>/<file> a line, optionally ,<class>"))?;
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!(
+            "cannot read the split list {shown}\nhint: a text file with one <class>/<file> a line, optionally ,<class>"
+        )
+    })?;
     let listed: Vec<_> = text
         .lines()
         .map(|line| line.split_once(',').map_or((line, None), |(file, label)| (file, Some(label))))
-        .map(|(file, label)| (file.trim().trim_start_matches("./").to_owned(), label.map(|label| label.trim().to_owned())))
+        .map(|(file, label)| {
+            (file.trim().trim_start_matches("./").to_owned(), label.map(|label| label.trim().to_owned()))
+        })
         .filter(|(file, _)| is_picture(file))
         .collect();
     if listed.is_empty() {
@@ -195,7 +208,8 @@ pub(super) fn year_month(name: &str) -> Option<(u16, u8)> {
 
 /// Guesses the convention of a folder or tar; `short_side` tells the size of a picture.
 pub(super) fn detect(store: &Store, short_side: impl Fn(usize) -> Option<usize>) -> SourceKind {
-    if store.names().iter().any(|name| name == "index.json") && store.names().iter().any(|name| name.ends_with(".npy")) {
+    if store.names().iter().any(|name| name == "index.json") && store.names().iter().any(|name| name.ends_with(".npy"))
+    {
         return SourceKind::Series;
     }
     let all: Vec<(usize, &str)> = pictures(store).collect();
@@ -206,10 +220,15 @@ pub(super) fn detect(store: &Store, short_side: impl Fn(usize) -> Option<usize>)
     // names that are dates, or the same few names in every folder
     let mut folders_by_stem: HashMap<&str, usize> = HashMap::new();
     all.iter().for_each(|(_, name)| *folders_by_stem.entry(stem(name)).or_default() += 1);
-    let repeated = all.len() > folders_by_stem.len() && folders_by_stem.values().all(|&count| 2 * count * folders_by_stem.len() > all.len());
+    let repeated = all.len() > folders_by_stem.len()
+        && folders_by_stem.values().all(|&count| 2 * count * folders_by_stem.len() > all.len());
     if most(&|name| year_month(stem(name)).is_some()) || repeated {
         let large = all.first().and_then(|&(index, _)| short_side(index)).is_some_and(|side| side >= 320);
-        return if large || all.iter().all(|(_, name)| !name.contains('/')) { SourceKind::Mosaic } else { SourceKind::Places };
+        return if large || all.iter().all(|(_, name)| !name.contains('/')) {
+            SourceKind::Mosaic
+        } else {
+            SourceKind::Places
+        };
     }
     SourceKind::Folder
 }

@@ -92,7 +92,10 @@ impl Loader {
         }
         let samples = if config.samples_per_epoch == 0 { mixture.places() } else { config.samples_per_epoch };
         if samples < config.batch {
-            bail!("an epoch has {samples} samples, fewer than one batch of {}\nhint: lower batch, or raise samples_per_epoch", config.batch);
+            bail!(
+                "an epoch has {samples} samples, fewer than one batch of {}\nhint: lower batch, or raise samples_per_epoch",
+                config.batch
+            );
         }
         let pool = ThreadPoolBuilder::new()
             .num_threads(config.threads)
@@ -239,7 +242,9 @@ impl Iterator for LoaderEpoch {
             batch.warnings.retain(|warning| reported.insert(warning.what.clone()));
         }
         if next.is_none() && self.worker.take().is_some_and(|worker| worker.join().is_err()) {
-            return Some(Err(anyhow!("a loader thread stopped\nhint: this is a fault of the program; please report it")));
+            return Some(Err(anyhow!(
+                "a loader thread stopped\nhint: this is a fault of the program; please report it"
+            )));
         }
         next
     }

@@ -114,7 +114,9 @@ impl Mixture {
     /// One line a source.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
-        let line = |(source, share): (&Box<dyn Source>, &f64)| format!("{} — {:.0} % of the samples", source.describe(), 100.0 * share);
+        let line = |(source, share): (&Box<dyn Source>, &f64)| {
+            format!("{} — {:.0} % of the samples", source.describe(), 100.0 * share)
+        };
         self.sources.iter().zip(&self.shares).map(line).collect()
     }
 }
@@ -146,7 +148,9 @@ mod tests {
             1
         }
         fn read(&self, place: usize, _: &[usize], _: &mut ViewRng) -> Result<Vec<Tile>, SampleError> {
-            Tile::new(3, 1, 1, vec![place as f32; 3]).map(|tile| vec![tile]).map_err(|error| SampleError::new("x", error))
+            Tile::new(3, 1, 1, vec![place as f32; 3])
+                .map(|tile| vec![tile])
+                .map_err(|error| SampleError::new("x", error))
         }
         fn describe(&self) -> String {
             format!("{} numbers", self.0)

@@ -24,6 +24,8 @@ mod source;
 mod spec;
 mod store;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod windows;
 
 pub use decode::decode;
@@ -31,8 +33,8 @@ pub use labelled::LabelledSet;
 pub use loader::{Batch, Loader, LoaderConfig, LoaderEpoch};
 pub use mixture::Mixture;
 pub use picture::{Picture, SampleKind, Samples};
-pub use source::TileSource;
 pub use sheet::ContactSheet;
+pub use source::TileSource;
 pub use spec::{Placement, SourceKind, SourceSpec, Stretch};
 pub use store::Store;
 pub use survey::{BandSurvey, Survey};

@@ -50,7 +50,9 @@ pub(super) fn cut_windows(
     }
     warnings.extend(Warning::of_pictures(&unusable));
     if windows.cells.is_empty() {
-        bail!("no window of {px} px in {shown} has content\nhint: lower min_share or window_px, or widen keep_longitude");
+        bail!(
+            "no window of {px} px in {shown} has content\nhint: lower min_share or window_px, or widen keep_longitude"
+        );
     }
     source.places = areas;
     source.windows = Some(windows);

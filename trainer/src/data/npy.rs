@@ -32,7 +32,8 @@ pub(super) fn parse_npy(bytes: &[u8]) -> Result<NpyArray, String> {
         .filter(|side| !side.is_empty())
         .map(|side| side.parse::<usize>().map_err(|_| format!("a side of {side:?}")))
         .collect::<Result<_, _>>()?;
-    let count = shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side)).ok_or("the array is too large")?;
+    let count =
+        shape.iter().try_fold(1usize, |product, &side| product.checked_mul(side)).ok_or("the array is too large")?;
     let data = &magic[start + len..];
     let width = match kind {
         "|u1" | "<u1" => 1,
@@ -47,7 +48,9 @@ pub(super) fn parse_npy(bytes: &[u8]) -> Result<NpyArray, String> {
     let samples = match kind {
         "<u2" => Samples::U16(pairs().map(u16::from_le_bytes).collect()),
         "<i2" => Samples::U16(pairs().map(|raw| i16::from_le_bytes(raw).max(0) as u16).collect()),
-        "<f4" => Samples::F32(data.chunks_exact(4).map(|raw| f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]])).collect()),
+        "<f4" => {
+            Samples::F32(data.chunks_exact(4).map(|raw| f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]])).collect())
+        }
         _ => Samples::U8(data.to_vec()),
     };
     Ok(NpyArray { shape, samples })

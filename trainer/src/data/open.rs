@@ -43,14 +43,19 @@ impl SourceSpec {
         let kind = self.kind.unwrap_or_else(|| {
             detect(&store, |index| {
                 let bytes = store.bytes(index).ok()?;
-                let (width, height) =
-                    image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok()?;
+                let (width, height) = image::ImageReader::new(std::io::Cursor::new(bytes))
+                    .with_guessed_format()
+                    .ok()?
+                    .into_dimensions()
+                    .ok()?;
                 Some(width.min(height) as usize)
             })
         });
         let (layout, fixed_bands) = self.lay_out(kind, &store, base, warnings)?;
         if layout.frames.is_empty() {
-            bail!("no pictures in {shown}\nhint: JPEG, PNG, WebP and TIFF files are read; see inspect-data --help for the folder layouts");
+            bail!(
+                "no pictures in {shown}\nhint: JPEG, PNG, WebP and TIFF files are read; see inspect-data --help for the folder layouts"
+            );
         }
         let Layout { frames, places, classes } = layout;
         let mut frames = Frames::new(Some(store), frames, self.cache_mib << 20);
@@ -68,10 +73,16 @@ impl SourceSpec {
         let [west, east] = self.extent_longitude;
         let ascending = |range: &[f64; 2]| range[0] < range[1];
         if west >= east || !self.keep_longitude.iter().chain(&self.skip_longitude).all(ascending) {
-            bail!("{}: a range of longitudes must be [west, east] with west below east\nhint: split a range that crosses the date line", self.path.display());
+            bail!(
+                "{}: a range of longitudes must be [west, east] with west below east\nhint: split a range that crosses the date line",
+                self.path.display()
+            );
         }
         if self.window_px == Some(0) || !(0.0..=1.0).contains(&self.min_share) || self.min_date_std.is_nan() {
-            bail!("{}: window_px must be above 0 and min_share lie in 0 to 1\nhint: 64 and 0.5 are good starts", self.path.display());
+            bail!(
+                "{}: window_px must be above 0 and min_share lie in 0 to 1\nhint: 64 and 0.5 are good starts",
+                self.path.display()
+            );
         }
         if self.split.is_some() && self.kind.is_some_and(|kind| kind != SourceKind::Folder) {
             bail!("{}: a split list needs kind = \"folder\"\nhint: leave out split or kind", self.path.display());
@@ -80,7 +91,13 @@ impl SourceSpec {
     }
 
     /// The frames, and their bands where the layout decides them.
-    fn lay_out(&self, kind: SourceKind, store: &Store, base: &Path, warnings: &mut Vec<Warning>) -> Result<(Layout, Option<Bands>)> {
+    fn lay_out(
+        &self,
+        kind: SourceKind,
+        store: &Store,
+        base: &Path,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<(Layout, Option<Bands>)> {
         Ok(match kind {
             SourceKind::Folder => {
                 let split = self.split.as_ref().map(|split| base.join(split));
@@ -101,12 +118,14 @@ impl SourceSpec {
     /// Finds the first readable picture and decides from it what all must be.
     fn settle_bands(&self, frames: &mut Frames, fixed: Option<Bands>, shown: &str) -> Result<Bands> {
         let mut first_error = None;
-        let readable = (0..frames.len()).find_map(|index| {
-            frames.decode_raw(index).map_err(|error| first_error.get_or_insert(error).clone()).ok()
-        });
+        let readable = (0..frames.len())
+            .find_map(|index| frames.decode_raw(index).map_err(|error| first_error.get_or_insert(error).clone()).ok());
         let Some(picture) = readable else {
             let first = first_error.map(|error| error.to_string()).unwrap_or_default();
-            bail!("none of the {} pictures in {shown} can be read; {first}\nhint: are the files complete? JPEG, PNG, WebP and TIFF are read", frames.len());
+            bail!(
+                "none of the {} pictures in {shown} can be read; {first}\nhint: are the files complete? JPEG, PNG, WebP and TIFF are read",
+                frames.len()
+            );
         };
         if let Some(bands) = fixed {
             frames.expect(bands.clone(), None, picture.kind());
@@ -146,18 +165,30 @@ impl SourceSpec {
             None => return Ok(None),
             Some(Stretch::Named(name)) if name == "seco" => {
                 if !bands.is_rgb() {
-                    bail!("{}: the stretch \"seco\" is for red, green, blue\nhint: bands = [\"B04\", \"B03\", \"B02\"]", self.path.display());
+                    bail!(
+                        "{}: the stretch \"seco\" is for red, green, blue\nhint: bands = [\"B04\", \"B03\", \"B02\"]",
+                        self.path.display()
+                    );
                 }
                 (SECO_STRETCH_LOW.to_vec(), SECO_STRETCH_HIGH.to_vec())
             }
             Some(Stretch::Named(name)) => {
-                bail!("{}: no stretch is called {name:?}\nhint: \"seco\", or {{ low = […], high = […] }}", self.path.display())
+                bail!(
+                    "{}: no stretch is called {name:?}\nhint: \"seco\", or {{ low = […], high = […] }}",
+                    self.path.display()
+                )
             }
             Some(Stretch::Bounds { low, high }) => (low.clone(), high.clone()),
         };
-        let fine = low.len() == bands.len() && high.len() == bands.len() && low.iter().zip(&high).all(|(low, high)| low < high);
+        let fine = low.len() == bands.len()
+            && high.len() == bands.len()
+            && low.iter().zip(&high).all(|(low, high)| low < high);
         if !fine {
-            bail!("{}: a stretch needs one low and one higher high for each of the {} bands\nhint: values are on the unit scale (reflectance, or 8-bit value / 255)", self.path.display(), bands.len());
+            bail!(
+                "{}: a stretch needs one low and one higher high for each of the {} bands\nhint: values are on the unit scale (reflectance, or 8-bit value / 255)",
+                self.path.display(),
+                bands.len()
+            );
         }
         Ok(Some((low, high)))
     }

@@ -38,14 +38,19 @@ pub(super) fn read_series(
 ) -> Result<(Layout, Bands)> {
     let shown = store.root().display().to_string();
     let position = |name: &str| store.names().iter().position(|own| own == name);
-    let index = position("index.json").with_context(|| format!("{shown} has no index.json\nhint: it must list name, bands and dates of every array"))?;
+    let index = position("index.json").with_context(|| {
+        format!("{shown} has no index.json\nhint: it must list name, bands and dates of every array")
+    })?;
     let text = store.bytes(index).with_context(|| format!("cannot read {shown}/index.json"))?;
-    let entries: Vec<Entry> = serde_json::from_slice(&text)
-        .map_err(|error| anyhow!("{shown}/index.json: {error}\nhint: it must be a list of {{\"name\", \"bands\", \"dates\"}}"))?;
+    let entries: Vec<Entry> = serde_json::from_slice(&text).map_err(|error| {
+        anyhow!("{shown}/index.json: {error}\nhint: it must be a list of {{\"name\", \"bands\", \"dates\"}}")
+    })?;
     let wanted = match (wanted, entries.first()) {
         (Some(bands), _) => bands.clone(),
         (None, Some(first)) => first.bands.clone(),
-        (None, None) => bail!("{shown}/index.json lists nothing\nhint: it must be a list of {{\"name\", \"bands\", \"dates\"}}"),
+        (None, None) => {
+            bail!("{shown}/index.json lists nothing\nhint: it must be a list of {{\"name\", \"bands\", \"dates\"}}")
+        }
     };
     let mut layout = Layout::default();
     for entry in &entries {
@@ -103,7 +108,12 @@ fn read_entry(store: &Store, file: Option<usize>, entry: &Entry, wanted: &Bands)
 fn split(array: &NpyArray, [height, width, bands]: [usize; 3], planar: bool, selection: &[usize]) -> Vec<Picture> {
     fn pick<T: Copy>(all: &[T], area: usize, bands: usize, planar: bool, selection: &[usize]) -> Vec<Vec<T>> {
         let at = |pixel: usize, band: usize| if planar { band * area + pixel } else { pixel * bands + band };
-        let date = |values: &[T]| (0..area).flat_map(|pixel| selection.iter().map(move |&band| at(pixel, band))).map(|index| values[index]).collect();
+        let date = |values: &[T]| {
+            (0..area)
+                .flat_map(|pixel| selection.iter().map(move |&band| at(pixel, band)))
+                .map(|index| values[index])
+                .collect()
+        };
         all.chunks_exact((area * bands).max(1)).map(date).collect()
     }
     let area = height * width;

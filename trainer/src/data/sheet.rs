@@ -28,7 +28,8 @@ impl ContactSheet {
     /// band in grey.
     #[must_use]
     pub fn new(bands: &Bands, range: PixelRange, tile_px: usize) -> Self {
-        let rgb: Option<Vec<usize>> = [Band::B04, Band::B03, Band::B02].iter().map(|band| bands.position(band)).collect();
+        let rgb: Option<Vec<usize>> =
+            [Band::B04, Band::B03, Band::B02].iter().map(|band| bands.position(band)).collect();
         Self { rows: Vec::new(), shown: rgb.unwrap_or_else(|| vec![0; 3]), range, tile_px: tile_px.max(1) }
     }
 
@@ -72,9 +73,9 @@ impl ContactSheet {
     /// When a tile lacks a band or the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let sheet = self.paint()?;
-        sheet
-            .save_with_format(path, image::ImageFormat::Png)
-            .with_context(|| format!("cannot write {}\nhint: check the folder and the space left on the disk", path.display()))
+        sheet.save_with_format(path, image::ImageFormat::Png).with_context(|| {
+            format!("cannot write {}\nhint: check the folder and the space left on the disk", path.display())
+        })
     }
 
     fn placed(&self) -> impl Iterator<Item = (usize, usize, &Tile)> {
@@ -88,10 +89,15 @@ impl ContactSheet {
 fn quantiles<'a>(tiles: impl Iterator<Item = &'a Tile> + Clone) -> (Vec<f32>, Vec<f32>) {
     (0..3)
         .map(|band| {
-            let mut values: Vec<f32> =
-                tiles.clone().flat_map(|tile| tile.plane(band).iter().step_by(7).copied()).filter(|value| value.is_finite()).collect();
+            let mut values: Vec<f32> = tiles
+                .clone()
+                .flat_map(|tile| tile.plane(band).iter().step_by(7).copied())
+                .filter(|value| value.is_finite())
+                .collect();
             values.sort_by(f32::total_cmp);
-            let at = |share: f64| values.get((share * values.len().saturating_sub(1) as f64) as usize).copied().unwrap_or(0.0);
+            let at = |share: f64| {
+                values.get((share * values.len().saturating_sub(1) as f64) as usize).copied().unwrap_or(0.0)
+            };
             let (low, high) = (at(0.02), at(0.98));
             (low, if high > low { high } else { low + 1.0 })
         })

@@ -30,8 +30,9 @@ impl Store {
     /// When `root` does not exist, cannot be read, is another kind of file, or holds no file at all.
     pub fn open(root: &Path) -> Result<Self> {
         let shown = root.display();
-        let about = std::fs::metadata(root)
-            .with_context(|| format!("no data at {shown}\nhint: check the path; it must be a folder of pictures or a .tar of one"))?;
+        let about = std::fs::metadata(root).with_context(|| {
+            format!("no data at {shown}\nhint: check the path; it must be a folder of pictures or a .tar of one")
+        })?;
         let mut entries = Vec::new();
         let tar = if about.is_dir() {
             walk(root, "", &mut entries).with_context(|| format!("cannot list the folder {shown}"))?;
@@ -42,7 +43,9 @@ impl Store {
             Some(Mutex::new(file))
         };
         if entries.is_empty() {
-            bail!("{shown} is empty\nhint: it must hold pictures (JPEG, PNG, WebP, TIFF), in folders named by class or place");
+            bail!(
+                "{shown} is empty\nhint: it must hold pictures (JPEG, PNG, WebP, TIFF), in folders named by class or place"
+            );
         }
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         let (names, places) = entries.into_iter().unzip();
@@ -115,7 +118,8 @@ fn index_tar(file: &mut File, root: &Path) -> Result<Vec<(String, Place)>> {
     file.seek(SeekFrom::Start(0))?;
     let mut entries = Vec::new();
     let mut archive = tar::Archive::new(&*file);
-    let not_a_tar = || format!("{shown} is neither a folder nor a readable tar\nhint: give a folder of pictures or a .tar of one");
+    let not_a_tar =
+        || format!("{shown} is neither a folder nor a readable tar\nhint: give a folder of pictures or a .tar of one");
     for entry in archive.entries_with_seek().with_context(not_a_tar)? {
         let entry = entry.with_context(not_a_tar)?;
         if !entry.header().entry_type().is_file() {

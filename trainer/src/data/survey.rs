@@ -62,7 +62,8 @@ impl Survey {
     /// Reads every picture of `source`, on all cores.
     #[must_use]
     pub fn of(source: &TileSource) -> Self {
-        let per_place: Vec<PlaceSurvey> = (0..source.len()).into_par_iter().map(|place| PlaceSurvey::of(source, place)).collect();
+        let per_place: Vec<PlaceSurvey> =
+            (0..source.len()).into_par_iter().map(|place| PlaceSurvey::of(source, place)).collect();
         let mut survey = Self {
             pictures: source.picture_count(),
             damaged: Vec::new(),

@@ -106,9 +106,17 @@ impl WindowRule {
     fn first_columns(&self, width: usize) -> Vec<std::ops::Range<usize>> {
         let [west, east] = self.extent;
         let column = |longitude: f64| (longitude - west) / (east - west) * width as f64;
-        let inside = |range: &[f64; 2]| (column(range[0]).ceil().max(0.0) as usize)..(column(range[1]).floor().max(0.0) as usize).min(width);
-        let touched = |range: &[f64; 2]| (column(range[0]).floor().max(0.0) as usize)..(column(range[1]).ceil().max(0.0) as usize).min(width);
-        let whole: Vec<_> = if self.keep.is_empty() { std::iter::once(0..width).collect() } else { self.keep.iter().map(inside).collect() };
+        let inside = |range: &[f64; 2]| {
+            (column(range[0]).ceil().max(0.0) as usize)..(column(range[1]).floor().max(0.0) as usize).min(width)
+        };
+        let touched = |range: &[f64; 2]| {
+            (column(range[0]).floor().max(0.0) as usize)..(column(range[1]).ceil().max(0.0) as usize).min(width)
+        };
+        let whole: Vec<_> = if self.keep.is_empty() {
+            std::iter::once(0..width).collect()
+        } else {
+            self.keep.iter().map(inside).collect()
+        };
         let mut free = whole;
         for gap in self.skip.iter().map(touched) {
             free = free
@@ -116,13 +124,17 @@ impl WindowRule {
                 .flat_map(|range| [range.start..range.end.min(gap.start), range.start.max(gap.end)..range.end])
                 .collect();
         }
-        free.into_iter().filter(|range| range.end >= range.start + self.px).map(|range| range.start..range.end - self.px + 1).collect()
+        free.into_iter()
+            .filter(|range| range.end >= range.start + self.px)
+            .map(|range| range.start..range.end - self.px + 1)
+            .collect()
     }
 }
 
 impl ChangeMap {
     fn new(dates: &[Arc<Picture>], step: usize, min_std: f32) -> Self {
-        let (height, width, bands) = dates.first().map_or((0, 0, 0), |picture| (picture.height, picture.width, picture.bands));
+        let (height, width, bands) =
+            dates.first().map_or((0, 0, 0), |picture| (picture.height, picture.width, picture.bands));
         let (rows, columns) = (height.div_ceil(step), width.div_ceil(step));
         let points = || (0..rows).flat_map(|row| (0..columns).map(move |column| (row * step, column * step)));
         let alone = (dates.len() == 1).then(|| {
@@ -130,12 +142,18 @@ impl ChangeMap {
             (0..bands).map(sum).collect::<Vec<f32>>()
         });
         let variance = |y: usize, x: usize, band: usize| {
-            let values = || dates.iter().map(|picture| picture.unit(y, x, band)).map(|value| if value.is_finite() { value } else { 0.0 });
+            let values = || {
+                dates
+                    .iter()
+                    .map(|picture| picture.unit(y, x, band))
+                    .map(|value| if value.is_finite() { value } else { 0.0 })
+            };
             let middle = alone.as_ref().map_or_else(|| values().sum::<f32>() / dates.len() as f32, |means| means[band]);
             values().map(|value| (value - middle).powi(2)).sum::<f32>() / dates.len() as f32
         };
         let least = min_std * min_std * bands as f32;
-        let changes = points().map(|(y, x)| (0..bands).map(|band| variance(y, x, band)).sum::<f32>() >= least).collect();
+        let changes =
+            points().map(|(y, x)| (0..bands).map(|band| variance(y, x, band)).sum::<f32>() >= least).collect();
         Self { step, rows, columns, changes }
     }
 

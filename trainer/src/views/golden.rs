@@ -70,7 +70,8 @@ fn every_operation_gives_what_torchvision_gives() {
 #[test]
 fn crops_that_never_fit_fall_back_as_in_torchvision() {
     for case in golden()["fallbacks"].as_array().expect("cases") {
-        let [source, window] = [&case["source"], &case["window"]].map(|value| numbers(value).iter().map(|&n| n as usize).collect::<Vec<_>>());
+        let [source, window] = [&case["source"], &case["window"]]
+            .map(|value| numbers(value).iter().map(|&n| n as usize).collect::<Vec<_>>());
         let found = fallback_crop(source[0], source[1], [0.75, 4.0 / 3.0]);
         assert_eq!([found.top, found.left, found.height, found.width], window[..], "{source:?}");
     }
@@ -94,7 +95,11 @@ fn same_distribution(expected: &Value, draws: usize, draw: impl Fn(usize, usize,
         let std = (windows.iter().map(|window| (window[side] - mean).powi(2)).sum::<f64>() / count).sqrt();
         let error = std * (2.0 / count).sqrt();
         assert!((mean - means[side]).abs() < 5.0 * error, "side {side}: mean {mean}, torchvision {}", means[side]);
-        assert!((std / deviations[side] - 1.0).abs() < 0.02, "side {side}: std {std}, torchvision {}", deviations[side]);
+        assert!(
+            (std / deviations[side] - 1.0).abs() < 0.02,
+            "side {side}: std {std}, torchvision {}",
+            deviations[side]
+        );
     }
 }
 
@@ -108,6 +113,8 @@ fn random_windows_are_distributed_as_in_torchvision() {
         });
     }
     for expected in golden["erasing"].as_array().expect("cases") {
-        same_distribution(expected, draws, |height, width, rng| random_erasing(height, width, [0.02, 0.6], [0.3, 3.3], rng));
+        same_distribution(expected, draws, |height, width, rng| {
+            random_erasing(height, width, [0.02, 0.6], [0.3, 3.3], rng)
+        });
     }
 }

@@ -190,16 +190,22 @@ impl Transform {
 
     fn check(&self) -> Result<(), String> {
         let name = self.name();
-        let probability = |p: f64| (0.0..=1.0).contains(&p).then_some(()).ok_or(format!("{name}: p must lie in 0 to 1, not {p}"));
+        let probability =
+            |p: f64| (0.0..=1.0).contains(&p).then_some(()).ok_or(format!("{name}: p must lie in 0 to 1, not {p}"));
         let ordered = |what: &str, [low, high]: [f64; 2], least: f64| {
             let fine = low > least && low <= high && high.is_finite();
-            fine.then_some(()).ok_or(format!("{name}: {what} must be two ascending numbers above {least}, not {low}, {high}"))
+            fine.then_some(())
+                .ok_or(format!("{name}: {what} must be two ascending numbers above {least}, not {low}, {high}"))
         };
         match *self {
             Self::ColourJitter { brightness, contrast, saturation, hue, p } => {
                 let fine = [brightness, contrast, saturation].iter().all(|x| x.is_finite() && *x >= 0.0);
-                fine.then_some(()).ok_or(format!("{name}: brightness, contrast and saturation must not be negative"))?;
-                (0.0..=0.5).contains(&hue).then_some(()).ok_or(format!("{name}: hue must lie in 0 to 0.5, not {hue}"))?;
+                fine.then_some(())
+                    .ok_or(format!("{name}: brightness, contrast and saturation must not be negative"))?;
+                (0.0..=0.5)
+                    .contains(&hue)
+                    .then_some(())
+                    .ok_or(format!("{name}: hue must lie in 0 to 0.5, not {hue}"))?;
                 probability(p)
             }
             Self::Blur { sigma_min, sigma_max, p } => {
@@ -207,7 +213,9 @@ impl Transform {
                 (sigma_max <= 100.0).then_some(()).ok_or(format!("{name}: sigma_max must not exceed 100 pixels"))?;
                 probability(p)
             }
-            Self::Grey { p } | Self::FlipHorizontal { p } | Self::FlipVertical { p } | Self::Rotate90 { p } => probability(p),
+            Self::Grey { p } | Self::FlipHorizontal { p } | Self::FlipVertical { p } | Self::Rotate90 { p } => {
+                probability(p)
+            }
             Self::RandomErasing { scale, ratio, p } => {
                 ordered("scale", scale, 0.0)?;
                 ordered("ratio", ratio, 0.0)?;

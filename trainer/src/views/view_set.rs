@@ -213,7 +213,9 @@ mod tests {
         let tile = Tile::new(12, 20, 20, vec![1.6; 12 * 400]).unwrap();
         let palette = Palette::new(&bands, PixelRange::Open, &[]);
         let highest = (0..40)
-            .flat_map(|index| ViewSet::moco_v2().make(&[tile.clone()], 16, palette, &mut view_rng(2, 0, index)).unwrap())
+            .flat_map(|index| {
+                ViewSet::moco_v2().make(&[tile.clone()], 16, palette, &mut view_rng(2, 0, index)).unwrap()
+            })
             .flat_map(Tile::into_pixels)
             .fold(0.0, f32::max);
         assert!(highest > 1.9, "brightness lifts 1.6 to as much as 2.24, unclipped: {highest}");
@@ -239,6 +241,8 @@ mod tests {
         assert_eq!(set.views[0].recipe.0.len(), 2);
         let again: ViewSet = toml::from_str(&toml::to_string(&ViewSet::seco()).unwrap()).unwrap();
         assert_eq!(again, ViewSet::seco());
-        assert!(toml::from_str::<ViewSet>("slots = 1\n[[views]]\nslot = 0\nrecipe = [{ grey = { q = 0.2 } }]\n").is_err());
+        assert!(
+            toml::from_str::<ViewSet>("slots = 1\n[[views]]\nslot = 0\nrecipe = [{ grey = { q = 0.2 } }]\n").is_err()
+        );
     }
 }

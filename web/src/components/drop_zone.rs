@@ -2,7 +2,6 @@
 
 use leptos::html::Input;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
 use web_sys::{Blob, ClipboardEvent, DragEvent, FileList};
 
 use crate::session::use_session;
@@ -30,9 +29,8 @@ pub fn DropZone() -> impl IntoView {
         is_over.set(false);
         take(event.data_transfer().and_then(|data| data.files()));
     });
-    let on_paste = window_event_listener(leptos::ev::paste, move |event: web_sys::Event| {
-        let data = event.dyn_ref::<ClipboardEvent>().and_then(ClipboardEvent::clipboard_data);
-        take(data.and_then(|data| data.files()));
+    let on_paste = window_event_listener(leptos::ev::paste, move |event: ClipboardEvent| {
+        take(event.clipboard_data().and_then(|data| data.files()));
     });
     on_cleanup(move || {
         on_drag_over.remove();

@@ -190,7 +190,8 @@ impl Session {
         if let Err(problem) = self.hand_over_gallery(&handle).await {
             self.gallery.set(GalleryState::Failed(problem));
         }
-        *self.parts().slot(handle.bundle()).borrow_mut() = Some(handle);
+        let bundle = handle.bundle();
+        self.parts().slot(bundle).replace(Some(handle));
         Ok(DeviceState::Proven { ms_per_tile, self_test })
     }
 }

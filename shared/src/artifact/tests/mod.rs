@@ -31,10 +31,8 @@ fn sample(shapes: Vec<(String, Vec<usize>)>) -> Artifact {
     manifest.metrics = vec![Metric { name: "accuracy".into(), value: 0.5, protocol: "none".into() }];
     let head = LinearHead { weight: values(&[2, width]), bias: values(&[2]) };
     let mut tensor = |name: &str, shape: Vec<usize>| NamedTensor { name: name.into(), values: values(&shape), shape };
-    let projection = Projection {
-        name: "z0".into(),
-        tensors: vec![tensor("0.bias", vec![1]), tensor("0.weight", vec![1, width])],
-    };
+    let projection =
+        Projection { name: "z0".into(), tensors: vec![tensor("0.bias", vec![1]), tensor("0.weight", vec![1, width])] };
     let encoder = shapes.into_iter().map(|(name, shape)| tensor(&name, shape)).collect();
     Artifact { manifest, encoder, head: Some(head), projections: vec![projection] }
 }

@@ -1,5 +1,7 @@
 //! The forward pass and the gradient of the input, both as [`Gather`]s.
 
+use std::mem::MaybeUninit;
+
 use super::geometry::{ConvShape, Gather, Window};
 use super::lanes::{GatherTile, Kernels, MAX_ROWS};
 use super::threads::{Output, for_each, with_scratch};
@@ -29,7 +31,7 @@ pub(in crate::kernels) fn forward(
         let from = &weight[block.first * depth..(block.first + block.count) * depth];
         // [lanes, depth] → [depth, lanes]
         // SAFETY: `from` has `count` rows; `to` has `depth` rows of at least as many lanes.
-        unsafe { kernels.transpose([block.count, depth], from.as_ptr(), depth, to.as_mut_ptr(), lanes) };
+        unsafe { kernels.transpose([block.count, depth], from.as_ptr(), depth, to.as_mut_ptr().cast(), lanes) };
     });
     let target = Target { out, size: output, first: [0, 0], step: [1, 1] };
     run(&gather, shape.n, x, &weights, target);
@@ -51,13 +53,7 @@ pub(in crate::kernels) fn input_gradient(
         .flat_map(|row| phases(1).map(move |column| [row, column]))
         .map(|phase| (phase, Gather::backward(shape, output, phase)))
         .partition(|(_, gather)| !gather.taps.is_empty());
-    let (memory, out) = if unused.is_empty() {
-        Output::reserve(len)
-    } else {
-        let mut zeros = vec![0.0; len];
-        let out = Output::of(&mut zeros);
-        (zeros, out)
-    };
+    let (memory, out) = Output::reserve_or_zero(len, unused.is_empty());
     for (phase, gather) in used {
         let depth = shape.co * gather.taps.len();
         let weights = Weights::arrange(shape.ci, depth, None, |_, block, lanes, to| {
@@ -66,7 +62,7 @@ pub(in crate::kernels) fn input_gradient(
                 let from = &weight[(channel * shape.ci + block.first) * elements..][..block.count * elements];
                 for (tap, row) in gather.taps.iter().zip(&mut rows) {
                     for (lane, kernel) in row.iter_mut().zip(from.chunks_exact(elements)) {
-                        *lane = kernel[tap.element];
+                        lane.write(kernel[tap.element]);
                     }
                 }
             }
@@ -99,12 +95,12 @@ struct Block {
 }
 
 impl Weights {
-    /// `fill` writes a block's weights, `[depth, lanes]`.
+    /// `fill` writes a block's weights, `[depth, lanes]`; it may leave lanes that belong to no output.
     fn arrange(
         outputs: usize,
         depth: usize,
         bias: Option<&[f32]>,
-        fill: impl Fn(&Kernels, &Block, usize, &mut [f32]) + Sync + Send,
+        fill: impl Fn(&Kernels, &Block, usize, &mut [MaybeUninit<f32>]) + Sync + Send,
     ) -> Self {
         let kernels = Kernels::get();
         let mut blocks = Vec::new();
@@ -116,15 +112,17 @@ impl Weights {
             lanes += vectors * kernels.width;
             first += count;
         }
-        let mut values = vec![0.0; lanes * depth];
-        let target = Output::of(&mut values);
+        let values_len = lanes * depth;
+        let (values, target) = Output::reserve_or_zero(values_len, lanes == outputs);
         for_each(blocks.len(), |index| {
             let block = &blocks[index];
             let lanes = block.vectors * kernels.width;
             // SAFETY: the blocks lie one behind the other in `values`, and each is written by one piece of work.
-            let to = unsafe { std::slice::from_raw_parts_mut(target.at(block.weights), depth * lanes) };
+            let to = unsafe { target.part(block.weights, depth * lanes) };
             fill(kernels, block, lanes, to);
         });
+        // SAFETY: every lane of every block was written, or is one of the zeros.
+        let values = unsafe { Output::finish(values, values_len) };
         let mut biases = vec![0.0; lanes];
         if let Some(bias) = bias {
             for block in &blocks {

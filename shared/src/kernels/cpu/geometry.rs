@@ -167,47 +167,53 @@ impl Window {
         }
     }
 
-    /// Copies consecutive planes of the input (`source`, any number of whole planes) into `target`, from the input row that
-    /// belongs to grid row `first_row`, zeros where there is none.
+    /// Copies consecutive planes of the input (`source`, any number of whole planes) into `target`, from the input row
+    /// that belongs to grid row `first_row`, zeros where there is none.
     pub(super) fn fill(&self, gather: &Gather, first_row: usize, source: &[f32], target: &mut [f32]) {
+        // The usual widths are known sizes to the compiler, which spares a call per row.
+        match gather.size[1] {
+            4 => self.fill_rows::<4>(gather, first_row, source, target),
+            8 => self.fill_rows::<8>(gather, first_row, source, target),
+            16 => self.fill_rows::<16>(gather, first_row, source, target),
+            32 => self.fill_rows::<32>(gather, first_row, source, target),
+            _ => self.fill_rows::<0>(gather, first_row, source, target),
+        }
+    }
+
+    /// [`Window::fill`] for planes of width `W`, or of any width when `W` is 0.
+    fn fill_rows<const W: usize>(&self, gather: &Gather, first_row: usize, source: &[f32], target: &mut [f32]) {
         let [height, width] = gather.size;
         let top = (first_row * gather.step[0]) as isize + self.origin[0];
-        // Rows and columns of the copy that exist in the input.
-        let rows = (-top).clamp(0, self.height as isize) as usize
-            ..(height as isize - top).clamp(0, self.height as isize) as usize;
         let left = self.origin[1];
-        let columns = (-left).clamp(0, self.pitch as isize) as usize
-            ..(width as isize - left).clamp(0, self.pitch as isize) as usize;
-        target.fill(0.0);
-        if rows.is_empty() || columns.is_empty() {
-            return;
-        }
-        let from = (rows.start as isize + top) as usize * width + (columns.start as isize + left) as usize;
-        let to = rows.start * self.pitch + columns.start;
-        let planes = source.chunks_exact(height * width).zip(target.chunks_exact_mut(self.plane()));
-        for (input, copy) in planes {
-            let inputs = input[from..].chunks(width);
-            let copies = copy[to..].chunks_mut(self.pitch);
-            for (input, copy) in inputs.zip(copies).take(rows.len()) {
-                copy_row(&input[..columns.len()], &mut copy[..columns.len()]);
+        // Rows and columns of the copy that exist in the input.
+        let inside = |start: isize, input: usize, copy: usize| {
+            let end = (input as isize - start).clamp(0, copy as isize) as usize;
+            (-start).clamp(0, end as isize) as usize..end
+        };
+        let (rows, columns) = (inside(top, height, self.height), inside(left, width, self.pitch));
+        let first_column = (columns.start as isize + left) as usize;
+        for (input, copy) in source.chunks_exact(height * width).zip(target.chunks_exact_mut(self.plane())) {
+            copy[..rows.start * self.pitch].fill(0.0);
+            copy[rows.end * self.pitch..].fill(0.0);
+            for row in rows.clone() {
+                let from = (row as isize + top) as usize * width + first_column;
+                let from = &input[from..from + columns.len()];
+                let to = &mut copy[row * self.pitch..(row + 1) * self.pitch];
+                zero(&mut to[..columns.start]);
+                zero(&mut to[columns.end..]);
+                match (from.first_chunk::<W>(), to[columns.clone()].first_chunk_mut::<W>()) {
+                    (Some(from), Some(to)) if W > 0 && columns.len() == W => *to = *from,
+                    _ => to[columns.clone()].copy_from_slice(from),
+                }
             }
         }
     }
 }
 
-/// Copies a short row; the usual widths are known sizes to the compiler, which spares a call.
+/// Zeroes a border of a few elements, without a call.
 #[inline]
-fn copy_row(from: &[f32], to: &mut [f32]) {
-    fn known<const N: usize>(from: &[f32], to: &mut [f32]) {
-        if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
-            *to = *from;
-        }
-    }
-    match from.len() {
-        4 => known::<4>(from, to),
-        8 => known::<8>(from, to),
-        16 => known::<16>(from, to),
-        32 => known::<32>(from, to),
-        _ => to.copy_from_slice(from),
+fn zero(border: &mut [f32]) {
+    for value in border {
+        *value = 0.0;
     }
 }

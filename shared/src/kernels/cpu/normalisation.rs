@@ -1,7 +1,9 @@
 //! Batch normalisation with the statistics of the batch, fused with what follows it in a residual network: the
 //! addition of the short cut and the ReLU. Two passes over a channel forward, two backward, while it is in the cache.
 
-use super::lanes::{Affine, Kernels, Slope};
+use std::ops::Range;
+
+use super::lanes::{Affine, Kernels, PARTS, Slope, Sums};
 use super::threads::{Output, for_each};
 
 /// Images, channels, and elements per plane.
@@ -18,11 +20,32 @@ impl NormShape {
     }
 
     /// Where the planes of a channel lie.
-    fn planes(self, channel: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    fn planes(self, channel: usize) -> impl Iterator<Item = Range<usize>> {
         (0..self.n).map(move |image| {
             let start = (image * self.channels + channel) * self.plane;
             start..start + self.plane
         })
+    }
+}
+
+/// Elements whose sums stay in single precision before they are added in double.
+const STRETCH: usize = 8192;
+
+impl NormShape {
+    /// Two sums over a channel: `add` adds those of a plane. The order depends on the shape only.
+    fn sum(self, channel: usize, mut add: impl FnMut(Range<usize>, &mut Sums)) -> [f64; 2] {
+        let mut totals = [0.0; 2];
+        let at_once = (STRETCH / self.plane.max(1)).max(1);
+        for first in (0..self.n).step_by(at_once) {
+            let mut sums = [[0.0; PARTS]; 2];
+            for range in self.planes(channel).skip(first).take(at_once) {
+                add(range, &mut sums);
+            }
+            for (total, parts) in totals.iter_mut().zip(sums) {
+                *total += parts.into_iter().map(f64::from).sum::<f64>();
+            }
+        }
+        totals
     }
 }
 
@@ -51,12 +74,10 @@ pub(in crate::kernels) fn forward(
     for_each(shape.channels, |channel| {
         // Around one of its own values, a channel's squares lose no digits however far it is from zero.
         let around = x.get(channel * shape.plane).copied().unwrap_or(0.0);
-        let mut sums = [0.0; 2];
-        for range in shape.planes(channel) {
+        let sums = shape.sum(channel, |range, sums| {
             // SAFETY: `Kernels::get` returned loops that this machine can run.
-            let [first, second] = unsafe { (planes.moments)(&x[range], around) };
-            sums = [sums[0] + first, sums[1] + second];
-        }
+            unsafe { (planes.moments)(&x[range], around, sums) };
+        });
         let distance = sums[0] / count;
         let mean = f64::from(around) + distance;
         let variance = (sums[1] / count - distance * distance).max(0.0);
@@ -69,10 +90,7 @@ pub(in crate::kernels) fn forward(
         for range in shape.planes(channel) {
             let residual = residual.map(|residual| &residual[range.clone()]);
             // SAFETY: this plane is written by this piece of work alone; loops as above.
-            unsafe {
-                let to = std::slice::from_raw_parts_mut(target.at(range.start), shape.plane);
-                (planes.normalise)(&x[range], residual, affine, to);
-            }
+            unsafe { (planes.normalise)(&x[range.clone()], residual, affine, target.part(range.start, shape.plane)) };
         }
         // SAFETY: each channel is written once.
         unsafe {
@@ -116,24 +134,22 @@ pub(in crate::kernels) fn backward(shape: NormShape, saved: &Saved, gradient: &[
     for_each(shape.channels, |channel| {
         let mean = saved.mean[channel];
         // The plane's gradient before the ReLU.
-        let before = |range: std::ops::Range<usize>| match masked_target {
+        let before = |range: Range<usize>| match masked_target {
             // SAFETY: written below, in the first pass, by this same piece of work.
             Some(masked) => unsafe { std::slice::from_raw_parts(masked.at(range.start), shape.plane) },
             None => &gradient[range],
         };
-        let mut sums = [0.0; 2];
-        for range in shape.planes(channel) {
+        let sums = shape.sum(channel, |range, sums| {
             if let (Some(masked), Some(output)) = (masked_target, saved.rectified) {
-                // SAFETY: this plane is written by this piece of work alone.
+                // SAFETY: this plane is written by this piece of work alone; loops as below.
                 unsafe {
-                    let to = std::slice::from_raw_parts_mut(masked.at(range.start), shape.plane);
+                    let to = masked.part(range.start, shape.plane);
                     (planes.mask)(&gradient[range.clone()], &output[range.clone()], to);
                 }
             }
             // SAFETY: `Kernels::get` returned loops that this machine can run.
-            let [first, second] = unsafe { (planes.gradient_sums)(before(range.clone()), &saved.x[range], mean) };
-            sums = [sums[0] + first, sums[1] + second];
-        }
+            unsafe { (planes.gradient_sums)(before(range.clone()), &saved.x[range], mean, sums) };
+        });
         let precision = 1.0 / (f64::from(saved.variance[channel]) + saved.epsilon);
         let slope = Slope {
             mean,
@@ -144,7 +160,7 @@ pub(in crate::kernels) fn backward(shape: NormShape, saved: &Saved, gradient: &[
         for range in shape.planes(channel) {
             // SAFETY: this plane is written by this piece of work alone; loops as above.
             unsafe {
-                let to = std::slice::from_raw_parts_mut(target.at(range.start), shape.plane);
+                let to = target.part(range.start, shape.plane);
                 (planes.input_gradient)(before(range.clone()), &saved.x[range], slope, to);
             }
         }

@@ -1,6 +1,7 @@
 //! Spreading numbered pieces of work over the cores, and the memory each core reuses.
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 
 /// Calls `work(0)` … `work(count - 1)`, in any order, on all threads of the current pool.
 #[cfg(not(target_family = "wasm"))]
@@ -54,6 +55,16 @@ impl Output {
         (memory, Self { start })
     }
 
+    /// As [`Output::reserve`], but the memory is zero when not all of it will be written.
+    pub(super) fn reserve_or_zero(len: usize, all_written: bool) -> (Vec<f32>, Self) {
+        if all_written {
+            return Self::reserve(len);
+        }
+        let mut zeros = vec![0.0; len];
+        let output = Self::of(&mut zeros);
+        (zeros, output)
+    }
+
     /// A handle to existing memory.
     pub(super) fn of(memory: &mut [f32]) -> Self {
         Self { start: memory.as_mut_ptr() }
@@ -66,6 +77,15 @@ impl Output {
     pub(super) unsafe fn at(self, index: usize) -> *mut f32 {
         // SAFETY: within the allocation, by the caller's promise.
         unsafe { self.start.add(index) }
+    }
+
+    /// `len` elements from `index`, possibly not written yet.
+    ///
+    /// # Safety
+    /// As for [`Output::at`], for as long as the slice lives.
+    pub(super) unsafe fn part<'a>(self, index: usize, len: usize) -> &'a mut [MaybeUninit<f32>] {
+        // SAFETY: within the allocation and not shared, by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(index).cast(), len) }
     }
 
     /// Declares the first `len` floats of `memory` written.

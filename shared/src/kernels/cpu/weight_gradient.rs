@@ -53,10 +53,17 @@ pub(in crate::kernels) fn weight_gradient(
     let (first, rest) = partials.split_at_mut(partial_len);
     add_in_order(first, rest);
     // [ci, taps, co] → [co, ci, taps]
-    let mut result = vec![0.0; shape.co * depth];
-    // SAFETY: both matrices have these sizes.
-    unsafe { kernels.transpose([depth, shape.co], first.as_ptr(), lanes.total, result.as_mut_ptr(), depth) };
-    result
+    let (result, target) = Output::reserve(shape.co * depth);
+    let rows_each = 8 * gather.taps.len();
+    for_each(depth.div_ceil(rows_each), |index| {
+        let row = index * rows_each;
+        let rows = rows_each.min(depth - row);
+        let from = first[row * lanes.total..].as_ptr();
+        // SAFETY: `rows` of the rows of one matrix, as many columns of the other, written by this piece alone.
+        unsafe { kernels.transpose([rows, shape.co], from, lanes.total, target.at(row), depth) };
+    });
+    // SAFETY: every row was moved.
+    unsafe { Output::finish(result, shape.co * depth) }
 }
 
 /// `Σ gradient` over images and positions: `[n, co, oh, ow]` → `[co]`.
@@ -101,13 +108,7 @@ impl Lanes {
     fn arrange(kernels: &Kernels, shape: &ConvShape, positions: usize, gradient: &[f32]) -> Self {
         let total = shape.co.next_multiple_of(kernels.width);
         let len = shape.n * total * positions;
-        let (values, target) = if total == shape.co {
-            Output::reserve(len)
-        } else {
-            let mut zeros = vec![0.0; len];
-            let target = Output::of(&mut zeros);
-            (zeros, target)
-        };
+        let (values, target) = Output::reserve_or_zero(len, total == shape.co);
         let widest = kernels.width * kernels.max_vectors();
         for_each(shape.n, |image| {
             for first in (0..shape.co).step_by(widest) {

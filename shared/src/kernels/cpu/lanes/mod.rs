@@ -11,7 +11,9 @@ mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(super) use planes::{Affine, Slope};
+use core::mem::MaybeUninit;
+
+pub(super) use planes::{Affine, PARTS, Slope, Sums};
 
 /// The most rows and vectors that any instruction set's tiles have.
 pub(in crate::kernels) const MAX_ROWS: usize = 16;
@@ -85,11 +87,11 @@ pub(super) struct Kernels {
 /// # Safety
 /// All of them need nothing but the instruction set they were compiled for; slices of one call are equally long.
 pub(super) struct Planes {
-    pub moments: unsafe fn(&[f32], f32) -> [f64; 2],
-    pub normalise: unsafe fn(&[f32], Option<&[f32]>, Affine, &mut [f32]),
-    pub gradient_sums: unsafe fn(&[f32], &[f32], f32) -> [f64; 2],
-    pub mask: unsafe fn(&[f32], &[f32], &mut [f32]),
-    pub input_gradient: unsafe fn(&[f32], &[f32], Slope, &mut [f32]),
+    pub moments: unsafe fn(&[f32], f32, &mut Sums),
+    pub gradient_sums: unsafe fn(&[f32], &[f32], f32, &mut Sums),
+    pub normalise: unsafe fn(&[f32], Option<&[f32]>, Affine, &mut [MaybeUninit<f32>]),
+    pub mask: unsafe fn(&[f32], &[f32], &mut [MaybeUninit<f32>]),
+    pub input_gradient: unsafe fn(&[f32], &[f32], Slope, &mut [MaybeUninit<f32>]),
 }
 
 impl Kernels {

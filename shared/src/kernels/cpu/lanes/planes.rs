@@ -20,93 +20,89 @@ pub(in crate::kernels::cpu) struct Slope {
     pub slope: f32,
 }
 
-/// Defines the four loops; plain Rust that compilers turn into vectors of the enabled instruction set.
+/// Sums are kept in this many parts, so that they are vectors.
+pub(in crate::kernels::cpu) const PARTS: usize = 16;
+
+/// Two sums in parts.
+pub(in crate::kernels::cpu) type Sums = [[f32; PARTS]; 2];
+
+/// Defines the five loops; plain Rust that compilers turn into vectors of the enabled instruction set.
 macro_rules! planes {
     ($(#[$feature:meta])*) => {
-        use $crate::kernels::cpu::lanes::planes::{Affine, Slope};
+        use core::mem::MaybeUninit;
+        use $crate::kernels::cpu::lanes::planes::{Affine, PARTS, Slope, Sums};
 
-        /// Sums are kept in this many parts, so that they can be vectors.
-        const PARTS: usize = 32;
-
+        /// Adds `Σ (x - around)` and `Σ (x - around)²`.
         $(#[$feature])*
-        fn total(parts: &[f32; PARTS]) -> f64 {
-            parts.iter().map(|&part| f64::from(part)).sum()
-        }
-
-        /// `Σ (x - around)` and `Σ (x - around)²`
-        $(#[$feature])*
-        unsafe fn moments(x: &[f32], around: f32) -> [f64; 2] {
-            let (mut first, mut second) = ([0.0f32; PARTS], [0.0f32; PARTS]);
-            let mut step = |x: &[f32]| {
-                for ((first, second), &x) in first.iter_mut().zip(&mut second).zip(x) {
-                    let distance = x - around;
-                    *first += distance;
-                    *second += distance * distance;
-                }
-            };
+        unsafe fn moments(x: &[f32], around: f32, sums: &mut Sums) {
+            let [mut first, mut second] = *sums;
             let (whole, rest) = x.as_chunks::<PARTS>();
-            for part in whole {
-                step(part);
+            for x in whole {
+                for i in 0..PARTS {
+                    let distance = x[i] - around;
+                    first[i] += distance;
+                    second[i] += distance * distance;
+                }
             }
-            step(rest);
-            [total(&first), total(&second)]
+            for (i, &x) in rest.iter().enumerate() {
+                let distance = x - around;
+                first[i] += distance;
+                second[i] += distance * distance;
+            }
+            *sums = [first, second];
         }
 
+        /// Adds `Σ gradient` and `Σ gradient * (x - mean)`.
         $(#[$feature])*
-        unsafe fn normalise(x: &[f32], residual: Option<&[f32]>, affine: Affine, output: &mut [f32]) {
-            let Affine { mean, scale, shift, relu } = affine;
-            match residual {
-                Some(residual) => {
-                    for ((output, &x), &residual) in output.iter_mut().zip(x).zip(residual) {
-                        *output = (x - mean) * scale + shift + residual;
-                    }
-                }
-                None => {
-                    for (output, &x) in output.iter_mut().zip(x) {
-                        *output = (x - mean) * scale + shift;
-                    }
-                }
-            }
-            if relu {
-                for output in output {
-                    // Not `max`: not-a-number stays visible.
-                    *output = if *output < 0.0 { 0.0 } else { *output };
-                }
-            }
-        }
-
-        /// Passes `gradient` where `output` is positive, then `Σ gradient` and `Σ gradient * (x - mean)`.
-        $(#[$feature])*
-        unsafe fn gradient_sums(gradient: &[f32], x: &[f32], mean: f32) -> [f64; 2] {
-            let (mut first, mut second) = ([0.0f32; PARTS], [0.0f32; PARTS]);
-            let mut step = |gradient: &[f32], x: &[f32]| {
-                for (((first, second), &gradient), &x) in first.iter_mut().zip(&mut second).zip(gradient).zip(x) {
-                    *first += gradient;
-                    *second += gradient * (x - mean);
-                }
-            };
+        unsafe fn gradient_sums(gradient: &[f32], x: &[f32], mean: f32, sums: &mut Sums) {
+            let [mut first, mut second] = *sums;
             let (gradients, gradient_rest) = gradient.as_chunks::<PARTS>();
             let (xs, x_rest) = x.as_chunks::<PARTS>();
             for (gradient, x) in gradients.iter().zip(xs) {
-                step(gradient, x);
+                for i in 0..PARTS {
+                    first[i] += gradient[i];
+                    second[i] += gradient[i] * (x[i] - mean);
+                }
             }
-            step(gradient_rest, x_rest);
-            [total(&first), total(&second)]
+            for (i, (&gradient, &x)) in gradient_rest.iter().zip(x_rest).enumerate() {
+                first[i] += gradient;
+                second[i] += gradient * (x - mean);
+            }
+            *sums = [first, second];
         }
 
-        /// `masked = gradient` where `output` is positive, else zero.
         $(#[$feature])*
-        unsafe fn mask(gradient: &[f32], output: &[f32], masked: &mut [f32]) {
+        unsafe fn normalise(x: &[f32], residual: Option<&[f32]>, affine: Affine, output: &mut [MaybeUninit<f32>]) {
+            let Affine { mean, scale, shift, relu } = affine;
+            let plain = |x: f32| (x - mean) * scale + shift;
+            // Not `max`: not-a-number stays visible.
+            let rectified = |x: f32| if x < 0.0 { 0.0 } else { x };
+            match (residual, relu) {
+                (None, false) => output.iter_mut().zip(x).for_each(|(y, &x)| _ = y.write(plain(x))),
+                (None, true) => output.iter_mut().zip(x).for_each(|(y, &x)| _ = y.write(rectified(plain(x)))),
+                (Some(residual), false) => {
+                    output.iter_mut().zip(x).zip(residual).for_each(|((y, &x), &r)| _ = y.write(plain(x) + r));
+                }
+                (Some(residual), true) => {
+                    let inputs = output.iter_mut().zip(x).zip(residual);
+                    inputs.for_each(|((y, &x), &r)| _ = y.write(rectified(plain(x) + r)));
+                }
+            }
+        }
+
+        /// `masked = gradient` where `output` is positive or not a number, else zero.
+        $(#[$feature])*
+        unsafe fn mask(gradient: &[f32], output: &[f32], masked: &mut [MaybeUninit<f32>]) {
             for ((masked, &gradient), &output) in masked.iter_mut().zip(gradient).zip(output) {
-                *masked = if output <= 0.0 { 0.0 } else { gradient };
+                masked.write(if output <= 0.0 { 0.0 } else { gradient });
             }
         }
 
         $(#[$feature])*
-        unsafe fn input_gradient(gradient: &[f32], x: &[f32], slope: Slope, result: &mut [f32]) {
+        unsafe fn input_gradient(gradient: &[f32], x: &[f32], slope: Slope, result: &mut [MaybeUninit<f32>]) {
             let Slope { mean, scale, offset, slope } = slope;
             for ((result, &gradient), &x) in result.iter_mut().zip(gradient).zip(x) {
-                *result = (gradient - offset - (x - mean) * slope) * scale;
+                result.write((gradient - offset - (x - mean) * slope) * scale);
             }
         }
 

@@ -1,0 +1,111 @@
+//! A run that is killed goes on bit for bit as if it never had been.
+
+use crate::{site, small_run, trainer};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+fn weights(run: &Path) -> Vec<u8> {
+    fs::read(run.join("encoder.safetensors")).unwrap()
+}
+
+/// The tensors of a checkpoint, without its description.
+fn tensors(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let bytes = fs::read(run.join("checkpoint.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Vec<_> = file.iter().map(|(name, view)| (name.to_owned(), view.data().to_vec())).collect();
+    tensors.sort();
+    tensors
+}
+
+/// This test program, asked to run one trainer command line: a process that can be killed.
+fn start(args: &[String]) -> std::process::Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "resume::as_a_process", "--nocapture", "--test-threads=1"]);
+    command.env("SOLSTICE_ARGS", args.join("\u{1f}"));
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Not a check of its own: what [`start`] runs. Without arguments in the environment it has nothing to do.
+#[test]
+fn as_a_process() {
+    if let Ok(args) = std::env::var("SOLSTICE_ARGS") {
+        let answer = trainer(args.split('\u{1f}').map(str::to_owned));
+        std::process::exit(answer.code);
+    }
+}
+
+#[test]
+fn killed_at_random_points_a_run_ends_with_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    site::tiles(&data, 32);
+    let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
+    let mut args = small_run(&data, &whole);
+    args.extend(["--set".into(), "train.epochs=5".into()]);
+    let answer = trainer(args);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+
+    let mut first = small_run(&data, &broken);
+    first.extend(["--set".into(), "train.epochs=5".into()]);
+    let resume: Vec<String> =
+        ["pretrain", "--device", "cpu", "--resume", &broken.display().to_string()].map(String::from).to_vec();
+    let mut kills = 0;
+    // Ever later moments, spread by a linear congruence: during start-up, inside a step, while a checkpoint is written.
+    let mut moment: u64 = 12345;
+    for attempt in 0..200 {
+        let args = if broken.join("config.toml").exists() { &resume } else { &first };
+        // A run killed before its configuration was written has nothing to resume: the folder is empty.
+        let mut child = start(args);
+        moment = (moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)) >> 1;
+        std::thread::sleep(Duration::from_millis(20 + moment % (120 + 25 * attempt)));
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            kills += 1;
+        }
+        child.wait().unwrap();
+        if broken.join("encoder.safetensors").exists() {
+            break;
+        }
+    }
+    assert!(kills >= 3, "the run was over after {kills} kills");
+    assert_eq!(tensors(&broken), tensors(&whole), "every weight, velocity, key and queue");
+    assert_eq!(weights(&broken), weights(&whole));
+    // The log has every step once.
+    let steps = |run: &Path| {
+        let log = fs::read_to_string(run.join("events.jsonl")).unwrap();
+        let events = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let steps = events.filter(|event| event["event"] == "step").map(|event| (event["step"].to_string(), event["loss"].to_string()));
+        steps.collect::<Vec<_>>()
+    };
+    assert_eq!(steps(&broken), steps(&whole));
+}
+
+#[test]
+fn threads_do_not_change_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    site::tiles(&data, 16);
+    let run = |threads: usize| {
+        let out = folder.path().join(format!("run{threads}"));
+        let mut args = small_run(&data, &out);
+        args.extend(["--set".into(), format!("run.threads={threads}")]);
+        assert_eq!(trainer(args).code, 0);
+        tensors(&out)
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn a_complete_run_has_nothing_to_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, run) = (folder.path().join("data"), folder.path().join("run"));
+    site::tiles(&data, 12);
+    assert_eq!(trainer(small_run(&data, &run)).code, 0);
+    let before = weights(&run);
+    let answer = trainer(["pretrain", "--resume", &run.display().to_string()]);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(answer.err.contains("complete"));
+    assert_eq!(weights(&run), before);
+}

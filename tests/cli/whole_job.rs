@@ -1,0 +1,107 @@
+//! The main job in small: pre-train with every method, evaluate, export, publish.
+
+use crate::{site, small_run, trainer};
+use std::fs;
+
+#[test]
+fn pretrain_evaluate_export_publish() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (data, run) = (path("data"), path("run"));
+    site::tiles(&data, 40);
+    let answer = trainer(small_run(&data, &run));
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    for file in ["config.toml", "events.jsonl", "metrics.csv", "curves.svg", "checkpoint.safetensors", "encoder.safetensors"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    let text = |path: &std::path::Path| path.display().to_string();
+    let (run, data_arg) = (text(&run), text(&data));
+    let answer = trainer(["evaluate", "--encoder", &run, "--data", &data_arg, "--device", "cpu", "--px", "24"]);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    for row in ["random", "statistics"] {
+        assert!(answer.out.to_lowercase().contains(row), "the baselines stand beside:\n{}", answer.out);
+    }
+    let site = path("site");
+    let (models, gallery) = (text(&site.join("models")), text(&site.join("gallery")));
+    let answer = trainer([
+        "export", "--encoder", &run, "--name", "tiny", "--out", &models, "--data", &data_arg, "--gallery", &gallery,
+        "--gallery-tiles", "30", "--onnx", "--device", "cpu",
+    ]);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(site.join("models/tiny.safetensors").is_file() && site.join("models/tiny.onnx").is_file());
+    let list = path("test.csv");
+    fs::write(&list, "Field/Field_0.jpg,Field\nWater/Water_0.jpg,Water\n").unwrap();
+    let answer = trainer([
+        "publish", "--site", &text(&site), "--model", "tiny", "--data", &data_arg, "--test-split", &text(&list),
+        "--samples", "1",
+    ]);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    let expected: serde_json::Value =
+        serde_json::from_slice(&fs::read(site.join("models/expected.json")).unwrap()).unwrap();
+    let classes: Vec<&str> = expected["tiles"].as_array().unwrap().iter().map(|t| t["class"].as_str().unwrap()).collect();
+    assert_eq!(classes, ["Field", "Water"], "colours this far apart are told apart");
+}
+
+#[test]
+fn every_method_runs_its_preset_and_plans_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    site::tiles(&data, 12);
+    for preset in ["seco", "moco-v2", "moco-tp", "compact"] {
+        let run = folder.path().join(preset);
+        let source = format!("kind=folder,path={}", data.display());
+        let mut args: Vec<String> =
+            ["pretrain", "--preset", preset, "--device", "cpu", "--data", &source].map(String::from).to_vec();
+        args.extend(["--out".to_owned(), run.display().to_string()]);
+        for change in [
+            "train.epochs=1",
+            "train.batch=4",
+            "train.crop_px=[[0,16]]",
+            "method.queue=16",
+            "method.norm_splits=2",
+            "encoder.architecture=compact-xs",
+            "encoder.stem=small",
+        ] {
+            args.extend(["--set".to_owned(), change.to_owned()]);
+        }
+        let answer = trainer(args.iter());
+        assert_eq!(answer.code, 0, "{preset}: {}", answer.err);
+        let plan = trainer(["pretrain", "--preset", preset, "--dry-run"]);
+        assert_eq!(plan.code, 0, "{}", plan.err);
+        assert!(plan.out.contains("multiply-adds") && plan.out.contains("queues"), "{}", plan.out);
+        let printed = trainer(["pretrain", "--preset", preset, "--print-config"]);
+        let own = folder.path().join(format!("{preset}.toml"));
+        fs::write(&own, &printed.out).unwrap();
+        let again = trainer(["pretrain", "--config", &own.display().to_string(), "--print-config"]);
+        assert_eq!(again.out, printed.out, "what is printed is a whole configuration");
+    }
+}
+
+#[test]
+fn presets_have_the_papers_views() {
+    use trainer::config::{RunConfig, Typed};
+    use trainer::methods::MethodConfig;
+    use trainer::views::Recipe;
+
+    let resolve = |preset: &str| {
+        RunConfig::resolve(&Typed { preset: Some(preset.to_owned()), ..Typed::default() }).unwrap().method
+    };
+    let MethodConfig::Seco(seco) = resolve("seco") else { panic!("seco is another method") };
+    assert_eq!((seco.clean, seco.augmented), (Recipe::seco_clean(), Recipe::seco_augmented()));
+    assert_eq!((seco.queue, seco.temperature, seco.momentum), (16_384, 0.07, 0.999));
+    for (preset, temperature, queue) in [("moco-v2", 0.2, 65_536), ("moco-tp", 0.07, 16_384)] {
+        let (MethodConfig::MocoV2(moco) | MethodConfig::MocoTp(moco)) = resolve(preset) else {
+            panic!("{preset} is another method")
+        };
+        assert_eq!((moco.view, moco.temperature, moco.queue), (Recipe::mocov2(), temperature, queue));
+    }
+}
+
+#[test]
+fn help_shows_examples() {
+    for command in ["pretrain", "evaluate", "export", "embed", "inspect-data", "devices", "demo", "publish", "serve"] {
+        let answer = trainer([command, "--help"]);
+        assert_eq!(answer.code, 0);
+        assert!(answer.out.contains(&format!("trainer {command}")), "{command}:\n{}", answer.out);
+    }
+}
