@@ -27,7 +27,7 @@ fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) ->
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().to_vec::<f32>().unwrap()
+    tensor.into_data().try_to_vec::<f32>().unwrap()
 }
 
 fn assert_close(found: &[f32], expected: &[f64], what: &str) {
@@ -224,7 +224,7 @@ fn tensors_that_are_not_dense_and_other_precisions_work() {
     assert_close(&values(y), &expected, "permuted input");
     let double = burn::tensor::FloatDType::F64;
     let y = conv2d(seen.cast(double), weight.cast(double), Some(bias.cast(double)), case.stride, case.padding);
-    assert_close(&y.into_data().convert::<f32>().to_vec::<f32>().unwrap(), &expected, "double precision");
+    assert_close(&y.into_data().convert::<f32>().try_to_vec::<f32>().unwrap(), &expected, "double precision");
 }
 
 /// Output, mean, variance, and gradients of `x`, γ, β, and the residual of the fused operation.

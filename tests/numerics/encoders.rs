@@ -4,7 +4,7 @@ use crate::pattern::{assert_digest, golden, uniform, weights};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use shared::encoder::{Architecture, EncoderConfig, NormMode, Stem, module_tensors};
+use shared::encoder::{Architecture, EncoderConfig, NormMode, Stem, module_tensors, tensor_name};
 use std::collections::BTreeMap;
 
 /// Forward passes: single precision over up to 53 layers.
@@ -30,8 +30,7 @@ impl ModuleVisitor for Gradients<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let name = self.path.join(".").replace("downsample.conv", "downsample.0");
-            let name = name.replace("downsample.norm", "downsample.1");
+            let name = tensor_name(&self.path);
             self.found.insert(name, gradient.into_data().try_into_vec().unwrap());
         }
     }

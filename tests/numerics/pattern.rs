@@ -29,6 +29,9 @@ pub fn weight(name: &str, shape: &[usize]) -> Vec<f32> {
         Box::new(move |v| v * bound)
     } else if name.ends_with("running_var") {
         Box::new(|v| 1.0 + 0.5 * v)
+    } else if name.ends_with("bn2.weight") || name.ends_with("bn3.weight") {
+        // Residual branches start small: see patterns.py.
+        Box::new(|v| 0.25 * (1.0 + 0.1 * v))
     } else if name.ends_with("weight") {
         Box::new(|v| 1.0 + 0.1 * v)
     } else {

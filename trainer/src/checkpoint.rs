@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use shared::artifact::{Artifact, Projection, Training};
 use shared::bands::Bands;
-use shared::encoder::{Architecture, Encoder, EncoderConfig, Stem};
+use shared::encoder::{Encoder, EncoderConfig};
 use shared::preprocess::Normalisation;
 use shared::tensors::{NamedTensor, TensorMap};
 use std::fs;
@@ -182,7 +182,7 @@ fn source_name(source: &SourceSpec) -> String {
 fn from_pytorch(path: &Path) -> anyhow::Result<LoadedEncoder> {
     let weights = shared::pytorch::read_state_dict(path)
         .with_context(|| format!("cannot use {}", path.display()))?;
-    let encoder = recognise(&weights).with_context(|| {
+    let encoder = shared::pytorch::detect_config(&weights).with_context(|| {
         format!("{} holds no architecture known here\nhint: torchvision's resnet18, resnet34 and resnet50 are", path.display())
     })?;
     // ImageNet's normalisation is what torchvision's, MoCo's and SeCo's releases were trained with.
@@ -198,19 +198,4 @@ fn from_pytorch(path: &Path) -> anyhow::Result<LoadedEncoder> {
     let description =
         EncoderDescription { encoder, bands: Bands::rgb(), normalisation, input_px: 224, training };
     Ok(LoadedEncoder { description, weights, folded: false, projections: Vec::new() })
-}
-
-/// The architecture and stem whose tensors these are.
-fn recognise(weights: &TensorMap) -> Option<EncoderConfig> {
-    let bands = *weights.get("conv1.weight")?.shape.get(1)?;
-    let candidates = Architecture::ALL.into_iter().flat_map(|architecture| {
-        [Stem::Imagenet, Stem::Small].map(|stem| EncoderConfig { architecture, stem, bands })
-    });
-    candidates.into_iter().find(|config| {
-        let expected = config.tensor_shapes(false);
-        // Every tensor is there, and there is no further stage or block that would go unused.
-        expected.iter().all(|(name, shape)| weights.get(name).is_some_and(|found| &found.shape == shape))
-            && weights.keys().filter(|name| name.starts_with("layer")).count()
-                == expected.iter().filter(|(name, _)| name.starts_with("layer")).count()
-    })
 }

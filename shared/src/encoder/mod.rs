@@ -9,7 +9,7 @@ mod names;
 pub mod spec;
 
 pub use layers::{BatchNorm, Conv, NormMode};
-pub use names::{EncoderError, load_module, module_tensors};
+pub use names::{EncoderError, load_module, module_tensors, tensor_name};
 pub use spec::{Architecture, EncoderConfig, Stem};
 
 use burn::module::Module;

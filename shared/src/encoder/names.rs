@@ -67,7 +67,9 @@ pub fn load_module<M: Module>(module: M, tensors: &TensorMap) -> M {
     module.map(&mut Loader { path: Vec::new(), tensors })
 }
 
-fn full_name(path: &[String]) -> String {
+/// The torchvision-style name of the tensor at a module path.
+#[must_use]
+pub fn tensor_name(path: &[String]) -> String {
     path.join(".").replace("downsample.conv", "downsample.0").replace("downsample.norm", "downsample.1")
 }
 
@@ -87,7 +89,7 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = full_name(&self.path);
+        let name = tensor_name(&self.path);
         let data = param.val().into_data().convert::<f32>();
         let shape = param.val().dims().to_vec();
         let values = data.try_into_vec::<f32>().unwrap_or_default();
@@ -110,7 +112,7 @@ impl ModuleMapper for Loader<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(tensor) = self.tensors.get(&full_name(&self.path)) else { return param };
+        let Some(tensor) = self.tensors.get(&tensor_name(&self.path)) else { return param };
         let (id, old, mapper) = param.consume();
         let data = TensorData::new(tensor.values.clone(), tensor.shape.clone());
         let fresh = Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad());

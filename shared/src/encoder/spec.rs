@@ -210,7 +210,8 @@ impl EncoderConfig {
             .enumerate()
             .map(|(stage, (&width, &count))| {
                 // The ResNets keep the size in layer1; a compact encoder with the small stem has still to shrink.
-                let first_stride = if stage == 0 && !(self.architecture.is_compact() && !max_pool) { 1 } else { 2 };
+                let shrinks = stage > 0 || (self.architecture.is_compact() && !max_pool);
+                let first_stride = if shrinks { 2 } else { 1 };
                 (0..count)
                     .map(|index| {
                         let stride = if index == 0 { first_stride } else { 1 };

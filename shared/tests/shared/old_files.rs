@@ -92,13 +92,13 @@ fn a_model_of_version_1_is_read() {
     assert_eq!(Artifact::manifest_of(&bytes).unwrap(), read.manifest);
 }
 
+/// The fixture is what this release writes: how it was made, and a guard against a silent change of the format.
 #[test]
-#[ignore = "writes the fixture of version 1, which must not change any more"]
-fn write_the_model_of_version_1() {
+fn a_model_of_version_1_is_written_as_ever() {
     let bytes = artifact_v1().to_bytes(WeightFormat::Int8).unwrap();
     let header_len = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
     assert!(bytes[8 + header_len..] == data_for(&bytes[8..8 + header_len]));
-    std::fs::write(fixture("artifact-v1.header"), &bytes[..8 + header_len]).unwrap();
+    assert!(std::fs::read(fixture("artifact-v1.header")).unwrap() == bytes[..8 + header_len]);
 }
 
 fn gallery_v1() -> Gallery {
@@ -133,7 +133,6 @@ fn a_gallery_of_version_1_is_read() {
 }
 
 #[test]
-#[ignore = "writes the fixture of version 1, which must not change any more"]
-fn write_the_gallery_of_version_1() {
-    std::fs::write(fixture("gallery-v1.safetensors"), gallery_v1().to_bytes().unwrap()).unwrap();
+fn a_gallery_of_version_1_is_written_as_ever() {
+    assert!(std::fs::read(fixture("gallery-v1.safetensors")).unwrap() == gallery_v1().to_bytes().unwrap());
 }

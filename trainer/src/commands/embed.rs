@@ -25,8 +25,8 @@ use crate::views::view_rng;
   trainer embed --encoder models/compact-s.safetensors --data my_tiles --out my_gallery
   trainer embed --encoder runs/first --data tiles.tar --out embedded --csv --npy
 
-Every picture of the folder (or tar) is embedded; pictures in class folders keep their class. The gallery holds vectors
-of length 1; the CSV and NumPy files hold them as the encoder gives them.")]
+Every picture of the folder (or tar) is embedded; pictures in class folders keep their class. The
+gallery holds vectors of length 1; the CSV and NumPy files hold them as the encoder gives them.")]
 pub struct EmbedArgs {
     /// Exported model, run folder, encoder file, or PyTorch .pth
     #[arg(long, value_name = "FILE|RUN")]
@@ -143,7 +143,11 @@ fn readable(source: &TileSource, reporter: &mut Reporter<'_>) -> Result<Vec<usiz
         }
         reporter.progress("pictures read", place + 1, source.len());
     }
-    anyhow::ensure!(!good.is_empty(), "none of the {} pictures can be read\nhint: are the files complete?", source.len());
+    anyhow::ensure!(
+        !good.is_empty(),
+        "none of the {} pictures can be read\nhint: are the files complete?",
+        source.len()
+    );
     Ok(good)
 }
 

@@ -14,12 +14,13 @@ use crate::report::{Reporter, Table, atomic, confusion_svg, percent};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   trainer evaluate --encoder runs/first --data tiles.tar
-  trainer evaluate --encoder public/models/compact.solstice --data EuroSAT_RGB --out results
+  trainer evaluate --encoder models/compact-s.safetensors --data EuroSAT_RGB --out results
   trainer evaluate --encoder resnet18.pth --px 64 --device cuda --data eurosat_rgb.tar \\
       --train-split train.csv --val-split val.csv --test-split test.csv
 
-The data is a folder of class folders, or a tar of one. A split list has one `Class/file.jpg` a line. The encoder stays
-frozen, in inference mode. Random weights of the same architecture and per-band image statistics are scored beside it.
+The data is a folder of class folders, or a tar of one. A split list has one `Class/file.jpg` a
+line; without lists the tiles are split 60/20/20 by class. The encoder stays frozen, in inference
+mode. Random weights of the same architecture and per-band image statistics are scored beside it.
 --out receives results.json, results.md and confusion.svg.")]
 pub struct EvaluateArgs {
     /// Run folder, encoder file, exported model, or PyTorch .pth
@@ -28,7 +29,7 @@ pub struct EvaluateArgs {
     /// Folder of class folders, or a tar of one
     #[arg(long, value_name = "DIR|TAR")]
     pub data: PathBuf,
-    /// Which of its lists and seeds
+    /// How the data is split
     #[command(flatten)]
     pub splits: SplitArgs,
     /// Folder for results.json, results.md and confusion.svg
@@ -129,7 +130,10 @@ pub fn warn(warnings: &[crate::data::Warning], reporter: &mut Reporter<'_>) {
 /// What an encoder is called in results: method and architecture.
 pub fn title(loaded: &LoadedEncoder) -> String {
     let description = &loaded.description;
-    format!("{} {} ({} epochs)", description.training.method, description.encoder.architecture, description.training.epochs)
+    format!(
+        "{} {} ({} epochs)",
+        description.training.method, description.encoder.architecture, description.training.epochs
+    )
 }
 
 /// Accuracies of the encoder and its baselines.

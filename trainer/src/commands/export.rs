@@ -15,10 +15,13 @@ use crate::eval::{
     BATCH, Comparison, FeatureSettings, LinearProbe, Splits, Subject, accuracy, compare_with_baselines, features_of,
 };
 use crate::export::{
-    Agreement, GalleryContent, agreement, build_gallery, embed, error_bound, model_bytes, onnx, pick_balanced, thumbnails,
-    write_gallery,
+    Agreement, GalleryContent, agreement, build_gallery, embed, error_bound, model_bytes, onnx, pick_balanced,
+    thumbnails, write_gallery,
 };
 use crate::report::{Reporter, atomic, grouped, percent};
+
+#[cfg(test)]
+mod tests;
 
 /// Tiles that a written model is compared on.
 const CHECKED_TILES: usize = 64;
@@ -30,12 +33,13 @@ const KS: [usize; 2] = [5, 20];
 #[command(after_help = "Examples:
   trainer export --encoder runs/first --out models
   trainer export --encoder runs/first --out models --data tiles.tar --gallery gallery --onnx
-  trainer export --encoder runs/first --out models --name compact-int8 --format int8 --data eurosat_rgb.tar \\
+  trainer export --encoder runs/first --out models --name small --format int8 --data tiles.tar \\
       --train-split train.csv --val-split val.csv --test-split test.csv
 
-Batch normalisation is folded into the convolutions. With --data (class folders) a linear probe is fitted on the weights
-as they are stored: it becomes the model's head, its accuracy beside the untrained baselines goes into the manifest. The
-file is read back from disk and its embeddings of 64 tiles are compared with the encoder's before it gets its name.")]
+Batch normalisation is folded into the convolutions. With --data (class folders) a linear probe
+is fitted on the weights as they are stored: it becomes the model's head, and its accuracy beside
+the untrained baselines goes into the manifest. The file is read back from disk and its embeddings
+of 64 tiles are compared with the encoder's before it gets its name.")]
 pub struct ExportArgs {
     /// Run folder, encoder file, exported model, or PyTorch .pth
     #[arg(long, value_name = "RUN|FILE")]
@@ -52,7 +56,7 @@ pub struct ExportArgs {
     /// Labelled tiles for the linear head: a folder of class folders, or a tar of one
     #[arg(long, value_name = "DIR|TAR")]
     pub data: Option<PathBuf>,
-    /// Which of its lists and seeds
+    /// How the data is split
     #[command(flatten)]
     pub splits: SplitArgs,
     /// Folder for a gallery of training tiles: embeddings, maps, thumbnails
@@ -86,7 +90,10 @@ pub fn run(args: ExportArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let loaded = load_encoder(&args.encoder)?;
     let name = args.name.clone().unwrap_or_else(|| loaded.description.encoder.architecture.to_string());
     if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-        return Err(UsageError::new(format!("{name:?} cannot be a file name\nhint: --name takes letters, digits, - and _")).into());
+        return Err(UsageError::new(format!(
+            "{name:?} cannot be a file name\nhint: --name takes letters, digits, - and _"
+        ))
+        .into());
     }
     let resolved = device::resolve(&args.device)?;
     let mut artifact = folded(&loaded, &name, &args.licence)?;
@@ -239,7 +246,8 @@ fn compare(loaded: &LoadedEncoder, model: &Artifact, splits: Option<&Splits>) ->
         batch: BATCH,
         device: &device,
     };
-    let reference = features_of(&loaded.encoder(&device)?, tiles.len(), |index| Ok(tiles[index].clone()), settings, |_| {})?;
+    let reference =
+        features_of(&loaded.encoder(&device)?, tiles.len(), |index| Ok(tiles[index].clone()), settings, |_| {})?;
     agreement(&reference, &embed(model, &tiles)?.concat(), model.manifest.embedding_width)
 }
 
@@ -256,6 +264,7 @@ fn export_gallery(
     let features = &comparison.features.train;
     let picked = pick_balanced(&features.labels, args.gallery_tiles, args.splits.seed);
     let chosen = features.subset(&picked);
+    let recognised = accuracy(&comparison.encoder.probe.probe.predict(&chosen), &chosen.labels);
     reporter.note(&format!("gallery: laying out {} tiles", grouped(picked.len())));
     let gallery = build_gallery(GalleryContent {
         width: chosen.width,
@@ -271,12 +280,12 @@ fn export_gallery(
     let size: usize = pictures.pages.iter().map(Vec::len).sum();
     let files = write_gallery(folder, gallery, &pictures)?;
     reporter.line(&format!(
-        "{}: {} tiles, {} bytes of thumbnails in {} pictures; head {} on its own training tiles",
+        "{}: {} tiles, {} bytes of thumbnails in {} pictures; the head, which was fitted on them, recognises {}",
         files.last().unwrap_or(&folder.to_owned()).display(),
         grouped(picked.len()),
         grouped(size),
         pictures.pages.len(),
-        percent(accuracy(&comparison.encoder.probe.probe.predict(&features.subset(&picked)), &features.subset(&picked).labels))
+        percent(recognised)
     ));
     Ok(())
 }

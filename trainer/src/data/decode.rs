@@ -22,11 +22,23 @@ pub fn decode(bytes: &[u8]) -> Result<Picture, String> {
     if format == ImageFormat::Tiff {
         return decode_tiff(bytes);
     }
+    if format == ImageFormat::Jpeg && !jpeg_has_an_end(bytes) {
+        return Err("the JPEG is cut off".to_owned());
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
     from_image(reader.decode().map_err(|error| one_line(&error.to_string()))?)
+}
+
+/// Whether the last scan of a JPEG is followed by the end marker. Decoders fill what is missing with grey and say nothing.
+fn jpeg_has_an_end(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    match (last([0xff, 0xda]), last([0xff, 0xd9])) {
+        (Some(scan), Some(end)) => end > scan,
+        _ => false,
+    }
 }
 
 fn from_image(image: DynamicImage) -> Result<Picture, String> {
@@ -94,6 +106,16 @@ mod tests {
             panic!("an 8-bit picture")
         };
         assert!(samples.iter().zip(rgb.as_raw()).all(|(a, b)| a.abs_diff(*b) < 16));
+    }
+
+    #[test]
+    fn a_jpeg_that_is_cut_off_anywhere_is_an_error() {
+        let whole =
+            bytes_of(ImageBuffer::from_fn(32, 32, |x, y| Rgb([8 * x as u8, 8 * y as u8, 0])), ImageFormat::Jpeg);
+        assert!(decode(&whole).is_ok());
+        for len in 0..whole.len() - 1 {
+            assert!(decode(&whole[..len]).is_err(), "{len} of {} bytes", whole.len());
+        }
     }
 
     #[test]

@@ -111,6 +111,11 @@ mod tests {
     /// A minimal little-endian TIFF of one strip a plane (planar) or one in all (chunky), written by hand because no
     /// encoder at hand writes many bands.
     fn handmade(bands: u16, planar: bool, bits: u16, format: u16, data: &[u8]) -> Vec<u8> {
+        compressed(1, bands, planar, bits, format, data)
+    }
+
+    /// As [`handmade`], with the number of a compression that `data` already underwent.
+    fn compressed(compression: u32, bands: u16, planar: bool, bits: u16, format: u16, data: &[u8]) -> Vec<u8> {
         let (width, height) = (3u32, 2u32);
         let strips: u32 = if planar { bands.into() } else { 1 };
         let strip_len = data.len() as u32 / strips;
@@ -134,7 +139,7 @@ mod tests {
         tag(256, 4, 1, width);
         tag(257, 4, 1, height);
         tag(258, 3, bands.into(), many(bands.into(), bits_at, bits.into()));
-        tag(259, 3, 1, 1);
+        tag(259, 3, 1, compression);
         tag(262, 3, 1, 1);
         tag(273, 4, strips, if strips > 1 { offsets_at } else { data_at });
         tag(277, 3, 1, bands.into());
@@ -184,6 +189,16 @@ mod tests {
         let picture = decode_tiff(&file.into_inner()).unwrap();
         assert_eq!((picture.bands, picture.height, picture.width), (1, 3, 4));
         assert_eq!(picture.samples, Samples::U16(values));
+    }
+
+    #[test]
+    fn bands_compressed_as_jpeg_as_in_secos_release() {
+        let mut jpeg = Cursor::new(Vec::new());
+        let grey = image::ImageBuffer::from_pixel(3, 2, image::Luma([117u8]));
+        grey.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+        let picture = decode_tiff(&compressed(7, 1, false, 8, 1, &jpeg.into_inner())).unwrap();
+        let Samples::U8(samples) = picture.samples else { panic!("an 8-bit picture") };
+        assert!(samples.len() == 6 && samples.iter().all(|value| value.abs_diff(117) <= 1), "{samples:?}");
     }
 
     #[test]

@@ -114,10 +114,9 @@ impl Mixture {
     /// One line a source.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
-        let line = |(source, share): (&Box<dyn Source>, &f64)| {
-            format!("{} — {:.0} % of the samples", source.describe(), 100.0 * share)
-        };
-        self.sources.iter().zip(&self.shares).map(line).collect()
+        let shares = self.shares.iter().map(|share| 100.0 * share);
+        let lines = self.sources.iter().map(|source| source.describe()).zip(shares);
+        lines.map(|(source, percent)| format!("{source} — {percent:.0} % of the samples")).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use shared::encoder::tensor_name;
 use shared::tensors::{NamedTensor, TensorMap};
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -114,7 +115,7 @@ impl ModuleMapper for Step<'_> {
             0.0 => gradient,
             decay => gradient + weight.clone() * decay,
         };
-        let name = self.path.join(".");
+        let name = tensor_name(&self.path);
         let old = self.velocities.remove(&name).and_then(|old| old.tensor.downcast::<Tensor<D>>().ok());
         // PyTorch's first step takes the gradient itself.
         let fresh = match old {

@@ -139,7 +139,11 @@ fn embed(
         Embedded::new(values, width, splits.labels(part))
     };
     let [train, validation, test] = splits.parts();
-    Ok(EmbeddedSplits { train: part(train, "training")?, validation: part(validation, "validation")?, test: part(test, "test")? })
+    Ok(EmbeddedSplits {
+        train: part(train, "training")?,
+        validation: part(validation, "validation")?,
+        test: part(test, "test")?,
+    })
 }
 
 /// Statistics of every tile at its own size, standardised by the training part: they are in different units.

@@ -58,7 +58,8 @@ pub fn neighbours(k: usize, metric: Metric, train: &Embedded, queries: &Embedded
     let (width, count) = (train.width, train.count());
     let device = Device::flex();
     let gallery = prepared(train, metric);
-    let squares = |rows: &[f32]| -> Vec<f32> { rows.chunks_exact(width).map(|row| row.iter().map(|v| v * v).sum()).collect() };
+    let squares =
+        |rows: &[f32]| -> Vec<f32> { rows.chunks_exact(width).map(|row| row.iter().map(|v| v * v).sum()).collect() };
     let lengths = squares(&gallery);
     // [width, count]
     let gallery = Tensor::<2>::from_data(TensorData::new(gallery, [count, width]), &device).transpose();
@@ -70,7 +71,8 @@ pub fn neighbours(k: usize, metric: Metric, train: &Embedded, queries: &Embedded
         // [rows, width] × [width, count] → [rows, count]
         let products = Tensor::<2>::from_data(TensorData::new(block.to_vec(), [rows, width]), &device);
         let products = products.matmul(gallery.clone()).into_data();
-        let products = products.as_slice::<f32>().map_err(|error| anyhow::anyhow!("cannot read products: {error:?}"))?;
+        let products =
+            products.as_slice::<f32>().map_err(|error| anyhow::anyhow!("cannot read products: {error:?}"))?;
         found.par_extend(products.par_chunks_exact(count).zip(block_lengths).map(|(row, length)| match metric {
             Metric::Cosine => highest(k, row.iter().copied()),
             Metric::Euclidean => highest(k, row.iter().zip(&lengths).map(|(dot, other)| 2.0 * dot - length - other)),

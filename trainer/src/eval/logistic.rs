@@ -11,6 +11,7 @@ use argmin::core::{CostFunction, Executor, Gradient, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 /// Pairs of steps and gradient changes that stand in for the Hessian.
 const MEMORY: usize = 10;
@@ -30,19 +31,15 @@ pub struct LogisticFit {
     pub iterations: u64,
 }
 
-/// Fits rows `[labels.len(), width]` to `labels`, starting from `start` (an earlier fit's parameters) or zero.
+/// Fits `data`, starting from `start` (an earlier fit's parameters) or zero.
 ///
 /// # Errors
-/// When sizes disagree or a label is not below `classes`.
-pub fn fit_logistic(
-    rows: &LogisticData,
-    regulariser: f64,
-    start: Option<&[f64]>,
-) -> Result<LogisticFit> {
-    let size = (rows.width + 1) * rows.classes;
+/// When `start` is of another size.
+pub fn fit_logistic(data: &LogisticData, regulariser: f64, start: Option<&[f64]>) -> Result<LogisticFit> {
+    let size = (data.width + 1) * data.classes;
     let start = start.map_or_else(|| vec![0.0; size], <[f64]>::to_vec);
     ensure!(start.len() == size, "a start of {} parameters for {size}", start.len());
-    let objective = Objective { data: rows, regulariser, last: RefCell::new(None) };
+    let objective = Objective { data, regulariser, last: RefCell::new(None) };
     let failed = |error: argmin::core::Error| anyhow!("the linear probe cannot be fitted: {error}");
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
         .with_tolerance_grad(GRADIENT_TOLERANCE)
@@ -97,18 +94,23 @@ impl LogisticData {
         let weights = Tensor::<2>::from_data(TensorData::new(weights, [self.width, classes]), &self.rows.device());
         // [rows, width] × [width, classes] → [rows, classes]
         let mut logits = floats(self.rows.clone().matmul(weights))?;
-        let mut loss = 0.0;
-        for (row, &label) in logits.chunks_exact_mut(classes).zip(&self.labels) {
-            // The exponentials and sums are in f64; only the products above are not.
-            let scores: Vec<f64> = row.iter().zip(bias).map(|(&logit, bias)| f64::from(logit) + bias).collect();
+        // The exponentials and sums are in f64; only the products above are not. Each row's loss is kept, so that the
+        // order of summation does not depend on threads.
+        let row_loss = |(row, &label): (&mut [f32], &usize)| {
+            let mut scores: Vec<f64> = row.iter().zip(bias).map(|(&logit, bias)| f64::from(logit) + bias).collect();
             let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let total: f64 = scores.iter().map(|score| (score - highest).exp()).sum();
-            loss -= scores[label] - highest - total.ln();
-            for (class, (value, score)) in row.iter_mut().zip(&scores).enumerate() {
+            let own = scores[label] - highest;
+            scores.iter_mut().for_each(|score| *score = (*score - highest).exp());
+            let total: f64 = scores.iter().sum();
+            for (class, (value, share)) in row.iter_mut().zip(&scores).enumerate() {
                 let target = if class == label { 1.0 } else { 0.0 };
-                *value = (((score - highest).exp() / total - target) / count as f64) as f32;
+                *value = ((share / total - target) / count as f64) as f32;
             }
-        }
+            total.ln() - own
+        };
+        let losses: Vec<f64> =
+            logits.par_chunks_exact_mut(classes).zip(&self.labels).with_min_len(512).map(row_loss).collect();
+        let loss: f64 = losses.iter().sum();
         Ok((loss / count as f64, logits))
     }
 }

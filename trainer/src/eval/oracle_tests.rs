@@ -85,7 +85,12 @@ fn the_linear_probe_equals_scikit_learns() {
         let (fit, probe) = (outcome.grid[0], outcome.probe);
         // Both minimise a strictly convex function: at the minimum it is flat, and f32 products leave about 1e-6.
         assert!((fit.objective - case.objective).abs() < 1e-5, "{} against {}", fit.objective, case.objective);
-        assert!((fit.validation_loss - case.test_loss).abs() < 1e-4, "{} against {}", fit.validation_loss, case.test_loss);
+        assert!(
+            (fit.validation_loss - case.test_loss).abs() < 1e-4,
+            "{} against {}",
+            fit.validation_loss,
+            case.test_loss
+        );
         assert_eq!(probe.predict(&test), case.predictions, "regulariser {}", case.regulariser);
     }
 }

@@ -134,7 +134,10 @@ impl Standardisation {
     #[must_use]
     pub fn apply(&self, rows: &Embedded) -> Vec<f32> {
         let standardise = |row: &[f32]| -> Vec<f32> {
-            row.iter().zip(self.mean.iter().zip(&self.scale)).map(|(value, (mean, scale))| (value - mean) * scale).collect()
+            row.iter()
+                .zip(self.mean.iter().zip(&self.scale))
+                .map(|(value, (mean, scale))| (value - mean) * scale)
+                .collect()
         };
         rows.rows().flat_map(standardise).collect()
     }
@@ -193,12 +196,18 @@ mod tests {
         let standardisation = Standardisation::of(&rows);
         let parameters = [0.3, -0.2, 1.1, 0.4, -0.7, 0.9, 0.05, -0.05];
         let folded = standardisation.fold(&parameters, 2).logits(&rows);
-        let direct = standardisation.apply(&rows).chunks_exact(3).flat_map(|row| {
-            (0..2).map(|class| {
-                let dot: f64 = (0..3).map(|at| f64::from(row[at]) * parameters[at * 2 + class]).sum();
-                dot + parameters[6 + class]
-            }).collect::<Vec<_>>()
-        }).collect::<Vec<f64>>();
+        let direct = standardisation
+            .apply(&rows)
+            .chunks_exact(3)
+            .flat_map(|row| {
+                (0..2)
+                    .map(|class| {
+                        let dot: f64 = (0..3).map(|at| f64::from(row[at]) * parameters[at * 2 + class]).sum();
+                        dot + parameters[6 + class]
+                    })
+                    .collect::<Vec<_>>()
+            })
+            .collect::<Vec<f64>>();
         for (ours, expected) in folded.iter().zip(direct) {
             assert!((f64::from(*ours) - expected).abs() < 1e-4, "{ours} against {expected}");
         }

@@ -45,7 +45,8 @@ impl Splits {
                 let mut open = |list: &PathBuf| LabelledSet::open(path, Some(list), warnings);
                 let sets = vec![open(train)?, open(validation)?, open(test)?];
                 let whole = |set: usize| Part { set, indices: (0..sets[set].len()).collect() };
-                let stem = |list: &Path| list.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+                let stem =
+                    |list: &Path| list.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
                 let origin = [train, validation, test].map(|list| stem(list)).join(", ");
                 let parts = [whole(0), whole(1), whole(2)];
                 (sets, parts, origin)
@@ -64,7 +65,8 @@ impl Splits {
             }
         };
         let counts = parts.each_ref().map(|part| grouped(part.indices.len()));
-        let description = format!("{} training, {} validation, {} test tiles ({origin})", counts[0], counts[1], counts[2]);
+        let description =
+            format!("{} training, {} validation, {} test tiles ({origin})", counts[0], counts[1], counts[2]);
         Ok(Self { sets, parts, description })
     }
 
@@ -165,11 +167,10 @@ mod tests {
         let labels: Vec<usize> = (0..300).map(|index| usize::from(index % 3 == 0)).collect();
         let split = stratified_split(&labels, 7);
         let of_one = |part: &[usize]| part.iter().filter(|&&index| labels[index] == 1).count();
-        assert_eq!([&split.train, &split.validation, &split.test].map(|part| (part.len(), of_one(part))), [
-            (180, 60),
-            (60, 20),
-            (60, 20)
-        ]);
+        assert_eq!(
+            [&split.train, &split.validation, &split.test].map(|part| (part.len(), of_one(part))),
+            [(180, 60), (60, 20), (60, 20)]
+        );
         let mut all = [split.train.clone(), split.validation.clone(), split.test.clone()].concat();
         all.sort_unstable();
         assert_eq!(all, (0..300).collect::<Vec<_>>());

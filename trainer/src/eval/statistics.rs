@@ -24,7 +24,15 @@ fn band_statistics(values: &[f32]) -> [f32; STATISTICS_PER_BAND] {
         let above = (below + 1).min(sorted.len() - 1);
         sorted[below] + (sorted[above] - sorted[below]) * (position - position.floor()) as f32
     };
-    [mean as f32, variance.sqrt() as f32, sorted[0], sorted[sorted.len() - 1], quantile(0.1), quantile(0.5), quantile(0.9)]
+    [
+        mean as f32,
+        variance.sqrt() as f32,
+        sorted[0],
+        sorted[sorted.len() - 1],
+        quantile(0.1),
+        quantile(0.5),
+        quantile(0.9),
+    ]
 }
 
 #[cfg(test)]

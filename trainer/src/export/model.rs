@@ -47,7 +47,8 @@ pub fn agreement(reference: &[f32], found: &[f32], width: usize) -> Result<Agree
         let scale = a.iter().fold(f32::MIN_POSITIVE, |scale, value| scale.max(value.abs()));
         let difference = a.iter().zip(b).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
         // A NaN must not pass: `max` would drop it.
-        let relative = if b.iter().all(|value| value.is_finite()) { f64::from(difference / scale) } else { f64::INFINITY };
+        let relative =
+            if b.iter().all(|value| value.is_finite()) { f64::from(difference / scale) } else { f64::INFINITY };
         worst.max_relative_error = worst.max_relative_error.max(relative);
         worst.min_cosine = worst.min_cosine.min(f64::from(shared::compare::cosine(a, b)));
     }
@@ -71,7 +72,8 @@ pub fn model_bytes(mut artifact: Artifact, format: WeightFormat) -> Result<Vec<u
 /// # Errors
 /// When the artifact or a tile is unusable.
 pub fn embed(artifact: &Artifact, tiles: &[Tile]) -> Result<Vec<Vec<f32>>> {
-    let embedder = Embedder::from_artifact(artifact.clone(), &Device::flex()).context("the exported model cannot be loaded")?;
+    let embedder =
+        Embedder::from_artifact(artifact.clone(), &Device::flex()).context("the exported model cannot be loaded")?;
     pollster::block_on(embedder.embed(tiles)).context("the exported model cannot embed")
 }
 

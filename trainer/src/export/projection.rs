@@ -142,7 +142,9 @@ mod tests {
         assert_eq!(map, tsne(&clouds(), 3).unwrap());
         let between = |a: usize, b: usize| (map[a][0] - map[b][0]).hypot(map[a][1] - map[b][1]);
         for index in 0..38 {
-            let nearest = (0..40).filter(|&other| other != index).min_by(|&a, &b| between(index, a).total_cmp(&between(index, b)));
+            let nearest = (0..40)
+                .filter(|&other| other != index)
+                .min_by(|&a, &b| between(index, a).total_cmp(&between(index, b)));
             assert_eq!(nearest.unwrap() % 2, index % 2, "point {index}");
         }
     }

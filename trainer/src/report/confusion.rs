@@ -26,7 +26,8 @@ pub fn confusion_svg(title: &str, subtitle: &str, classes: &[String], counts: &[
     let side = CELL_PX * classes.len() as i32;
     let size = ((LEFT_PX + side + RIGHT_PX).max(640) as u32, (TOP_PX + side + BOTTOM_PX) as u32);
     let mut svg = String::new();
-    draw(&mut svg, size, title, subtitle, classes, counts).map_err(|error| anyhow!("cannot draw the matrix: {error}"))?;
+    draw(&mut svg, size, title, subtitle, classes, counts)
+        .map_err(|error| anyhow!("cannot draw the matrix: {error}"))?;
     Ok(svg)
 }
 

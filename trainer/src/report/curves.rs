@@ -36,7 +36,6 @@ struct Panel<'t> {
     /// The range that is always in view; data widens it.
     at_least: Option<Range<f64>>,
     has_markers: bool,
-    show: fn(&f64) -> String,
 }
 
 /// The curves of a run as an SVG document.
@@ -60,21 +59,13 @@ pub fn curves_svg(history: &History) -> Result<String> {
     let knn = history.epochs.iter().filter_map(|p| p.knn_accuracy.map(|value| (epoch_of(p.step), value * 100.0)));
     let unnamed = |points: Vec<(f64, f64)>| vec![(String::new(), points)];
     let panels = [
-        Panel {
-            title: "Loss",
-            y_label: "loss",
-            series: losses,
-            at_least: None,
-            has_markers: false,
-            show: |y| format!("{y:.1}"),
-        },
+        Panel { title: "Loss", y_label: "loss", series: losses, at_least: None, has_markers: false },
         Panel {
             title: "k-NN accuracy",
             y_label: "accuracy (%)",
             series: unnamed(knn.collect()),
             at_least: None,
             has_markers: true,
-            show: |y| format!("{y:.0}"),
         },
         Panel {
             title: "Learning rate",
@@ -82,7 +73,6 @@ pub fn curves_svg(history: &History) -> Result<String> {
             series: unnamed(line(&|point| point.learning_rate)),
             at_least: Some(0.0..0.0),
             has_markers: false,
-            show: |y| if *y == 0.0 { "0".to_owned() } else if *y < 0.001 { format!("{y:.0e}") } else { format!("{y:.3}") },
         },
         Panel {
             title: "Spread of the embeddings (1 healthy, 0 collapsed)",
@@ -90,7 +80,6 @@ pub fn curves_svg(history: &History) -> Result<String> {
             series: unnamed(line(&|point| point.spread)),
             at_least: Some(0.0..1.0),
             has_markers: false,
-            show: |y| format!("{y:.1}"),
         },
     ];
     let x_range = 0.0..epoch_of(history.steps.last().map_or(1, |p| p.step)).max(f64::EPSILON);
@@ -103,7 +92,10 @@ pub fn curves_svg(history: &History) -> Result<String> {
             "" => "Training".to_owned(),
             method => format!("Training with {method}"),
         };
-        let below = root.titled(&title, ("sans-serif", 26).into_font().color(&INK)).map_err(|error| failed(&error))?;
+        let below = root
+            .margin(8, 0, 0, 0)
+            .titled(&title, ("sans-serif", 26).into_font().color(&INK))
+            .map_err(|error| failed(&error))?;
         for (area, panel) in below.split_evenly((2, 2)).iter().zip(&panels) {
             panel.draw(area, &x_range).map_err(|error| failed(&error))?;
         }
@@ -133,8 +125,8 @@ impl Panel<'_> {
             .y_desc(self.y_label)
             .x_labels(8)
             .y_labels(6)
-            .x_label_formatter(&|x| if x_range.end >= 8.0 { format!("{x:.0}") } else { format!("{x:.1}") })
-            .y_label_formatter(&self.show)
+            .x_label_formatter(&|x| tick(*x, x_range.end - x_range.start))
+            .y_label_formatter(&|y| tick(*y, y_range.end - y_range.start))
             .draw()?;
         let mut has_names = false;
         for ((name, points), colour) in self.series.iter().zip(COLOURS.into_iter().cycle()) {
@@ -170,9 +162,12 @@ impl Panel<'_> {
 
     /// Covers the data with a little room above and below; never empty.
     fn y_range(&self) -> Range<f64> {
-        let values = self.series.iter().flat_map(|(_, points)| points.iter().map(|(_, y)| *y)).filter(|y| y.is_finite());
+        let values =
+            self.series.iter().flat_map(|(_, points)| points.iter().map(|(_, y)| *y)).filter(|y| y.is_finite());
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
-        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
+        if low > high {
+            return 0.0..100.0;
+        }
         let room = ((high - low) * 0.06).max(high.abs() * 0.01).max(1e-9);
         let (mut from, mut to) = (low - room, high + room);
         if let Some(range) = &self.at_least {
@@ -181,6 +176,13 @@ impl Panel<'_> {
         }
         from..to
     }
+}
+
+/// A number on an axis of length `span`: with as many decimals as keep neighbouring labels apart.
+fn tick(value: f64, span: f64) -> String {
+    let decimals = (-(span / 8.0).log10()).ceil().clamp(0.0, 9.0) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.trim_start_matches('-').chars().all(|digit| matches!(digit, '0' | '.')) { "0".to_owned() } else { text }
 }
 
 /// `(x, y)` of at most [`MAX_POINTS`] stretches of equal length: means of the finite values, with their last x.
@@ -198,4 +200,39 @@ where
             points.last().filter(|_| !values.is_empty()).map(|last| (x(last), mean))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_have_the_decimals_they_need() {
+        assert_eq!(tick(40.0, 90.0), "40");
+        assert_eq!(tick(0.02, 0.06), "0.020");
+        assert_eq!(tick(7.5, 3.0), "7.5");
+        assert_eq!(tick(-0.0, 3.0), "0");
+    }
+
+    #[test]
+    fn a_long_run_is_drawn_from_few_points() {
+        let mut history = History { steps_per_epoch: 100, ..History::default() };
+        for step in 1..=1000 {
+            history.steps.push(StepPoint {
+                step,
+                epoch: (step - 1) / 100,
+                loss: if step == 500 { f64::NAN } else { 1.0 / step as f64 },
+                parts: Vec::new(),
+                learning_rate: 0.1,
+                tiles_per_sec: 1.0,
+                spread: 1.0,
+                contrastive_accuracy: 0.5,
+                knn_accuracy: None,
+            });
+        }
+        let points = thinned(&history.steps, |point| point.step as f64, |point| point.loss);
+        assert!(points.len() <= MAX_POINTS && points.iter().all(|(_, y)| y.is_finite()));
+        let svg = curves_svg(&history).unwrap_or_default();
+        assert!(svg.starts_with("<svg") && svg.contains("not measured") && !svg.contains("NaN"));
+    }
 }

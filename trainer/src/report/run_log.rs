@@ -37,7 +37,8 @@ impl RunLog {
     /// With a sentence for the user when the folder cannot be written or its log not be read.
     pub fn open(folder: &Path) -> Result<Self, String> {
         let path = folder.join("events.jsonl");
-        let blame = |error: io::Error| format!("cannot open {}: {error}; the run goes on without a log", path.display());
+        let blame =
+            |error: io::Error| format!("cannot open {}: {error}; the run goes on without a log", path.display());
         fs::create_dir_all(folder).map_err(blame)?;
         let events = OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(blame)?;
         let mut log = Self {
@@ -253,12 +254,20 @@ mod tests {
     fn a_resumed_run_reads_as_if_never_killed() {
         let whole = [step(1, 4.0), step(2, 3.0), ended(0), step(3, 2.0), step(4, 1.0), ended(1)];
         let smooth = tempfile::tempdir().unwrap();
-        write(smooth.path(), &[&[started(smooth.path())], &whole[..], &[Event::Finished { steps: 4, secs: 1.0 }]].concat());
+        write(
+            smooth.path(),
+            &[&[started(smooth.path())], &whole[..], &[Event::Finished { steps: 4, secs: 1.0 }]].concat(),
+        );
 
         let killed = tempfile::tempdir().unwrap();
         write(killed.path(), &[&[started(killed.path())], &whole[..5]].concat());
         // Killed in the middle of a line, after the checkpoint of step 2.
-        OpenOptions::new().append(true).open(killed.path().join("events.jsonl")).unwrap().write_all(b"{\"event\":").unwrap();
+        OpenOptions::new()
+            .append(true)
+            .open(killed.path().join("events.jsonl"))
+            .unwrap()
+            .write_all(b"{\"event\":")
+            .unwrap();
         let again = [&[started(killed.path()), Event::Resumed { step: 2 }], &whole[3..]].concat();
         write(killed.path(), &[&again[..], &[Event::Finished { steps: 4, secs: 1.0 }]].concat());
 

@@ -7,7 +7,7 @@ use super::lanes::{GatherTile, Kernels, MAX_ROWS};
 use super::threads::{Output, for_each, with_scratch};
 
 /// Positions per piece of work: enough to reuse the weights, few enough for every core to have several pieces.
-const POSITIONS: usize = 512;
+const POSITIONS: usize = 256;
 /// Weights that stay in the nearest cache while all positions of a piece of work pass over them.
 const WEIGHTS: usize = 8192;
 /// Pieces of work that a pass is split into at least, by output channels when there are too few positions.

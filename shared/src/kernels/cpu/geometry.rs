@@ -170,18 +170,6 @@ impl Window {
     /// Copies consecutive planes of the input (`source`, any number of whole planes) into `target`, from the input row
     /// that belongs to grid row `first_row`, zeros where there is none.
     pub(super) fn fill(&self, gather: &Gather, first_row: usize, source: &[f32], target: &mut [f32]) {
-        // The usual widths are known sizes to the compiler, which spares a call per row.
-        match gather.size[1] {
-            4 => self.fill_rows::<4>(gather, first_row, source, target),
-            8 => self.fill_rows::<8>(gather, first_row, source, target),
-            16 => self.fill_rows::<16>(gather, first_row, source, target),
-            32 => self.fill_rows::<32>(gather, first_row, source, target),
-            _ => self.fill_rows::<0>(gather, first_row, source, target),
-        }
-    }
-
-    /// [`Window::fill`] for planes of width `W`, or of any width when `W` is 0.
-    fn fill_rows<const W: usize>(&self, gather: &Gather, first_row: usize, source: &[f32], target: &mut [f32]) {
         let [height, width] = gather.size;
         let top = (first_row * gather.step[0]) as isize + self.origin[0];
         let left = self.origin[1];
@@ -191,29 +179,53 @@ impl Window {
             (-start).clamp(0, end as isize) as usize..end
         };
         let (rows, columns) = (inside(top, height, self.height), inside(left, width, self.pitch));
-        let first_column = (columns.start as isize + left) as usize;
-        for (input, copy) in source.chunks_exact(height * width).zip(target.chunks_exact_mut(self.plane())) {
-            copy[..rows.start * self.pitch].fill(0.0);
-            copy[rows.end * self.pitch..].fill(0.0);
-            for row in rows.clone() {
-                let from = (row as isize + top) as usize * width + first_column;
-                let from = &input[from..from + columns.len()];
-                let to = &mut copy[row * self.pitch..(row + 1) * self.pitch];
-                zero(&mut to[..columns.start]);
-                zero(&mut to[columns.end..]);
-                match (from.first_chunk::<W>(), to[columns.clone()].first_chunk_mut::<W>()) {
-                    (Some(from), Some(to)) if W > 0 && columns.len() == W => *to = *from,
-                    _ => to[columns.clone()].copy_from_slice(from),
-                }
-            }
+        target.fill(0.0);
+        if rows.is_empty() || columns.is_empty() {
+            return;
+        }
+        let from = [rows.start.wrapping_add_signed(top), columns.start.wrapping_add_signed(left)];
+        let part = Part { width, pitch: self.pitch, from, to: [rows.start, columns.start], size: [rows.len(), columns.len()] };
+        let planes = source.chunks_exact(height * width).zip(target.chunks_exact_mut(self.plane()));
+        // The usual widths are known sizes to the compiler, which spares a call per row.
+        match if columns.len() == width { width } else { 0 } {
+            2 => planes.for_each(|(input, copy)| part.copy_known::<2>(input, copy)),
+            4 => planes.for_each(|(input, copy)| part.copy_known::<4>(input, copy)),
+            8 => planes.for_each(|(input, copy)| part.copy_known::<8>(input, copy)),
+            16 => planes.for_each(|(input, copy)| part.copy_known::<16>(input, copy)),
+            32 => planes.for_each(|(input, copy)| part.copy_known::<32>(input, copy)),
+            _ => planes.for_each(|(input, copy)| part.copy(input, copy)),
         }
     }
 }
 
-/// Zeroes a border of a few elements, without a call.
-#[inline]
-fn zero(border: &mut [f32]) {
-    for value in border {
-        *value = 0.0;
+/// A rectangle of a plane (rows of `width`) that is copied to a plane with rows of `pitch`.
+struct Part {
+    width: usize,
+    pitch: usize,
+    from: [usize; 2],
+    to: [usize; 2],
+    size: [usize; 2],
+}
+
+impl Part {
+    fn copy(&self, input: &[f32], copy: &mut [f32]) {
+        let inputs = input[self.from[0] * self.width..].chunks(self.width);
+        let copies = copy[self.to[0] * self.pitch..].chunks_mut(self.pitch);
+        for (input, copy) in inputs.zip(copies).take(self.size[0]) {
+            copy[self.to[1]..self.to[1] + self.size[1]]
+                .copy_from_slice(&input[self.from[1]..self.from[1] + self.size[1]]);
+        }
+    }
+
+    /// The same for whole rows of width `W`.
+    #[inline(always)]
+    fn copy_known<const W: usize>(&self, input: &[f32], copy: &mut [f32]) {
+        let (inputs, _) = input.as_chunks::<W>();
+        let copies = copy[self.to[0] * self.pitch..].chunks_mut(self.pitch);
+        for (input, copy) in inputs[self.from[0]..self.from[0] + self.size[0]].iter().zip(copies) {
+            if let Some(copy) = copy[self.to[1]..].first_chunk_mut::<W>() {
+                *copy = *input;
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::lanes::{Kernels, MAX_ROWS, ReduceTile};
 use super::threads::{Output, for_each, with_scratch};
 
 /// Positions whose output gradient stays in a near cache while all weights of a piece of work pass over it.
-const POSITIONS: usize = 512;
+const POSITIONS: usize = 256;
 /// Input channels per piece of work.
 const CHANNELS: usize = 16;
 /// Pieces of work that the sum is split into at least, by images when there are too few input channels.

@@ -43,7 +43,11 @@ pub fn encode_model(artifact: &Artifact) -> Result<Vec<u8>> {
             node: nodes.node,
             name: manifest.name.clone(),
             initializer: nodes.initializer,
-            input: vec![value("tiles", &[bands, px, px], "planar bands on the unit scale: value / 255, or reflectance")],
+            input: vec![value(
+                "tiles",
+                &[bands, px, px],
+                "planar bands on the unit scale: value / 255, or reflectance",
+            )],
             output,
         }),
         opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],

@@ -85,7 +85,8 @@ fn files_for_onnx_runtime() {
             let artifact = model(architecture, stem, 64);
             let (tiles, embedding, logits) = expected(&artifact);
             let name = format!("{architecture}-{stem}");
-            crate::report::atomic::write(&folder.join(format!("{name}.onnx")), &encode_model(&artifact).unwrap()).unwrap();
+            crate::report::atomic::write(&folder.join(format!("{name}.onnx")), &encode_model(&artifact).unwrap())
+                .unwrap();
             let tensor = |name: &str, shape: Vec<usize>, values| NamedTensor { name: name.to_owned(), shape, values };
             let width = artifact.manifest.embedding_width;
             let tensors = [
@@ -144,7 +145,8 @@ fn ints(node: &Node, name: &str) -> Vec<usize> {
 
 fn execute(node: &Node, inputs: &[&Value]) -> Value {
     let x = inputs[0];
-    let map = |f: &dyn Fn(f32) -> f32| Value { shape: x.shape.clone(), values: x.values.iter().map(|&v| f(v)).collect() };
+    let map =
+        |f: &dyn Fn(f32) -> f32| Value { shape: x.shape.clone(), values: x.values.iter().map(|&v| f(v)).collect() };
     // [1, c, 1, 1] against [n, c, h, w]
     let per_channel = |f: &dyn Fn(f32, f32) -> f32| {
         let area = x.shape[2] * x.shape[3];
@@ -203,7 +205,12 @@ impl Value {
 }
 
 /// Slides the node's kernel over `x`; `value` gets image, output channel, and (tap, row, column) of the taps inside.
-fn windows(node: &Node, x: &Value, channels: usize, value: impl Fn(usize, usize, &[(usize, usize, usize)]) -> f32) -> Value {
+fn windows(
+    node: &Node,
+    x: &Value,
+    channels: usize,
+    value: impl Fn(usize, usize, &[(usize, usize, usize)]) -> f32,
+) -> Value {
     let (kernel, stride, pad) = (ints(node, "kernel_shape")[0], ints(node, "strides")[0], ints(node, "pads")[0]);
     let side = |size: usize| (size + 2 * pad - kernel) / stride + 1;
     let (height, width) = (side(x.shape[2]), side(x.shape[3]));

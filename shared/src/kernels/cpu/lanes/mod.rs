@@ -125,17 +125,21 @@ impl Kernels {
         target: *mut f32,
         target_row: usize,
     ) {
+        /// Rows that stay in the nearest cache while their columns are visited eight by eight.
+        const ROWS: usize = 64;
         let whole = [rows / 8 * 8, columns / 8 * 8];
-        for row in (0..whole[0]).step_by(8) {
+        for first in (0..whole[0]).step_by(ROWS) {
             for column in (0..whole[1]).step_by(8) {
-                // SAFETY: an 8×8 block inside the matrix.
-                unsafe {
-                    (self.transpose8)(
-                        source.add(row * source_row + column),
-                        source_row,
-                        target.add(column * target_row + row),
-                        target_row,
-                    );
+                for row in (first..(first + ROWS).min(whole[0])).step_by(8) {
+                    // SAFETY: an 8×8 block inside the matrix.
+                    unsafe {
+                        (self.transpose8)(
+                            source.add(row * source_row + column),
+                            source_row,
+                            target.add(column * target_row + row),
+                            target_row,
+                        );
+                    }
                 }
             }
         }
