@@ -191,7 +191,11 @@ fn convolution_matches_burns_own() {
 
 #[test]
 fn results_are_the_same_bits_on_any_number_of_threads() {
-    let cases = [square(33, [16, 48], [9, 9], [3, 1, 1]), square(9, [3, 32], [32, 32], [7, 2, 3]), square(64, [64, 64], [4, 4], [3, 2, 1])];
+    let cases = [
+        square(33, [16, 48], [9, 9], [3, 1, 1]),
+        square(9, [3, 32], [32, 32], [7, 2, 3]),
+        square(64, [64, 64], [4, 4], [3, 2, 1]),
+    ];
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {

@@ -134,7 +134,9 @@ fn main() {
                     convolution(&name, n, conv, training, with_burn);
                 }
             }
-            for (architecture, stem) in [(Architecture::Resnet18, Stem::Imagenet), (Architecture::CompactS, Stem::Small)] {
+            for (architecture, stem) in
+                [(Architecture::Resnet18, Stem::Imagenet), (Architecture::CompactS, Stem::Small)]
+            {
                 let name = format!("encoder {pass} n{n} {architecture}");
                 if wanted(&name) {
                     encoder(&name, n, architecture, stem, training);

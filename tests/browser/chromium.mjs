@@ -11,6 +11,7 @@ const QUIET = [
   "--disable-component-update",
   "--disable-sync",
   "--no-first-run",
+  "--hide-scrollbars", // as on a phone; a picture of the whole page would be cut by their width
 ];
 const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 

@@ -26,7 +26,10 @@ async function assertAccessible(page, state) {
 }
 
 async function assertNoSidewaysScroll(page, state) {
-  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  const [content, window] = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return [scrollWidth, clientWidth];
+  });
   assert.ok(content <= window, `${state}: the page is ${content} pixels wide in a window of ${window}`);
 }
 
@@ -52,6 +55,7 @@ for (const colorScheme of ["light", "dark"]) {
       for (const size of SIZES) {
         await view.page.setViewportSize(size);
         await assertNoSidewaysScroll(view.page, `${state} at ${size.width}`);
+        await view.page.evaluate(() => scrollTo(0, 0));
         const path = join(OUT, `${state}-${size.width}-${colorScheme}.png`);
         await view.page.screenshot({ path, fullPage: true });
       }
@@ -77,7 +81,7 @@ for (const colorScheme of ["light", "dark"]) {
     test("ready", () => keep("ready"));
 
     test("device menu", async () => {
-      const menu = view.page.locator("summary", { hasText: "a tile" });
+      const menu = view.page.locator(".device-menu summary");
       await menu.click();
       await keep("device-menu");
       await menu.click();

@@ -79,8 +79,8 @@ fn unknown_keys_and_values() {
     assert_says(&pretrain_with(data.path(), &["--set", "train.epochs"]), 2, "key=value");
     assert_says(&pretrain_with(data.path(), &["--set", "train.epochs=many"]), 2, "configuration");
     assert_says(&pretrain_with(data.path(), &["--set", "method.queue=33"]), 2, "method.queue");
-    assert_says(&pretrain_with(data.path(), &["--device", "tpu"]), 2, "\"tpu\"");
-    assert_says(&pretrain_with(data.path(), &["--device", "wgpu:discrete:7"]), 2, "wgpu:discrete:7");
+    assert_says(&pretrain_with(data.path(), &["--set", "run.device=tpu"]), 2, "\"tpu\"");
+    assert_says(&pretrain_with(data.path(), &["--set", "run.device=wgpu:discrete:7"]), 2, "wgpu:discrete:7");
     assert_says(&trainer(["pretrain", "--preset", "moco-v9", "--print-config"]), 2, "\"moco-v9\"");
     assert_says(&trainer(["pretrain", "--preset", "seco", "--out", "x", "--set", "run.device=cpu"]), 2, "no data");
     let own = tempfile::tempdir().unwrap();

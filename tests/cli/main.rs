@@ -29,9 +29,10 @@ pub fn trainer<S: Into<OsString> + Clone>(args: impl IntoIterator<Item = S>) -> 
 pub fn small_run(data: &Path, out: &Path) -> Vec<String> {
     let source = format!("kind=folder,path={}", data.display());
     let mut args: Vec<String> =
-        ["pretrain", "--preset", "demo", "--device", "cpu", "--data", &source].map(String::from).to_vec();
+        ["pretrain", "--preset", "demo", "--data", &source].map(String::from).to_vec();
     args.extend(["--out".to_owned(), out.display().to_string()]);
     for change in [
+        "run.device=cpu",
         "train.epochs=2",
         "train.batch=8",
         "train.crop_px=[[0,16]]",

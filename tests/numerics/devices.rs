@@ -14,7 +14,7 @@ fn wgpu_agrees_with_the_cpu_forward_and_backward() {
     let run = |device: Device| {
         let device = device.autodiff();
         let encoder = config.init(&device).load_named(&weights).unwrap();
-        let input = TensorData::new(uniform("input", 4 * 3 * 32 * 32), [4, 3, 32, 32]);
+        let input = TensorData::new(uniform("input", 4 * 3 * 16 * 16), [4, 3, 16, 16]);
         let x = Tensor::<4>::from_data(input, &device).require_grad();
         let output = encoder.forward(x.clone(), NormMode::Batch { splits: 1 });
         let gradients = output.clone().powi_scalar(2).sum().backward();

@@ -11,7 +11,8 @@ use crate::state::{Outcome, TileEntry};
 /// One line a tile: name, class, probability, nearest tile, milliseconds, error.
 #[must_use]
 pub fn csv(card: &ModelCard, tiles: &[TileEntry]) -> String {
-    let mut text = String::from("file,class,probability,best_similarity,nearest_tile,unlike_gallery,device,encoder_ms,error\n");
+    let mut text =
+        String::from("file,class,probability,best_similarity,nearest_tile,unlike_gallery,device,encoder_ms,error\n");
     for tile in tiles {
         let fields = match &tile.outcome {
             Outcome::Answered(answer, bundle) => {

@@ -35,7 +35,11 @@ pub async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Problem> {
         Err(_) => String::new(),
     };
     serde_json::from_str(&text).map_err(|error| {
-        Problem::new(format!("{path} cannot be read"), format!("{error}."), "Check how the page was built and deployed.")
+        Problem::new(
+            format!("{path} cannot be read"),
+            format!("{error}."),
+            "Check how the page was built and deployed.",
+        )
     })
 }
 

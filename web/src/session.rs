@@ -39,6 +39,8 @@ pub struct Session {
     pub gallery: RwSignal<GalleryState>,
     /// The tiles on the page.
     pub tiles: RwSignal<Vec<TileEntry>>,
+    /// How many times new tiles came.
+    pub arrivals: RwSignal<usize>,
     /// The tile shown in detail.
     pub selected: RwSignal<usize>,
     /// How the last run went.
@@ -104,6 +106,7 @@ impl Session {
             model_bytes: RwSignal::new(0),
             gallery: RwSignal::new(GalleryState::default()),
             tiles: RwSignal::new(Vec::new()),
+            arrivals: RwSignal::new(0),
             selected: RwSignal::new(0),
             last_run: RwSignal::new(None),
             parts: StoredValue::new_local(Rc::new(Parts::default())),

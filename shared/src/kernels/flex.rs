@@ -56,7 +56,9 @@ pub(super) fn has_kernels(device: &Device) -> bool {
     match device.as_dispatch() {
         DispatchDevice::Flex(_) => true,
         #[cfg(feature = "autodiff")]
-        DispatchDevice::Autodiff(_) => matches!(device.clone().without_autodiff().as_dispatch(), DispatchDevice::Flex(_)),
+        DispatchDevice::Autodiff(_) => {
+            matches!(device.clone().without_autodiff().as_dispatch(), DispatchDevice::Flex(_))
+        }
         #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
         _ => false,
     }
@@ -148,13 +150,7 @@ pub(super) fn norm_shape(x: &Values) -> NormShape {
 }
 
 impl TileKernels for Flex {
-    fn tile_conv2d(
-        x: Values,
-        weight: Values,
-        bias: Extra<Self>,
-        stride: [usize; 2],
-        padding: [usize; 2],
-    ) -> Values {
+    fn tile_conv2d(x: Values, weight: Values, bias: Extra<Self>, stride: [usize; 2], padding: [usize; 2]) -> Values {
         let bias = bias.into_option();
         let single = all_single(&[&x, &weight]) && bias.as_ref().is_none_or(|bias| all_single(&[bias]));
         let Some((shape, output)) = conv_shape(&x, &weight, stride, padding).filter(|_| single) else {
@@ -230,8 +226,6 @@ pub(super) fn conv_gradients(
             let values = weight_gradient::weight_gradient(&shape, output, slice(&x), slice(&gradient));
             tensor(values, [shape.co, shape.ci, shape.kernel[0], shape.kernel[1]])
         }),
-        bias: db.then(|| {
-            tensor(weight_gradient::bias_gradient(&shape, output, slice(&gradient)), [shape.co])
-        }),
+        bias: db.then(|| tensor(weight_gradient::bias_gradient(&shape, output, slice(&gradient)), [shape.co])),
     }
 }

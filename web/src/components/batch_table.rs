@@ -60,7 +60,9 @@ impl Row {
             picture: tile.picture.clone(),
             class: top.and_then(|class| classes.get(class)).map(|name| class_label(name)).unwrap_or_default(),
             probability: answer.zip(top).map(|(answer, class)| f64::from(answer.probabilities[class])),
-            similarity: answer.and_then(|answer| answer.neighbours.first()).map(|nearest| f64::from(nearest.similarity)),
+            similarity: answer
+                .and_then(|answer| answer.neighbours.first())
+                .map(|nearest| f64::from(nearest.similarity)),
             ms: answer.map(|answer| answer.encoder_ms),
             is_unlike: answer.is_some_and(|answer| answer.unlike_gallery == Some(true)),
             problem,
@@ -123,7 +125,13 @@ pub fn BatchTable() -> impl IntoView {
         .into_iter()
         .map(|column| {
             let direction = move || match sorting.get() {
-                Some((current, is_falling)) if current == column => if is_falling { "descending" } else { "ascending" },
+                Some((current, is_falling)) if current == column => {
+                    if is_falling {
+                        "descending"
+                    } else {
+                        "ascending"
+                    }
+                }
                 _ => "none",
             };
             view! {
@@ -168,13 +176,13 @@ fn BatchRow(row: Row) -> impl IntoView {
             <th scope="row">
                 <button type="button" class="row-button" aria-pressed=move || is_selected().to_string()>
                     {row.picture.clone().map(|address| view! { <img src=address alt="" loading="lazy" /> })}
-                    <span>{row.name.clone()}</span>
+                    <span title=row.name.clone()>{row.name.clone()}</span>
                 </button>
             </th>
             <td>{class}</td>
             <td class="number">{row.probability.map(percent)}</td>
             <td class="number" class:unlike=row.is_unlike title=row.is_unlike.then_some("Unlike anything in the gallery")>
-                {row.similarity.map(|similarity| format!("{similarity:.2}"))}
+                {row.similarity.map(|similarity| format!("{similarity:.3}"))}
             </td>
             <td class="number">{row.ms.map(milliseconds)}</td>
         </tr>

@@ -13,13 +13,13 @@ use crate::state::{DeviceState, Preference};
 #[component]
 pub fn DeviceMenu() -> impl IntoView {
     let session = use_session();
-    let chip = move || {
-        session.devices.with(|devices| match devices.active.map(|active| (active, devices.of(active))) {
-            Some((active, DeviceState::Proven { ms_per_tile, .. })) => {
-                format!("{} · {} a tile", active.label(), wording::milliseconds(*ms_per_tile))
+    let name = move || session.devices.with(|devices| devices.active.map_or("No device yet", Bundle::label));
+    let speed = move || {
+        session.devices.with(|devices| match devices.of(devices.active?) {
+            DeviceState::Proven { ms_per_tile, .. } => {
+                Some(format!("· {} a tile", wording::milliseconds(*ms_per_tile)))
             }
-            Some((active, _)) => active.label().to_owned(),
-            None => "No device yet".to_owned(),
+            _ => None,
         })
     };
     let row = move |bundle: Bundle| {
@@ -77,7 +77,8 @@ pub fn DeviceMenu() -> impl IntoView {
         <details class="menu device-menu" node_ref=menu>
             <summary>
                 <span class="dot" aria-hidden="true" data-active=move || session.devices.with(|d| d.active.is_some()).to_string()></span>
-                <span class="device-chip">{chip}</span>
+                <span>{name}</span>
+                <span class="device-speed">{speed}</span>
             </summary>
             <div class="menu-body">
                 {move || row(Bundle::Gpu)}

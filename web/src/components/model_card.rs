@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::wording::{bytes, grouped, percent};
+use crate::engine::protocol::MetricLine;
 use crate::session::use_session;
 
 /// A card that opens.
@@ -19,20 +20,7 @@ pub fn ModelCardView() -> impl IntoView {
                 ("File", format!("{}, {}", bytes(session.model_bytes.get()), card.weight_format)),
                 ("Licence", card.licence.clone()),
             ];
-            let metrics = card
-                .metrics
-                .iter()
-                .map(|metric| {
-                    let value = if (0.0..=1.0).contains(&metric.value) { percent(metric.value) } else { format!("{:.3}", metric.value) };
-                    view! {
-                        <tr>
-                            <th scope="row">{metric.name.clone()}</th>
-                            <td class="number">{value}</td>
-                            <td class="protocol">{metric.protocol.clone()}</td>
-                        </tr>
-                    }
-                })
-                .collect_view();
+            let metrics = by_protocol(&card.metrics).into_iter().map(measured).collect_view();
             let facts = facts
                 .into_iter()
                 .filter(|(_, text)| !text.is_empty())
@@ -45,12 +33,45 @@ pub fn ModelCardView() -> impl IntoView {
                         <span class="note">"About this model"</span>
                     </summary>
                     <dl>{facts}</dl>
-                    <table>
-                        <caption>"Measured"</caption>
-                        <tbody>{metrics}</tbody>
-                    </table>
+                    {metrics}
                 </details>
             }
         })
+    }
+}
+
+/// Figures that were measured in the same way, together, in their order.
+fn by_protocol(metrics: &[MetricLine]) -> Vec<(String, Vec<MetricLine>)> {
+    let mut groups: Vec<(String, Vec<MetricLine>)> = Vec::new();
+    for metric in metrics {
+        match groups.iter_mut().find(|(protocol, _)| *protocol == metric.protocol) {
+            Some((_, group)) => group.push(metric.clone()),
+            None => groups.push((metric.protocol.clone(), vec![metric.clone()])),
+        }
+    }
+    groups
+}
+
+/// A table of figures, and under it how they were measured.
+fn measured((protocol, metrics): (String, Vec<MetricLine>)) -> impl IntoView {
+    let rows = metrics
+        .into_iter()
+        .map(|metric| {
+            let is_share = (0.0..=1.0).contains(&metric.value);
+            let value = if is_share { percent(metric.value) } else { format!("{:.3}", metric.value) };
+            view! {
+                <tr>
+                    <th scope="row">{metric.name}</th>
+                    <td class="number">{value}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <table>
+            <caption>"Measured"</caption>
+            <tbody>{rows}</tbody>
+        </table>
+        <p class="protocol">{protocol}</p>
     }
 }

@@ -9,7 +9,7 @@ use crate::session::use_session;
 use crate::state::GalleryState;
 
 /// Side of a thumbnail on the page.
-const THUMBNAIL_PX: usize = 72;
+const THUMBNAIL_PX: usize = 64;
 
 /// Thumbnails with class and similarity, and a sentence on whether they agree.
 #[component]
@@ -46,7 +46,8 @@ fn found(answer: &Answer, card: &ModelCard, gallery: &GalleryCard) -> impl IntoV
         class_label(&top),
         grouped(gallery.tiles)
     );
-    let tiles = answer.neighbours.iter().map(|neighbour| thumbnail(neighbour, gallery, neighbour.class == top)).collect_view();
+    let tiles =
+        answer.neighbours.iter().map(|neighbour| thumbnail(neighbour, gallery, neighbour.class == top)).collect_view();
     let is_unlike = answer.unlike_gallery == Some(true);
     view! {
         {is_unlike
@@ -82,7 +83,7 @@ fn thumbnail(neighbour: &Neighbour, gallery: &GalleryCard, agrees: bool) -> impl
                 style:background-position=format!("-{}px -{}px", column * THUMBNAIL_PX, row * THUMBNAIL_PX)
             ></span>
             <span class="neighbour-class">{label}</span>
-            <span class="neighbour-similarity">{format!("{:.2}", neighbour.similarity)}</span>
+            <span class="neighbour-similarity">{format!("{:.3}", neighbour.similarity)}</span>
         </li>
     }
 }

@@ -42,7 +42,9 @@ pub fn ResultCard() -> impl IntoView {
 
 fn picture(tile: &TileEntry) -> impl IntoView + use<> {
     match tile.picture.clone() {
-        Some(address) => view! { <img class="tile-picture" src=address alt=format!("The tile {}", tile.name) /> }.into_any(),
+        Some(address) => {
+            view! { <img class="tile-picture" src=address alt=format!("The tile {}", tile.name) /> }.into_any()
+        }
         None => view! { <div class="tile-picture empty" aria-hidden="true"></div> }.into_any(),
     }
 }

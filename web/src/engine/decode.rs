@@ -46,7 +46,9 @@ pub struct Preview {
 pub fn decode(bytes: &[u8], wanted: &Bands) -> Result<Decoded, Problem> {
     match image::guess_format(bytes) {
         Ok(ImageFormat::Tiff) => decode_tiff(bytes, wanted),
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => decode_picture(bytes, format, wanted),
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => {
+            decode_picture(bytes, format, wanted)
+        }
         _ => Err(unknown_format(bytes)),
     }
 }
@@ -91,7 +93,10 @@ fn check_size(width: u32, height: u32) -> Result<(), Problem> {
 /// JPEG, PNG, WebP.
 fn decode_picture(bytes: &[u8], format: ImageFormat, wanted: &Bands) -> Result<Decoded, Problem> {
     let reader = || ImageReader::with_format(Cursor::new(bytes), format);
-    let (width, height) = reader().into_dimensions().map_err(|error| damaged(&error))?;
+    // The header alone: the reader's own limits would refuse a huge picture before its size is known.
+    let mut header = reader();
+    header.no_limits();
+    let (width, height) = header.into_dimensions().map_err(|error| damaged(&error))?;
     check_size(width, height)?;
     let picture = reader().decode().map_err(|error| damaged(&error))?;
     let (w, h) = (width as usize, height as usize);
@@ -212,7 +217,8 @@ fn preview(tile: &Tile) -> Preview {
         tile.clone()
     };
     let channel = |index: usize| small.plane(index.min(small.bands() - 1));
-    let mut sorted: Vec<f32> = (0..3).flat_map(|index| channel(index).iter().copied()).filter(|v| v.is_finite()).collect();
+    let mut sorted: Vec<f32> =
+        (0..3).flat_map(|index| channel(index).iter().copied()).filter(|v| v.is_finite()).collect();
     sorted.sort_by(f32::total_cmp);
     let quantile = |q: f32| sorted.get(((sorted.len().max(1) - 1) as f32 * q) as usize).copied().unwrap_or(0.0);
     let (low, high) = (quantile(0.01), quantile(0.99).max(quantile(0.01) + 1e-6));

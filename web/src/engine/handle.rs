@@ -80,7 +80,10 @@ impl Handle {
             FromWorker::Hello { protocol: PROTOCOL_VERSION, bundle: found } if found == bundle => Ok(handle),
             _ => Err(Problem::new(
                 "The page and its worker are of different releases",
-                format!("The page speaks version {PROTOCOL_VERSION} of their protocol, {} another.", bundle.file_stem()),
+                format!(
+                    "The page speaks version {PROTOCOL_VERSION} of their protocol, {} another.",
+                    bundle.file_stem()
+                ),
                 "Reload the page without the cache (Ctrl-Shift-R).",
             )),
         }

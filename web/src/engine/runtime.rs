@@ -188,7 +188,9 @@ async fn prove(embedder: &Embedder) -> Result<f32, Problem> {
     }
     Err(Problem::new(
         "This device computes wrong numbers",
-        format!("The golden tile's embedding is off by {relative:.1e} of its largest value; {GOLDEN_TOLERANCE:.0e} is allowed."),
+        format!(
+            "The golden tile's embedding is off by {relative:.1e} of its largest value; {GOLDEN_TOLERANCE:.0e} is allowed."
+        ),
         "Use the other device; updating the browser or the graphics driver may help.",
     ))
 }

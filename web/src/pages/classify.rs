@@ -1,5 +1,6 @@
 //! Classify: what does this tile show, and which known tiles look like it?
 
+use leptos::html::Section;
 use leptos::prelude::*;
 
 use crate::components::batch_table::BatchTable;
@@ -14,6 +15,14 @@ use crate::session::use_session;
 pub fn Classify() -> impl IntoView {
     let session = use_session();
     let count = Memo::new(move |_| session.tiles.with(Vec::len));
+    let answers = NodeRef::<Section>::new();
+    Effect::new(move |_| {
+        // On a narrow screen the answers are below the samples: new tiles bring them into view.
+        let is_narrow = window().inner_width().ok().and_then(|width| width.as_f64()).is_some_and(|width| width < 900.0);
+        if session.arrivals.get() > 0 && is_narrow {
+            answers.get_untracked().into_iter().for_each(|answers| answers.scroll_into_view());
+        }
+    });
     view! {
         <div class="intro">
             <h1>"What does this tile show?"</h1>
@@ -26,15 +35,17 @@ pub fn Classify() -> impl IntoView {
             <section class="column-in" aria-label="Tiles to classify">
                 <DropZone />
                 <Samples />
-                <ModelCardView />
             </section>
-            <section class="column-out" aria-label="Answers">
+            <section class="column-out" aria-label="Answers" node_ref=answers>
                 <Show when=move || { count.get() > 1 }>
                     <BatchTable />
                 </Show>
                 <Show when=move || { count.get() > 0 } fallback=EmptyResult>
                     <ResultCard />
                 </Show>
+            </section>
+            <section class="column-card" aria-label="Model">
+                <ModelCardView />
             </section>
         </div>
     }

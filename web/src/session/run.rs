@@ -36,6 +36,7 @@ impl Session {
         });
         self.tiles.set(entries.collect());
         *self.parts().files.borrow_mut() = blobs;
+        self.arrivals.update(|arrivals| *arrivals += 1);
         self.run_waiting();
     }
 
@@ -86,7 +87,9 @@ impl Session {
         self.abandon();
         self.selected.set(0);
         self.last_run.set(None);
-        for picture in self.tiles.with_untracked(|tiles| tiles.iter().filter_map(|tile| tile.picture.clone()).collect::<Vec<_>>()) {
+        for picture in
+            self.tiles.with_untracked(|tiles| tiles.iter().filter_map(|tile| tile.picture.clone()).collect::<Vec<_>>())
+        {
             // Revoking an address that is gone already is harmless.
             let _ = web_sys::Url::revoke_object_url(&picture);
         }
@@ -110,7 +113,8 @@ impl Session {
         let mut report = RunReport { tiles: 0, elapsed_ms: 0.0, encoder_ms: 0.0 };
         let mut offset = 0;
         while offset < total {
-            let next = |tiles: &Vec<TileEntry>| tiles.iter().skip(offset).position(|tile| tile.outcome == Outcome::Waiting);
+            let next =
+                |tiles: &Vec<TileEntry>| tiles.iter().skip(offset).position(|tile| tile.outcome == Outcome::Waiting);
             let Some(step) = self.tiles.with_untracked(next) else { break };
             offset += step;
             self.phase.set(Phase::Running { done: offset, total });
@@ -175,7 +179,9 @@ impl Session {
     pub(super) fn on_event(self, bundle: Bundle, event: Event) {
         let Some(question) = self.parts().question.get() else { return };
         let is_current = |request: u64| {
-            question.bundle == bundle && question.request == request && question.generation == self.parts().generation.get()
+            question.bundle == bundle
+                && question.request == request
+                && question.generation == self.parts().generation.get()
         };
         let (index, outcome) = match event.message {
             FromWorker::Classified { request, index, answer } if is_current(request) => {
@@ -192,8 +198,10 @@ impl Session {
         let total = self.tiles.with_untracked(Vec::len);
         self.tiles.update(|tiles| {
             if let Some(tile) = tiles.get_mut(index) {
+                // What cannot be decoded cannot be shown either.
+                let before = tile.picture.take().filter(|_| matches!(outcome, Outcome::Answered(..)));
+                tile.picture = picture.or(before);
                 tile.outcome = outcome;
-                tile.picture = picture.or_else(|| tile.picture.take());
             }
         });
         self.phase.set(Phase::Running { done: index + 1, total });

@@ -274,7 +274,8 @@ unsafe fn scatter(
     }
     for channel in 0..count {
         for (index, row) in piece.rows.clone().enumerate() {
-            let line = at + channel * plane + (target.first[0] + row * target.step[0]) * target.size[1] + target.first[1];
+            let line =
+                at + channel * plane + (target.first[0] + row * target.step[0]) * target.size[1] + target.first[1];
             for column in 0..width {
                 let value = from[(index * width + column) * lanes + channel];
                 // SAFETY: inside the plane, since the grid is.

@@ -63,10 +63,7 @@ impl Gather {
         let mut taps = Vec::with_capacity(shape.kernel[0] * shape.kernel[1]);
         for row in 0..shape.kernel[0] {
             for column in 0..shape.kernel[1] {
-                let shift = [
-                    row as isize - shape.padding[0] as isize,
-                    column as isize - shape.padding[1] as isize,
-                ];
+                let shift = [row as isize - shape.padding[0] as isize, column as isize - shape.padding[1] as isize];
                 taps.push(Tap { shift, element: row * shape.kernel[1] + column });
             }
         }
@@ -86,10 +83,8 @@ impl Gather {
         };
         let taps = along(0)
             .flat_map(|(down, row)| {
-                along(1).map(move |(right, column)| Tap {
-                    shift: [down, right],
-                    element: row * shape.kernel[1] + column,
-                })
+                along(1)
+                    .map(move |(right, column)| Tap { shift: [down, right], element: row * shape.kernel[1] + column })
             })
             .collect();
         let grid = [0, 1].map(|axis| (shape.size[axis] - phase[axis]).div_ceil(shape.stride[axis]));
@@ -118,10 +113,7 @@ impl Gather {
         let (height, pitch) = if inside {
             (self.size[0], self.size[1])
         } else {
-            (
-                (rows - 1) * self.step[0] + (bottom - top) as usize + 1,
-                last[1] as usize + (right - left) as usize + 1,
-            )
+            ((rows - 1) * self.step[0] + (bottom - top) as usize + 1, last[1] as usize + (right - left) as usize + 1)
         };
         Window {
             in_place: inside,
@@ -184,7 +176,8 @@ impl Window {
             return;
         }
         let from = [rows.start.wrapping_add_signed(top), columns.start.wrapping_add_signed(left)];
-        let part = Part { width, pitch: self.pitch, from, to: [rows.start, columns.start], size: [rows.len(), columns.len()] };
+        let part =
+            Part { width, pitch: self.pitch, from, to: [rows.start, columns.start], size: [rows.len(), columns.len()] };
         let planes = source.chunks_exact(height * width).zip(target.chunks_exact_mut(self.plane()));
         // The usual widths are known sizes to the compiler, which spares a call per row.
         match if columns.len() == width { width } else { 0 } {

@@ -29,9 +29,7 @@ unsafe fn store(to: *mut f32, value: Lanes) {
 #[inline(always)]
 fn mul_add(a: Lanes, b: Lanes, c: Lanes) -> Lanes {
     // A fused instruction where the target has one: elsewhere `f32::mul_add` is a slow function.
-    core::array::from_fn(|i| {
-        if cfg!(target_arch = "aarch64") { a[i].mul_add(b[i], c[i]) } else { a[i] * b[i] + c[i] }
-    })
+    core::array::from_fn(|i| if cfg!(target_arch = "aarch64") { a[i].mul_add(b[i], c[i]) } else { a[i] * b[i] + c[i] })
 }
 
 super::tiles::tiles!(Lanes, 8, zero, splat, load, store, mul_add);

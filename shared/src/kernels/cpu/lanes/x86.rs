@@ -21,7 +21,13 @@ mod avx512 {
 
     crate::kernels::cpu::lanes::tiles::tiles!(
         #[target_feature(enable = "avx512f")]
-        __m512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps
+        __m512,
+        16,
+        _mm512_setzero_ps,
+        _mm512_set1_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_fmadd_ps
     );
     crate::kernels::cpu::lanes::planes::planes!(#[target_feature(enable = "avx512f")]);
 
@@ -41,7 +47,13 @@ mod avx2 {
 
     crate::kernels::cpu::lanes::tiles::tiles!(
         #[target_feature(enable = "avx2,fma")]
-        __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps
+        __m256,
+        8,
+        _mm256_setzero_ps,
+        _mm256_set1_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_fmadd_ps
     );
     crate::kernels::cpu::lanes::planes::planes!(#[target_feature(enable = "avx2,fma")]);
 
