@@ -104,12 +104,14 @@ fn a_run_is_never_overwritten() {
 fn an_encoder_that_is_not_there_or_from_the_future() {
     let data = data();
     let path = data.path().display().to_string();
-    assert_says(&trainer(["evaluate", "--encoder", "no/such/run", "--data", &path, "--device", "cpu"]), 1, "no/such/run");
+    assert_says(
+        &trainer(["evaluate", "--encoder", "no/such/run", "--data", &path, "--device", "cpu"]),
+        1,
+        "no/such/run",
+    );
     let future = data.path().join("future.safetensors");
-    let metadata = std::collections::HashMap::from([(
-        "solstice".to_owned(),
-        "{\"format_version\":999,\"new\":true}".to_owned(),
-    )]);
+    let metadata =
+        std::collections::HashMap::from([("solstice".to_owned(), "{\"format_version\":999,\"new\":true}".to_owned())]);
     let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
     let bytes = safetensors::serialize([("encoder.conv1.weight", view)], Some(metadata)).unwrap();
     fs::write(&future, bytes).unwrap();

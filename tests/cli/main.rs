@@ -28,8 +28,7 @@ pub fn trainer<S: Into<OsString> + Clone>(args: impl IntoIterator<Item = S>) -> 
 /// A tiny run of the `demo` recipe on `data`, two epochs of a few steps.
 pub fn small_run(data: &Path, out: &Path) -> Vec<String> {
     let source = format!("kind=folder,path={}", data.display());
-    let mut args: Vec<String> =
-        ["pretrain", "--preset", "demo", "--data", &source].map(String::from).to_vec();
+    let mut args: Vec<String> = ["pretrain", "--preset", "demo", "--data", &source].map(String::from).to_vec();
     args.extend(["--out".to_owned(), out.display().to_string()]);
     for change in [
         "run.device=cpu",

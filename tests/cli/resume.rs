@@ -76,7 +76,9 @@ fn killed_at_random_points_a_run_ends_with_the_same_weights() {
     let steps = |run: &Path| {
         let log = fs::read_to_string(run.join("events.jsonl")).unwrap();
         let events = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let steps = events.filter(|event| event["event"] == "step").map(|event| (event["step"].to_string(), event["loss"].to_string()));
+        let steps = events
+            .filter(|event| event["event"] == "step")
+            .map(|event| (event["step"].to_string(), event["loss"].to_string()));
         steps.collect::<Vec<_>>()
     };
     assert_eq!(steps(&broken), steps(&whole));

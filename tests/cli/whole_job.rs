@@ -11,7 +11,9 @@ fn pretrain_evaluate_export_publish() {
     site::tiles(&data, 40);
     let answer = trainer(small_run(&data, &run));
     assert_eq!(answer.code, 0, "{}", answer.err);
-    for file in ["config.toml", "events.jsonl", "metrics.csv", "curves.svg", "checkpoint.safetensors", "encoder.safetensors"] {
+    for file in
+        ["config.toml", "events.jsonl", "metrics.csv", "curves.svg", "checkpoint.safetensors", "encoder.safetensors"]
+    {
         assert!(run.join(file).is_file(), "{file}");
     }
     let text = |path: &std::path::Path| path.display().to_string();
@@ -24,21 +26,45 @@ fn pretrain_evaluate_export_publish() {
     let site = path("site");
     let (models, gallery) = (text(&site.join("models")), text(&site.join("gallery")));
     let answer = trainer([
-        "export", "--encoder", &run, "--name", "tiny", "--out", &models, "--data", &data_arg, "--gallery", &gallery,
-        "--gallery-tiles", "30", "--onnx", "--device", "cpu",
+        "export",
+        "--encoder",
+        &run,
+        "--name",
+        "tiny",
+        "--out",
+        &models,
+        "--data",
+        &data_arg,
+        "--gallery",
+        &gallery,
+        "--gallery-tiles",
+        "30",
+        "--onnx",
+        "--device",
+        "cpu",
     ]);
     assert_eq!(answer.code, 0, "{}", answer.err);
     assert!(site.join("models/tiny.safetensors").is_file() && site.join("models/tiny.onnx").is_file());
     let list = path("test.csv");
     fs::write(&list, "Field/Field_0.jpg,Field\nWater/Water_0.jpg,Water\n").unwrap();
     let answer = trainer([
-        "publish", "--site", &text(&site), "--model", "tiny", "--data", &data_arg, "--test-split", &text(&list),
-        "--samples", "1",
+        "publish",
+        "--site",
+        &text(&site),
+        "--model",
+        "tiny",
+        "--data",
+        &data_arg,
+        "--test-split",
+        &text(&list),
+        "--samples",
+        "1",
     ]);
     assert_eq!(answer.code, 0, "{}", answer.err);
     let expected: serde_json::Value =
         serde_json::from_slice(&fs::read(site.join("models/expected.json")).unwrap()).unwrap();
-    let classes: Vec<&str> = expected["tiles"].as_array().unwrap().iter().map(|t| t["class"].as_str().unwrap()).collect();
+    let classes: Vec<&str> =
+        expected["tiles"].as_array().unwrap().iter().map(|t| t["class"].as_str().unwrap()).collect();
     assert_eq!(classes, ["Field", "Water"], "colours this far apart are told apart");
 }
 

@@ -69,12 +69,36 @@ pub fn assert_digest(what: &str, values: &[f32], digest: &Value, tolerance: f64,
     for (index, (found, expected)) in values.iter().step_by(step).zip(expected).enumerate() {
         let expected = expected.as_f64().unwrap();
         let error = (f64::from(*found) - expected).abs();
-        assert!(error <= bound, "{what}[{}]: {found} is not {expected} (error {error:.2e}, bound {bound:.2e})", index * step);
+        assert!(
+            error <= bound,
+            "{what}[{}]: {found} is not {expected} (error {error:.2e}, bound {bound:.2e})",
+            index * step
+        );
     }
     let norm = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
     let error = (norm - number("norm")).abs();
     let bound = tolerance * number("norm").max(floor * (values.len() as f64).sqrt());
     assert!(error <= bound, "{what}: norm {norm} is not {} (error {error:.2e})", number("norm"));
+}
+
+/// Asserts that `values` are those of the digest up to a relative error in the Euclidean norm.
+///
+/// For gradients of deep networks: an activation within rounding of zero falls on either side of a ReLU, which changes a
+/// few gradient values by a finite amount and the whole by almost nothing. `floor` is a root mean square below which a
+/// gradient is rounding noise.
+pub fn assert_digest_in_norm(what: &str, values: &[f32], digest: &Value, tolerance: f64, floor: f64) {
+    assert_eq!(values.len() as u64, digest["count"].as_u64().unwrap(), "{what}: number of values");
+    let step = digest["step"].as_u64().unwrap() as usize;
+    let expected: Vec<f64> = digest["values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+    let found = values.iter().step_by(step).map(|value| f64::from(*value));
+    let mean_square = |squares: f64| (squares / expected.len() as f64).sqrt();
+    let error = mean_square(found.zip(&expected).map(|(found, expected)| (found - expected).powi(2)).sum());
+    let size = mean_square(expected.iter().map(|value| value * value).sum()).max(floor);
+    assert!(error <= tolerance * size, "{what}: relative error {:.2e}, more than {tolerance:.0e}", error / size);
+    let norm = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    let expected = digest["norm"].as_f64().unwrap();
+    let size = expected.max(floor * (values.len() as f64).sqrt());
+    assert!((norm - expected).abs() <= tolerance * size, "{what}: norm {norm} is not {expected}");
 }
 
 /// A golden file.

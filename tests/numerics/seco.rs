@@ -129,7 +129,13 @@ fn three_steps_are_pytorchs() {
         let own = into_map(seco.state());
         assert_all(&format!("{what} key"), &own, "key.", &expected["key"], tolerance);
         for (queue, digest) in expected["queues"].as_array().unwrap().iter().enumerate() {
-            assert_digest(&format!("{what} queue {queue}"), &own[&format!("queue{queue}.keys")].values, digest, tolerance, 0.0);
+            assert_digest(
+                &format!("{what} queue {queue}"),
+                &own[&format!("queue{queue}.keys")].values,
+                digest,
+                tolerance,
+                0.0,
+            );
         }
         let velocity = into_map(optimiser.state());
         assert_all(&format!("{what} velocity"), &velocity, "velocity.", &expected["velocity"], tolerance);

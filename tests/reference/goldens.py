@@ -148,7 +148,7 @@ def main() -> None:
     goldens = {
         "resnet18-imagenet": lambda: encoder_golden(resnet("resnet18", False), 64),
         "resnet18-small": lambda: encoder_golden(resnet("resnet18", True), 32),
-        "resnet50-imagenet": lambda: encoder_golden(resnet("resnet50", False), 96),
+        "resnet50-imagenet": lambda: encoder_golden(resnet("resnet50", False), 64),
         "compact-s-small": lambda: encoder_golden(Compact(32, [64, 128, 256], 1), 64),
         "compact-m-small": lambda: encoder_golden(Compact(32, [64, 128, 256], 2), 48),
         "info-nce": info_nce_golden,

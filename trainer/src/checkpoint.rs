@@ -74,7 +74,10 @@ pub fn load_encoder(path: &Path) -> anyhow::Result<LoadedEncoder> {
         return if trained.is_file() { from_file(&trained) } else { from_checkpoint(path) };
     }
     if !path.exists() {
-        bail!("no encoder at {}\nhint: name a run folder, an encoder .safetensors, or a PyTorch .pth or .ckpt", path.display());
+        bail!(
+            "no encoder at {}\nhint: name a run folder, an encoder .safetensors, or a PyTorch .pth or .ckpt",
+            path.display()
+        );
     }
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("pth" | "pt" | "ckpt" | "bin") => from_pytorch(path),
@@ -180,10 +183,12 @@ fn source_name(source: &SourceSpec) -> String {
 }
 
 fn from_pytorch(path: &Path) -> anyhow::Result<LoadedEncoder> {
-    let weights = shared::pytorch::read_state_dict(path)
-        .with_context(|| format!("cannot use {}", path.display()))?;
+    let weights = shared::pytorch::read_state_dict(path).with_context(|| format!("cannot use {}", path.display()))?;
     let encoder = shared::pytorch::detect_config(&weights).with_context(|| {
-        format!("{} holds no architecture known here\nhint: torchvision's resnet18, resnet34 and resnet50 are", path.display())
+        format!(
+            "{} holds no architecture known here\nhint: torchvision's resnet18, resnet34 and resnet50 are",
+            path.display()
+        )
     })?;
     // ImageNet's normalisation is what torchvision's, MoCo's and SeCo's releases were trained with.
     let normalisation = match encoder.bands {
@@ -194,8 +199,8 @@ fn from_pytorch(path: &Path) -> anyhow::Result<LoadedEncoder> {
             path.display()
         ),
     };
-    let training = Training { method: "imported".into(), data: "a PyTorch state dict".into(), epochs: 0, seed: 0, steps: 0 };
-    let description =
-        EncoderDescription { encoder, bands: Bands::rgb(), normalisation, input_px: 224, training };
+    let training =
+        Training { method: "imported".into(), data: "a PyTorch state dict".into(), epochs: 0, seed: 0, steps: 0 };
+    let description = EncoderDescription { encoder, bands: Bands::rgb(), normalisation, input_px: 224, training };
     Ok(LoadedEncoder { description, weights, folded: false, projections: Vec::new() })
 }

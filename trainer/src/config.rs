@@ -130,12 +130,19 @@ impl RunConfig {
                 UsageError::new(format!("cannot read configuration {}: {error}\nhint: check the path", path.display()))
             })?;
             let own = text.parse::<Table>().map_err(|error| {
-                UsageError::new(format!("{} is no TOML: {}\nhint: see a preset with --print-config", path.display(), error.message()))
+                UsageError::new(format!(
+                    "{} is no TOML: {}\nhint: see a preset with --print-config",
+                    path.display(),
+                    error.message()
+                ))
             })?;
             merge(&mut table, own);
         }
         if table.is_empty() {
-            return Err(UsageError::new("no configuration\nhint: --preset seco (or moco-v2, moco-tp, compact), or --config FILE").into());
+            return Err(UsageError::new(
+                "no configuration\nhint: --preset seco (or moco-v2, moco-tp, compact), or --config FILE",
+            )
+            .into());
         }
         if !typed.data.is_empty() {
             let sources = typed.data.iter().map(|source| data_source(source)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -145,11 +152,19 @@ impl RunConfig {
             apply(&mut table, change)?;
         }
         if let Some(device) = &typed.device {
-            merge(&mut table, Table::from_iter([("run".into(), Value::Table(Table::from_iter([("device".into(), Value::String(device.clone()))])))]));
+            merge(
+                &mut table,
+                Table::from_iter([(
+                    "run".into(),
+                    Value::Table(Table::from_iter([("device".into(), Value::String(device.clone()))])),
+                )]),
+            );
         }
         let config: Self = table.try_into().map_err(|error: toml::de::Error| {
             let message = error.message().trim();
-            UsageError::new(format!("configuration: {message}\nhint: --print-config shows every key of a preset and its value"))
+            UsageError::new(format!(
+                "configuration: {message}\nhint: --print-config shows every key of a preset and its value"
+            ))
         })?;
         config.validate()?;
         Ok(config)
@@ -162,8 +177,9 @@ impl RunConfig {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}\nhint: is this the folder of a run?", path.display()))?;
-        let config: Self = toml::from_str(&text)
-            .with_context(|| format!("{} does not fit this program\nhint: it was written by another version", path.display()))?;
+        let config: Self = toml::from_str(&text).with_context(|| {
+            format!("{} does not fit this program\nhint: it was written by another version", path.display())
+        })?;
         config.validate()?;
         Ok(config)
     }
@@ -200,17 +216,27 @@ impl RunConfig {
         let bands = tiles.bands.len();
         check(
             tiles.mean.len() == bands && tiles.std.len() == bands && tiles.std.iter().all(|std| *std > 0.0),
-            format!("tiles.mean and tiles.std need {bands} values, one a band, and std above 0\nhint: `trainer inspect-data` prints them"),
+            format!(
+                "tiles.mean and tiles.std need {bands} values, one a band, and std above 0\nhint: `trainer inspect-data` prints them"
+            ),
         )?;
         let (batch, queue, splits) = (train.batch, self.method.queue_length(), self.method.norm_splits());
-        check(batch > 0 && train.epochs > 0, "train.batch and train.epochs must be at least 1\nhint: --set train.epochs=10".into())?;
+        check(
+            batch > 0 && train.epochs > 0,
+            "train.batch and train.epochs must be at least 1\nhint: --set train.epochs=10".into(),
+        )?;
         check(
             queue >= batch && queue.is_multiple_of(batch),
-            format!("method.queue ({queue}) must be a multiple of train.batch ({batch})\nhint: --set method.queue={}", batch * 64),
+            format!(
+                "method.queue ({queue}) must be a multiple of train.batch ({batch})\nhint: --set method.queue={}",
+                batch * 64
+            ),
         )?;
         check(
             splits > 0 && batch.is_multiple_of(splits),
-            format!("train.batch ({batch}) must be a multiple of method.norm_splits ({splits})\nhint: --set method.norm_splits=1"),
+            format!(
+                "train.batch ({batch}) must be a multiple of method.norm_splits ({splits})\nhint: --set method.norm_splits=1"
+            ),
         )?;
         check(
             train.crop_px.first().is_some_and(|(epoch, _)| *epoch == 0)
@@ -224,9 +250,10 @@ impl RunConfig {
 
 fn preset(name: &str) -> anyhow::Result<Table> {
     let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-    let found = PRESETS.iter().find(|(preset, _)| *preset == name).ok_or_else(|| {
-        UsageError::new(format!("no preset {name:?}\nhint: choose one of {}", names.join(", ")))
-    })?;
+    let found = PRESETS
+        .iter()
+        .find(|(preset, _)| *preset == name)
+        .ok_or_else(|| UsageError::new(format!("no preset {name:?}\nhint: choose one of {}", names.join(", "))))?;
     Ok(found.1.parse::<Table>()?)
 }
 
@@ -244,15 +271,16 @@ fn merge(base: &mut Table, over: Table) {
 
 /// `train.epochs=10`: the value is TOML, or plain text when it is no TOML.
 fn apply(table: &mut Table, change: &str) -> anyhow::Result<()> {
-    let (path, value) = change
-        .split_once('=')
-        .filter(|(path, _)| !path.trim().is_empty())
-        .ok_or_else(|| UsageError::new(format!("--set {change:?} has no `key=value` form\nhint: --set train.epochs=10")))?;
+    let (path, value) = change.split_once('=').filter(|(path, _)| !path.trim().is_empty()).ok_or_else(|| {
+        UsageError::new(format!("--set {change:?} has no `key=value` form\nhint: --set train.epochs=10"))
+    })?;
     let keys: Vec<&str> = path.trim().split('.').collect();
     let mut at = table;
     for key in &keys[..keys.len() - 1] {
         at = at.get_mut(*key).and_then(Value::as_table_mut).ok_or_else(|| {
-            UsageError::new(format!("--set {change:?}: there is no table {key:?}\nhint: --print-config shows every key"))
+            UsageError::new(format!(
+                "--set {change:?}: there is no table {key:?}\nhint: --print-config shows every key"
+            ))
         })?;
     }
     let last = keys[keys.len() - 1];

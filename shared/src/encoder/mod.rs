@@ -138,10 +138,10 @@ impl Block {
             bn2: bn(1),
             conv3: conv(2),
             bn3: bn(2),
-            downsample: spec.downsample.as_ref().map(|conv| Downsample {
-                conv: Conv::zeros(conv, folded, device),
-                norm: norm(conv, folded, device),
-            }),
+            downsample: spec
+                .downsample
+                .as_ref()
+                .map(|conv| Downsample { conv: Conv::zeros(conv, folded, device), norm: norm(conv, folded, device) }),
         }
     }
 

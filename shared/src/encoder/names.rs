@@ -15,7 +15,9 @@ pub enum EncoderError {
         name: String,
     },
     /// A weight has other dimensions than the architecture.
-    #[error("weight {name:?} has shape {found:?}, not {expected:?}\nhint: the file holds another architecture, stem or number of bands")]
+    #[error(
+        "weight {name:?} has shape {found:?}, not {expected:?}\nhint: the file holds another architecture, stem or number of bands"
+    )]
     WrongShape {
         /// Its name.
         name: String,

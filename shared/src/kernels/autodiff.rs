@@ -8,10 +8,8 @@ use burn::backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 
-use super::cpu::normalisation;
-use super::flex::{
-    Extra, TileKernels, Values, all_single, conv_gradients, conv_shape, dense, norm_shape, slice, tensor,
-};
+use super::cpu::{convolution, normalisation, weight_gradient};
+use super::flex::{Extra, TileKernels, Values, all_single, conv_shape, dense, norm_shape, slice, tensor};
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
 
@@ -50,6 +48,37 @@ impl Backward<Flex, 3> for ConvBackward {
 
     fn backward(self, ops: Ops<ConvState, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
         Self::run(ops, gradients, checkpointer);
+    }
+}
+
+/// Gradients of a convolution, each computed only when asked for.
+struct ConvGradients {
+    x: Option<Values>,
+    weight: Option<Values>,
+    bias: Option<Values>,
+}
+
+fn conv_gradients(
+    x: &Values,
+    weight: &Values,
+    gradient: &Values,
+    stride: [usize; 2],
+    padding: [usize; 2],
+    wanted: [bool; 3],
+) -> ConvGradients {
+    let (x, weight, gradient) = (dense(x), dense(weight), dense(gradient));
+    let (shape, output) = conv_shape(&x, &weight, stride, padding).expect("sizes that the forward pass accepted");
+    let [dx, dw, db] = wanted;
+    ConvGradients {
+        x: dx.then(|| {
+            let values = convolution::input_gradient(&shape, output, slice(&weight), slice(&gradient));
+            tensor(values, [shape.n, shape.ci, shape.size[0], shape.size[1]])
+        }),
+        weight: dw.then(|| {
+            let values = weight_gradient::weight_gradient(&shape, output, slice(&x), slice(&gradient));
+            tensor(values, [shape.co, shape.ci, shape.kernel[0], shape.kernel[1]])
+        }),
+        bias: db.then(|| tensor(weight_gradient::bias_gradient(&shape, output, slice(&gradient)), [shape.co])),
     }
 }
 

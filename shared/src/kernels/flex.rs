@@ -6,7 +6,7 @@ use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, Flex, Tens
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::BatchNorm;
-use super::cpu::{ConvShape, NormShape, convolution, normalisation, weight_gradient};
+use super::cpu::{ConvShape, NormShape, convolution, normalisation};
 
 /// A tensor that may be left out, in a form that Burn can pass between backends.
 #[derive(ExtensionType)]
@@ -194,38 +194,5 @@ impl TileKernels for Flex {
         );
         let channels = [shape.channels];
         (tensor(result.output, dims), tensor(result.mean, channels), tensor(result.variance, channels))
-    }
-}
-
-/// Gradients of a convolution, each computed only when asked for.
-#[cfg_attr(not(feature = "autodiff"), expect(dead_code, reason = "gradients exist with autodiff only"))]
-pub(super) struct ConvGradients {
-    pub x: Option<Values>,
-    pub weight: Option<Values>,
-    pub bias: Option<Values>,
-}
-
-#[cfg_attr(not(feature = "autodiff"), expect(dead_code, reason = "gradients exist with autodiff only"))]
-pub(super) fn conv_gradients(
-    x: &Values,
-    weight: &Values,
-    gradient: &Values,
-    stride: [usize; 2],
-    padding: [usize; 2],
-    wanted: [bool; 3],
-) -> ConvGradients {
-    let (x, weight, gradient) = (dense(x), dense(weight), dense(gradient));
-    let (shape, output) = conv_shape(&x, &weight, stride, padding).expect("sizes that the forward pass accepted");
-    let [dx, dw, db] = wanted;
-    ConvGradients {
-        x: dx.then(|| {
-            let values = convolution::input_gradient(&shape, output, slice(&weight), slice(&gradient));
-            tensor(values, [shape.n, shape.ci, shape.size[0], shape.size[1]])
-        }),
-        weight: dw.then(|| {
-            let values = weight_gradient::weight_gradient(&shape, output, slice(&x), slice(&gradient));
-            tensor(values, [shape.co, shape.ci, shape.kernel[0], shape.kernel[1]])
-        }),
-        bias: db.then(|| tensor(weight_gradient::bias_gradient(&shape, output, slice(&gradient)), [shape.co])),
     }
 }

@@ -8,6 +8,7 @@
 #[cfg(all(feature = "flex", feature = "autodiff"))]
 mod autodiff;
 #[cfg(feature = "flex")]
+#[cfg_attr(not(feature = "autodiff"), expect(dead_code, reason = "the backward passes"))]
 mod cpu;
 #[cfg(feature = "flex")]
 mod flex;

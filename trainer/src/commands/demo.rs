@@ -97,7 +97,8 @@ pub fn run(args: &DemoArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
             gallery_tiles: 600,
             thumbnail_px: 64,
             onnx: false,
-            licence: "MIT OR Apache-2.0; contains modified Copernicus Sentinel data 2015-2017; NASA Earth Observatory".into(),
+            licence: "MIT OR Apache-2.0; contains modified Copernicus Sentinel data 2015-2017; NASA Earth Observatory"
+                .into(),
             credit: CREDIT.into(),
             device: args.device.clone(),
         },

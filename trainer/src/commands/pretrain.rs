@@ -228,12 +228,7 @@ fn loader(config: &RunConfig, mixture: Mixture, method: &dyn Method) -> anyhow::
     Ok(Loader::new(Arc::new(mixture), method.views(), settings)?)
 }
 
-fn restore(
-    path: &Path,
-    method: &mut dyn Method,
-    optimiser: &mut Sgd,
-    resolved: &Resolved,
-) -> anyhow::Result<Progress> {
+fn restore(path: &Path, method: &mut dyn Method, optimiser: &mut Sgd, resolved: &Resolved) -> anyhow::Result<Progress> {
     let (progress, tensors) = crate::engine::checkpoint::read(path, "checkpoint")?;
     let query = method.query().clone().restore("query", &tensors)?;
     method.set_query(query);

@@ -86,7 +86,11 @@ pub fn run(args: &PublishArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     publish_gallery(args, &embedder, &set, &title)?;
     let samples = publish_samples(args, &set)?;
     publish_expected(args, &embedder, &set, &samples, &entry_sha256(&index))?;
-    reporter.line(&format!("{}: model, gallery, {} samples and expected answers indexed", args.site.display(), samples.len()));
+    reporter.line(&format!(
+        "{}: model, gallery, {} samples and expected answers indexed",
+        args.site.display(),
+        samples.len()
+    ));
     Ok(())
 }
 
@@ -96,7 +100,8 @@ fn publish_gallery(args: &PublishArgs, embedder: &Embedder, set: &LabelledSet, t
     let mut entries = Vec::new();
     let path = folder.join(crate::export::GALLERY_FILE);
     if path.is_file() {
-        let gallery = Gallery::from_bytes(&fs::read(&path)?).with_context(|| format!("cannot use {}", path.display()))?;
+        let gallery =
+            Gallery::from_bytes(&fs::read(&path)?).with_context(|| format!("cannot use {}", path.display()))?;
         let step = set.len().div_ceil(CALIBRATION_TILES).max(1);
         let indices: Vec<usize> = (0..set.len()).step_by(step).collect();
         let embeddings = pollster::block_on(embedder.embed(&set.tiles(&indices)?))?;
@@ -114,7 +119,8 @@ fn publish_gallery(args: &PublishArgs, embedder: &Embedder, set: &LabelledSet, t
 /// Copies the samples as they are; returns (index in the set, name in `samples/`).
 fn publish_samples(args: &PublishArgs, set: &LabelledSet) -> Result<Vec<(usize, String)>> {
     let folder = args.site.join("samples");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}\nhint: check its permissions", folder.display()))?;
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create {}\nhint: check its permissions", folder.display()))?;
     let store = Store::open(&args.data)?;
     let mut taken = vec![0; set.classes.len()];
     let mut samples = Vec::new();
@@ -124,7 +130,9 @@ fn publish_samples(args: &PublishArgs, set: &LabelledSet) -> Result<Vec<(usize, 
             continue;
         }
         // A tar may hold the class folders below another folder.
-        let Some(position) = store.names().iter().position(|stored| stored == name || stored.ends_with(&format!("/{name}"))) else {
+        let Some(position) =
+            store.names().iter().position(|stored| stored == name || stored.ends_with(&format!("/{name}")))
+        else {
             continue;
         };
         let file = name.rsplit('/').next().unwrap_or(name).to_owned();

@@ -40,7 +40,10 @@ pub fn write(path: &Path, key: &str, description: &impl Serialize, tensors: &[Na
     written.with_context(|| {
         // Half a file is of no use to anyone.
         let _ = fs::remove_file(&temporary);
-        format!("cannot write {}\nhint: is the disk full or read-only? the previous checkpoint is untouched", path.display())
+        format!(
+            "cannot write {}\nhint: is the disk full or read-only? the previous checkpoint is untouched",
+            path.display()
+        )
     })
 }
 
@@ -49,7 +52,8 @@ pub fn write(path: &Path, key: &str, description: &impl Serialize, tensors: &[Na
 /// # Errors
 /// When the file is missing, damaged, or of another kind or version.
 pub fn read<D: DeserializeOwned>(path: &Path, key: &str) -> anyhow::Result<(D, TensorMap)> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}\nhint: is this the right path?", path.display()))?;
+    let bytes =
+        fs::read(path).with_context(|| format!("cannot read {}\nhint: is this the right path?", path.display()))?;
     decode(&bytes, key).with_context(|| {
         format!("{} is not a whole {key} file of this version\nhint: it is damaged or of another kind", path.display())
     })

@@ -13,12 +13,14 @@ use argmin::solver::quasinewton::LBFGS;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
+use super::preconditioner::Preconditioner;
+
 /// Pairs of steps and gradient changes that stand in for the Hessian.
 const MEMORY: usize = 10;
-const MAX_ITERATIONS: u64 = 500;
+const MAX_ITERATIONS: u64 = 300;
 /// The objective is flat to the precision of its f32 products below these.
 const GRADIENT_TOLERANCE: f64 = 1e-5;
-const COST_TOLERANCE: f64 = 1e-9;
+const COST_TOLERANCE: f64 = 1e-8;
 
 /// A fitted classifier.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +41,9 @@ pub fn fit_logistic(data: &LogisticData, regulariser: f64, start: Option<&[f64]>
     let size = (data.width + 1) * data.classes;
     let start = start.map_or_else(|| vec![0.0; size], <[f64]>::to_vec);
     ensure!(start.len() == size, "a start of {} parameters for {size}", start.len());
-    let objective = Objective { data, regulariser, last: RefCell::new(None) };
+    let preconditioner = Preconditioner::new(&data.moments, data.width, data.classes, regulariser);
+    let start = preconditioner.to_solver(&start);
+    let objective = Objective { data, regulariser, preconditioner: &preconditioner, last: RefCell::new(None) };
     let failed = |error: argmin::core::Error| anyhow!("the linear probe cannot be fitted: {error}");
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
         .with_tolerance_grad(GRADIENT_TOLERANCE)
@@ -48,6 +52,7 @@ pub fn fit_logistic(data: &LogisticData, regulariser: f64, start: Option<&[f64]>
     let run = Executor::new(objective, solver).configure(|state| state.param(start).max_iters(MAX_ITERATIONS));
     let state = run.ctrlc(false).run().map_err(failed)?.state;
     let parameters = state.get_best_param().cloned().ok_or_else(|| anyhow!("the linear probe found no solution"))?;
+    let parameters = preconditioner.to_parameters(&parameters);
     Ok(LogisticFit { parameters, objective: state.get_best_cost(), iterations: state.get_iter() })
 }
 
@@ -57,6 +62,8 @@ pub struct LogisticData {
     rows: Tensor<2>,
     /// `[width, rows]`
     columns: Tensor<2>,
+    /// Second moments of the features, `[width, width]`
+    moments: Vec<f64>,
     labels: Vec<usize>,
     width: usize,
     classes: usize,
@@ -76,13 +83,12 @@ impl LogisticData {
             line.iter().enumerate().for_each(|(column, &value)| transposed[column * count + row] = value);
         }
         let device = Device::flex();
-        Ok(Self {
-            rows: Tensor::from_data(TensorData::new(values, [count, width]), &device),
-            columns: Tensor::from_data(TensorData::new(transposed, [width, count]), &device),
-            labels: labels.to_vec(),
-            width,
-            classes,
-        })
+        let rows = Tensor::<2>::from_data(TensorData::new(values, [count, width]), &device);
+        let columns = Tensor::<2>::from_data(TensorData::new(transposed, [width, count]), &device);
+        // [width, rows] × [rows, width] → [width, width]
+        let products = floats(columns.clone().matmul(rows.clone()))?;
+        let moments = products.iter().map(|&product| f64::from(product) / count as f64).collect();
+        Ok(Self { rows, columns, moments, labels: labels.to_vec(), width, classes })
     }
 
     /// Logits of every row under `parameters`: `[rows, classes]`, and mean cross-entropy with its residuals
@@ -124,6 +130,7 @@ fn floats(tensor: Tensor<2>) -> Result<Vec<f32>> {
 struct Objective<'a> {
     data: &'a LogisticData,
     regulariser: f64,
+    preconditioner: &'a Preconditioner,
     last: RefCell<Option<Evaluated>>,
 }
 
@@ -135,10 +142,12 @@ struct Evaluated {
 }
 
 impl Objective<'_> {
-    fn evaluate(&self, parameters: &[f64]) -> Result<Evaluated> {
-        if let Some(last) = self.last.borrow().as_ref().filter(|last| last.at == parameters) {
+    /// At the solver's variables.
+    fn evaluate(&self, solver: &[f64]) -> Result<Evaluated> {
+        if let Some(last) = self.last.borrow().as_ref().filter(|last| last.at == solver) {
             return Ok(last.clone());
         }
+        let parameters = &self.preconditioner.to_parameters(solver);
         let (classes, count) = (self.data.classes, self.data.labels.len());
         let (loss, residuals) = self.data.residuals(parameters)?;
         let mut bias_gradient = vec![0.0; classes];
@@ -151,11 +160,9 @@ impl Objective<'_> {
         let weights = &parameters[..self.data.width * classes];
         let penalty = weights.iter().map(|weight| weight * weight).sum::<f64>() * self.regulariser / 2.0;
         let gradient = weight_gradient.iter().zip(weights).map(|(&g, weight)| f64::from(g) + self.regulariser * weight);
-        let evaluated = Evaluated {
-            at: parameters.to_vec(),
-            cost: loss + penalty,
-            gradient: gradient.chain(bias_gradient).collect(),
-        };
+        let gradient: Vec<f64> = gradient.chain(bias_gradient).collect();
+        let gradient = self.preconditioner.gradient_to_solver(&gradient);
+        let evaluated = Evaluated { at: solver.to_vec(), cost: loss + penalty, gradient };
         *self.last.borrow_mut() = Some(evaluated.clone());
         Ok(evaluated)
     }
@@ -188,7 +195,9 @@ mod tests {
     fn the_gradient_is_the_slope_of_the_objective() {
         let values: Vec<f32> = (0..12).map(|index| ((index * 37 % 11) as f32 - 5.0) / 3.0).collect();
         let data = LogisticData::new(values, 3, &[0, 1, 2, 1], 3).unwrap();
-        let objective = Objective { data: &data, regulariser: 0.3, last: RefCell::new(None) };
+        let preconditioner = Preconditioner::new(&data.moments, 3, 3, 0.3);
+        let objective =
+            Objective { data: &data, regulariser: 0.3, preconditioner: &preconditioner, last: RefCell::new(None) };
         let at: Vec<f64> = (0..12).map(|index| f64::from(index * 7 % 5) / 4.0 - 0.5).collect();
         let gradient = objective.evaluate(&at).unwrap().gradient;
         for (index, slope) in gradient.iter().enumerate() {

@@ -9,6 +9,7 @@ mod logistic;
 mod metrics;
 #[cfg(test)]
 mod oracle_tests;
+mod preconditioner;
 mod probe;
 mod split;
 mod statistics;

@@ -24,10 +24,7 @@ impl Network {
             let seed = seed.wrapping_add(1000 + 10 * index as u64);
             ProjectionHead::random(width, dim, seed, device)
         };
-        Self {
-            encoder: initialise::random_encoder(config, seed, device),
-            heads: (0..heads).map(head).collect(),
-        }
+        Self { encoder: initialise::random_encoder(config, seed, device), heads: (0..heads).map(head).collect() }
     }
 
     /// `[n, bands, h, w]` → features `[n, width]`.

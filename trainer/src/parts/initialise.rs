@@ -64,4 +64,3 @@ fn normal(rng: &mut ChaCha8Rng, count: usize, std: f64) -> Vec<f32> {
     values.truncate(count);
     values
 }
-

@@ -93,10 +93,10 @@ fn check_size(width: u32, height: u32) -> Result<(), Problem> {
 /// JPEG, PNG, WebP.
 fn decode_picture(bytes: &[u8], format: ImageFormat, wanted: &Bands) -> Result<Decoded, Problem> {
     let reader = || ImageReader::with_format(Cursor::new(bytes), format);
-    // The header alone: the reader's own limits would refuse a huge picture before its size is known.
-    let mut header = reader();
-    header.no_limits();
-    let (width, height) = header.into_dimensions().map_err(|error| damaged(&error))?;
+    let (width, height) = match png_size(bytes) {
+        Some(size) => size,
+        None => reader().into_dimensions().map_err(|error| damaged(&error))?,
+    };
     check_size(width, height)?;
     let picture = reader().decode().map_err(|error| damaged(&error))?;
     let (w, h) = (width as usize, height as usize);
@@ -124,6 +124,13 @@ fn decode_picture(bytes: &[u8], format: ImageFormat, wanted: &Bands) -> Result<D
         format: if has_16_bits { format!("{name}, 16-bit") } else { name.to_owned() },
         preview: None,
     })
+}
+
+/// Width and height in a PNG's header. (Its decoder refuses sizes that 32 bits cannot address before it tells them.)
+fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(8..16)?;
+    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    Some((number(0), number(4)))
 }
 
 /// TIFF and GeoTIFF: 8-bit, 16-bit digital numbers, or f32 reflectance; any number of bands, chunky or planar.

@@ -11,9 +11,7 @@ mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use core::mem::MaybeUninit;
-
-pub(super) use planes::{Affine, PARTS, Slope, Sums};
+pub(super) use planes::{Affine, PARTS, Room, Slope, Sums};
 
 /// The most rows and vectors that any instruction set's tiles have.
 pub(in crate::kernels) const MAX_ROWS: usize = 16;
@@ -89,9 +87,9 @@ pub(super) struct Kernels {
 pub(super) struct Planes {
     pub moments: unsafe fn(&[f32], f32, &mut Sums),
     pub gradient_sums: unsafe fn(&[f32], &[f32], f32, &mut Sums),
-    pub normalise: unsafe fn(&[f32], Option<&[f32]>, Affine, &mut [MaybeUninit<f32>]),
-    pub mask: unsafe fn(&[f32], &[f32], &mut [MaybeUninit<f32>]),
-    pub input_gradient: unsafe fn(&[f32], &[f32], Slope, &mut [MaybeUninit<f32>]),
+    pub normalise: unsafe fn(&[f32], Option<&[f32]>, Affine, Room),
+    pub mask: unsafe fn(&[f32], &[f32], Room),
+    pub input_gradient: unsafe fn(&[f32], &[f32], Slope, Room),
 }
 
 impl Kernels {

@@ -1,9 +1,10 @@
 //! The loops of batch normalisation over one plane of one image, written once for all instruction sets.
 
-/// What a plane goes through after (and before, for its gradient) the normalisation.
+use core::mem::MaybeUninit;
+
+/// What becomes of a plane: `relu?((x - mean) * scale + shift + residual?)`.
 #[derive(Clone, Copy)]
 pub(in crate::kernels::cpu) struct Affine {
-    /// `output = (x - mean) * scale + shift`
     pub mean: f32,
     pub scale: f32,
     pub shift: f32,
@@ -23,14 +24,16 @@ pub(in crate::kernels::cpu) struct Slope {
 /// Sums are kept in this many parts, so that they are vectors.
 pub(in crate::kernels::cpu) const PARTS: usize = 16;
 
+/// Where a plane is written, whatever was there.
+pub(in crate::kernels::cpu) type Room<'a> = &'a mut [MaybeUninit<f32>];
+
 /// Two sums in parts.
 pub(in crate::kernels::cpu) type Sums = [[f32; PARTS]; 2];
 
 /// Defines the five loops; plain Rust that compilers turn into vectors of the enabled instruction set.
 macro_rules! planes {
     ($(#[$feature:meta])*) => {
-        use core::mem::MaybeUninit;
-        use $crate::kernels::cpu::lanes::planes::{Affine, PARTS, Slope, Sums};
+        use $crate::kernels::cpu::lanes::planes::{Affine, PARTS, Room, Slope, Sums};
 
         /// Adds `Σ (x - around)` and `Σ (x - around)²`.
         $(#[$feature])*
@@ -72,7 +75,7 @@ macro_rules! planes {
         }
 
         $(#[$feature])*
-        unsafe fn normalise(x: &[f32], residual: Option<&[f32]>, affine: Affine, output: &mut [MaybeUninit<f32>]) {
+        unsafe fn normalise(x: &[f32], residual: Option<&[f32]>, affine: Affine, output: Room) {
             let Affine { mean, scale, shift, relu } = affine;
             let plain = |x: f32| (x - mean) * scale + shift;
             // Not `max`: not-a-number stays visible.
@@ -92,14 +95,14 @@ macro_rules! planes {
 
         /// `masked = gradient` where `output` is positive or not a number, else zero.
         $(#[$feature])*
-        unsafe fn mask(gradient: &[f32], output: &[f32], masked: &mut [MaybeUninit<f32>]) {
+        unsafe fn mask(gradient: &[f32], output: &[f32], masked: Room) {
             for ((masked, &gradient), &output) in masked.iter_mut().zip(gradient).zip(output) {
                 masked.write(if output <= 0.0 { 0.0 } else { gradient });
             }
         }
 
         $(#[$feature])*
-        unsafe fn input_gradient(gradient: &[f32], x: &[f32], slope: Slope, result: &mut [MaybeUninit<f32>]) {
+        unsafe fn input_gradient(gradient: &[f32], x: &[f32], slope: Slope, result: Room) {
             let Slope { mean, scale, offset, slope } = slope;
             for ((result, &gradient), &x) in result.iter_mut().zip(gradient).zip(x) {
                 result.write((gradient - offset - (x - mean) * slope) * scale);
