@@ -6,6 +6,8 @@ mod planes;
 mod portable;
 mod tiles;
 
+#[cfg(test)]
+mod tests;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 #[cfg(target_arch = "x86_64")]
@@ -96,7 +98,7 @@ impl Kernels {
     /// The best that this machine has.
     pub(super) fn get() -> &'static Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(found) = x86::detect() {
+        if let Some(found) = x86::available().next() {
             return found;
         }
         #[cfg(target_arch = "wasm32")]

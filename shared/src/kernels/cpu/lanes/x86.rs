@@ -4,16 +4,11 @@ use std::arch::x86_64::*;
 
 use super::Kernels;
 
-/// The best of the two that this processor has.
-pub(super) fn detect() -> Option<&'static Kernels> {
+/// Those that this processor has, the best first.
+pub(super) fn available() -> impl Iterator<Item = &'static Kernels> {
     let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    if avx2 && is_x86_feature_detected!("avx512f") {
-        Some(&avx512::KERNELS)
-    } else if avx2 {
-        Some(&avx2::KERNELS)
-    } else {
-        None
-    }
+    let avx512 = avx2 && is_x86_feature_detected!("avx512f");
+    [avx512.then_some(&avx512::KERNELS), avx2.then_some(&avx2::KERNELS)].into_iter().flatten()
 }
 
 mod avx512 {

@@ -1,0 +1,155 @@
+//! Every instruction set that this machine has against plain loops: elsewhere only the best one is ever used.
+
+use std::mem::MaybeUninit;
+
+use super::*;
+
+/// Fused and separate rounding differ in the last digits of sums of a few dozen products below 1.
+const TOLERANCE: f32 = 1e-5;
+
+fn each() -> Vec<&'static Kernels> {
+    let mut all = vec![&portable::KERNELS];
+    #[cfg(target_arch = "x86_64")]
+    all.extend(x86::available());
+    all
+}
+
+/// Numbers in -1 … 1 without a pattern that a wrong index could meet again.
+fn value(index: usize) -> f32 {
+    (index as f32 * 12.9898).sin()
+}
+
+fn values(first: usize, len: usize) -> Vec<f32> {
+    (first..first + len).map(value).collect()
+}
+
+#[test]
+fn gather_tiles() {
+    let (channels, plane, offsets) = (5, 40, [0, 1, 7, 9]);
+    let input = values(0, channels * plane + MAX_ROWS);
+    for kernels in each() {
+        for vectors in 1..=kernels.max_vectors() {
+            let (rows, lanes) = (kernels.gather_rows[vectors - 1], vectors * kernels.width);
+            let weights = values(1000, channels * offsets.len() * lanes);
+            let seed = values(5000, rows * lanes);
+            let mut out = vec![0.0; rows * lanes];
+            let tile = GatherTile {
+                starts: std::array::from_fn(|r| input[r..].as_ptr()),
+                channels,
+                plane,
+                offsets: &offsets,
+                weights: weights.as_ptr(),
+                seed: seed.as_ptr(),
+                seed_row: lanes,
+                out: out.as_mut_ptr(),
+                out_row: lanes,
+            };
+            // SAFETY: `input` has a spare row for every start; the rest has the tile's sizes.
+            unsafe { (kernels.gather[vectors - 1])(&tile) };
+            for (at, &found) in out.iter().enumerate() {
+                let (row, lane) = (at / lanes, at % lanes);
+                let terms = (0..channels * offsets.len()).map(|k| {
+                    let (channel, tap) = (k / offsets.len(), k % offsets.len());
+                    input[row + channel * plane + offsets[tap]] * weights[k * lanes + lane]
+                });
+                let expected = seed[at] + terms.sum::<f32>();
+                assert!((found - expected).abs() < TOLERANCE, "width {}, {vectors} vectors, {at}", kernels.width);
+            }
+        }
+    }
+}
+
+#[test]
+fn reduce_tiles() {
+    let (images, lines, length, step) = (2, 3, 4, 2);
+    let (image_step, line_step) = (50, 11);
+    let input = values(0, images * image_step + MAX_ROWS);
+    for kernels in each() {
+        for vectors in 1..=kernels.max_vectors() {
+            let (rows, width) = (kernels.reduce_rows[vectors - 1], vectors * kernels.width);
+            let lanes_image = lines * length * width + 3;
+            let lanes = values(2000, images * lanes_image);
+            let before = values(7000, rows * width);
+            let mut out = before.clone();
+            let tile = ReduceTile {
+                starts: std::array::from_fn(|r| input[r..].as_ptr()),
+                images,
+                image_step,
+                lines,
+                line_step,
+                length,
+                step,
+                lanes: lanes.as_ptr(),
+                lanes_image,
+                out: out.as_mut_ptr(),
+                out_row: width,
+            };
+            // SAFETY: `input` has a spare row for every start; the rest has the tile's sizes.
+            unsafe { (kernels.reduce[vectors - 1])(&tile) };
+            for (at, &found) in out.iter().enumerate() {
+                let (row, lane) = (at / width, at % width);
+                let mut expected = before[at];
+                for position in 0..images * lines * length {
+                    let (i, line, image) = (position % length, position / length % lines, position / (length * lines));
+                    expected += input[row + image * image_step + line * line_step + i * step]
+                        * lanes[image * lanes_image + (line * length + i) * width + lane];
+                }
+                assert!((found - expected).abs() < TOLERANCE, "width {}, {vectors} vectors, {at}", kernels.width);
+            }
+        }
+    }
+}
+
+#[test]
+fn transposition_of_any_size() {
+    for kernels in each() {
+        for [rows, columns] in [[8, 8], [1, 5], [19, 33], [130, 16], [7, 64]] {
+            let (source_row, target_row) = (columns + 3, rows + 1);
+            let source = values(0, rows * source_row);
+            let mut target = vec![0.0; columns * target_row];
+            // SAFETY: both matrices have these sizes.
+            unsafe {
+                kernels.transpose([rows, columns], source.as_ptr(), source_row, target.as_mut_ptr(), target_row);
+            }
+            for at in 0..rows * columns {
+                let (row, column) = (at / columns, at % columns);
+                assert_eq!(target[column * target_row + row], source[row * source_row + column], "{rows}×{columns}");
+            }
+        }
+    }
+}
+
+#[test]
+fn planes_of_any_length() {
+    for kernels in each() {
+        for len in [0, 1, 15, 16, 37, 64] {
+            let (x, gradient, residual) = (values(0, len), values(100, len), values(200, len));
+            let (mut moments, mut sums) = ([[0.0; PARTS]; 2], [[0.0; PARTS]; 2]);
+            let mut written = [(); 3].map(|()| vec![MaybeUninit::<f32>::uninit(); len]);
+            let affine = Affine { mean: 0.1, scale: 1.5, shift: -0.2, relu: true };
+            let slope = Slope { mean: 0.1, scale: 1.5, offset: 0.3, slope: 0.7 };
+            let [normalised, masked, result] = &mut written;
+            // SAFETY: the machine has these instructions; all slices are equally long.
+            unsafe {
+                (kernels.planes.moments)(&x, 0.5, &mut moments);
+                (kernels.planes.gradient_sums)(&gradient, &x, 0.5, &mut sums);
+                (kernels.planes.normalise)(&x, Some(&residual), affine, normalised);
+                (kernels.planes.mask)(&gradient, &x, masked);
+                (kernels.planes.input_gradient)(&gradient, &x, slope, result);
+            }
+            // SAFETY: the three calls write every element.
+            let written = written.map(|plane| plane.into_iter().map(|y| unsafe { y.assume_init() }).collect::<Vec<_>>());
+            let total = |parts: [f32; PARTS]| parts.into_iter().sum::<f32>();
+            let close = |found: f32, expected: f32| assert!((found - expected).abs() < TOLERANCE, "{found} {expected}");
+            close(total(moments[0]), x.iter().map(|x| x - 0.5).sum());
+            close(total(moments[1]), x.iter().map(|x| (x - 0.5).powi(2)).sum());
+            close(total(sums[0]), gradient.iter().sum());
+            close(total(sums[1]), gradient.iter().zip(&x).map(|(g, x)| g * (x - 0.5)).sum());
+            for i in 0..len {
+                close(written[0][i], ((x[i] - 0.1) * 1.5 - 0.2 + residual[i]).max(0.0));
+                close(written[1][i], if x[i] > 0.0 { gradient[i] } else { 0.0 });
+                close(written[2][i], (gradient[i] - 0.3 - (x[i] - 0.1) * 0.7) * 1.5);
+            }
+        }
+    }
+}
