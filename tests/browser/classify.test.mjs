@@ -83,6 +83,23 @@ for (const { name, webgpu, label, hash, count } of [
       assert.ok(lines[1].startsWith(`${basename(expected.tiles[0].file)},${expected.tiles[0].class},`), lines[1]);
     });
 
+    if (webgpu) {
+      test("the user can change to the CPU, and the tiles are classified again there", async () => {
+        await view.page.locator(".device-menu summary").click();
+        await view.page.getByRole("combobox").selectOption("CPU");
+        assert.match(await view.waitForDevice("CPU"), /you chose it/);
+        await view.page.getByText(/ on CPU$/).first().waitFor();
+        const answers = JSON.parse(await view.download("Download JSON"));
+        assert.deepEqual([...new Set(answers.tiles.map(({ device }) => device))], ["CPU"]);
+      });
+
+      test("left to itself, the page does not compute on an emulated graphics card, and says why", async () => {
+        await view.page.getByRole("combobox").selectOption("Automatic (the faster)");
+        await view.page.reload();
+        assert.match(await view.waitForDevice("CPU"), /emulated on the CPU/);
+      });
+    }
+
     test("no request left the origin, and nothing went wrong unseen", () => {
       const origin = new URL(site.url).origin;
       const foreign = view.requests.filter((url) => !url.startsWith(origin) && !url.startsWith("blob:") && !url.startsWith("data:"));

@@ -12,8 +12,11 @@ use std::path::Path;
 
 /// What one command line answered.
 pub struct Answer {
+    /// Exit code.
     pub code: i32,
+    /// Standard output.
     pub out: String,
+    /// Standard error.
     pub err: String,
 }
 

@@ -140,9 +140,9 @@ fn split_batch_norm_is_separate_normalisation_of_interleaved_groups() {
     let x = Tensor::<4>::from_data(TensorData::new(uniform("split", n * 3 * px * px), [n, 3, px, px]), &device);
     let split = encoder().forward(x.clone(), NormMode::Batch { splits: 2 });
     for group in 0..2 {
-        let rows: Vec<Tensor<4>> = (group..n).step_by(2).map(|i| x.clone().slice([i..i + 1])).collect();
+        let rows: Vec<Tensor<4>> = (group..n).step_by(2).map(|i| x.clone().narrow(0, i, 1)).collect();
         let alone = encoder().forward(Tensor::cat(rows, 0), NormMode::Batch { splits: 1 });
-        let own: Vec<Tensor<2>> = (group..n).step_by(2).map(|i| split.clone().slice([i..i + 1])).collect();
+        let own: Vec<Tensor<2>> = (group..n).step_by(2).map(|i| split.clone().narrow(0, i, 1)).collect();
         let difference = (Tensor::cat(own, 0) - alone).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-4, "group {group}: {difference}");
     }

@@ -213,7 +213,7 @@ pub(super) fn open_sources(config: &RunConfig, reporter: &mut Reporter<'_>) -> a
     for warning in &warnings {
         reporter.warning(&warning.what);
     }
-    Ok(Mixture::new(sources)?)
+    Mixture::new(sources)
 }
 
 fn loader(config: &RunConfig, mixture: Mixture, method: &dyn Method) -> anyhow::Result<Loader> {
@@ -225,7 +225,7 @@ fn loader(config: &RunConfig, mixture: Mixture, method: &dyn Method) -> anyhow::
         samples_per_epoch: config.run.samples_per_epoch,
         normalisation: config.normalisation()?,
     };
-    Ok(Loader::new(Arc::new(mixture), method.views(), settings)?)
+    Loader::new(Arc::new(mixture), method.views(), settings)
 }
 
 fn restore(path: &Path, method: &mut dyn Method, optimiser: &mut Sgd, resolved: &Resolved) -> anyhow::Result<Progress> {

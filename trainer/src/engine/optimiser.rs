@@ -30,11 +30,14 @@ pub struct Sgd {
     velocities: BTreeMap<String, Velocity>,
 }
 
+/// What a tensor holds.
+type ShapeAndValues = (Vec<usize>, Vec<f32>);
+
 /// A tensor whose rank is known where it is used.
 #[derive(Debug)]
 struct Velocity {
     tensor: Box<dyn Any>,
-    read: fn(&dyn Any) -> (Vec<usize>, Vec<f32>),
+    read: fn(&dyn Any) -> ShapeAndValues,
 }
 
 impl Sgd {

@@ -25,7 +25,7 @@ const COST_TOLERANCE: f64 = 1e-8;
 /// A fitted classifier.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogisticFit {
-    /// `[width, classes]` then the bias `[classes]`: the parameters as the solver sees them.
+    /// `[width, classes]`, then the bias `[classes]`.
     pub parameters: Vec<f64>,
     /// The objective at the solution, penalty included.
     pub objective: f64,

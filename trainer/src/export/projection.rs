@@ -21,7 +21,7 @@ const TSNE_THETA: f32 = 0.5;
 /// # Errors
 /// When `values` does not consist of rows of `width`.
 pub fn principal_components(values: &[f32], width: usize) -> Result<Vec<[f32; 2]>> {
-    ensure!(width > 0 && values.len() % width == 0, "{} values are not rows of {width}", values.len());
+    ensure!(width > 0 && values.len().is_multiple_of(width), "{} values are not rows of {width}", values.len());
     let rows = values.len() / width;
     let mut mean = vec![0.0_f64; width];
     for row in values.chunks_exact(width) {
@@ -108,7 +108,7 @@ mod tests {
     fn clouds() -> Vec<f32> {
         let point = |index: usize| {
             let wobble = |factor: usize| (index * factor % 17) as f32 / 170.0;
-            [if index % 2 == 0 { 0.0 } else { 10.0 }, wobble(5), wobble(11)]
+            [if index.is_multiple_of(2) { 0.0 } else { 10.0 }, wobble(5), wobble(11)]
         };
         (0..40).flat_map(point).collect()
     }

@@ -214,7 +214,7 @@ mod tests {
         let palette = Palette::new(&bands, PixelRange::Open, &[]);
         let highest = (0..40)
             .flat_map(|index| {
-                ViewSet::moco_v2().make(&[tile.clone()], 16, palette, &mut view_rng(2, 0, index)).unwrap()
+                ViewSet::moco_v2().make(std::slice::from_ref(&tile), 16, palette, &mut view_rng(2, 0, index)).unwrap()
             })
             .flat_map(Tile::into_pixels)
             .fold(0.0, f32::max);

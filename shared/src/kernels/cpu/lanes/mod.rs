@@ -1,6 +1,6 @@
 //! The inner loops, once per instruction set: AVX-512, AVX2, WebAssembly's and a portable one.
 //!
-//! A tile is `Kernels::rows` rows by one or more vectors ("lanes"); its sums stay in registers.
+//! A tile is a few rows (positions or weights) by one or two vectors ("lanes"); its sums stay in registers.
 
 mod planes;
 mod portable;

@@ -138,7 +138,8 @@ fn planes_of_any_length() {
                 (kernels.planes.input_gradient)(&gradient, &x, slope, result);
             }
             // SAFETY: the three calls write every element.
-            let written = written.map(|plane| plane.into_iter().map(|y| unsafe { y.assume_init() }).collect::<Vec<_>>());
+            let written =
+                written.map(|plane| plane.into_iter().map(|y| unsafe { y.assume_init() }).collect::<Vec<_>>());
             let total = |parts: [f32; PARTS]| parts.into_iter().sum::<f32>();
             let close = |found: f32, expected: f32| assert!((found - expected).abs() < TOLERANCE, "{found} {expected}");
             close(total(moments[0]), x.iter().map(|x| x - 0.5).sum());
