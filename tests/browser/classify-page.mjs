@@ -38,6 +38,13 @@ export class ClassifyPage {
     return (await this.status.innerText()).trim();
   }
 
+  /** Picks a device in the menu of the header, by its label there. */
+  async chooseDevice(label) {
+    await this.page.locator(".device-menu summary").click();
+    await this.page.getByRole("combobox").selectOption(label);
+    await this.page.keyboard.press("Escape");
+  }
+
   /** Drops files on the page, as from a file manager. */
   async drop(...files) {
     const parts = await Promise.all(

@@ -85,8 +85,7 @@ for (const { name, webgpu, label, hash, count } of [
 
     if (webgpu) {
       test("the user can change to the CPU, and the tiles are classified again there", async () => {
-        await view.page.locator(".device-menu summary").click();
-        await view.page.getByRole("combobox").selectOption("CPU");
+        await view.chooseDevice("CPU");
         assert.match(await view.waitForDevice("CPU"), /you chose it/);
         await view.page.getByText(/ on CPU$/).first().waitFor();
         const answers = JSON.parse(await view.download("Download JSON"));
@@ -94,7 +93,7 @@ for (const { name, webgpu, label, hash, count } of [
       });
 
       test("left to itself, the page does not compute on an emulated graphics card, and says why", async () => {
-        await view.page.getByRole("combobox").selectOption("Automatic (the faster)");
+        await view.chooseDevice("Automatic (the faster)");
         await view.page.reload();
         assert.match(await view.waitForDevice("CPU"), /emulated on the CPU/);
       });

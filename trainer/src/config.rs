@@ -301,7 +301,7 @@ fn scalar(text: &str) -> Value {
 /// `kind=folder,path=eurosat.tar,weight=2` as a table.
 fn data_source(text: &str) -> anyhow::Result<Value> {
     let mut table = Table::new();
-    for pair in text.split(',') {
+    for pair in outside_brackets(text) {
         let (key, value) = pair.split_once('=').ok_or_else(|| {
             UsageError::new(format!(
                 "--data {text:?}: {pair:?} has no `key=value` form\nhint: --data kind=folder,path=tiles or --data kind=mosaic,path=months,weight=0.5"
@@ -310,4 +310,52 @@ fn data_source(text: &str) -> anyhow::Result<Value> {
         table.insert(key.trim().to_owned(), scalar(value.trim()));
     }
     Ok(Value::Table(table))
+}
+
+/// The parts of `text` between commas that stand in no bracket.
+fn outside_brackets(text: &str) -> Vec<&str> {
+    let mut depth = 0_i32;
+    text.split(|character| {
+        depth += match character {
+            '[' | '{' => 1,
+            ']' | '}' => -1,
+            _ => 0,
+        };
+        character == ',' && depth == 0
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_may_hold_lists() {
+        let source =
+            data_source("kind=mosaic,path=months,weight=0.5,skip_longitude=[[60.0,180.0],[0,1]]").expect("is one");
+        assert_eq!(source["path"].as_str(), Some("months"));
+        assert_eq!(source["weight"].as_float(), Some(0.5));
+        assert_eq!(source["skip_longitude"].as_array().map(Vec::len), Some(2));
+        assert!(data_source("months").is_err());
+    }
+
+    #[test]
+    fn what_was_typed_is_over_the_file_and_the_file_over_the_preset() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("own.toml");
+        std::fs::write(&file, "[train]\nepochs = 7\nbatch = 64\n[method]\nqueue = 640\n").expect("a file");
+        let typed = Typed {
+            preset: Some("seco".into()),
+            config: Some(file),
+            set: vec!["train.epochs=9".into()],
+            device: Some("cpu".into()),
+            ..Typed::default()
+        };
+        let config = RunConfig::resolve(&typed).expect("resolves");
+        assert_eq!((config.train.epochs, config.train.batch, config.train.learning_rate), (9, 64, 0.03));
+        assert_eq!(config.run.device, "cpu");
+        let again: RunConfig = toml::from_str(&config.to_toml().expect("prints")).expect("reads");
+        assert_eq!(again, config);
+    }
 }

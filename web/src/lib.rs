@@ -1,10 +1,14 @@
 //! Solstice in the browser: a page that shows, and workers that compute.
 //!
 //! The page (feature `ui`) knows no tensors: it speaks the messages of [`engine::protocol`] with a module worker, which
-//! owns a device and the model (feature `cpu` or `gpu`; [`engine::runtime`] alone names Burn).
+//! owns a device and the model (feature `cpu` or `gpu`; `engine::runtime` alone names Burn). Without features, what is left is plain logic, tested
+//! natively: `cargo test -p web --no-default-features`.
 
 pub mod engine;
 pub mod problem;
+pub mod report;
+pub mod state;
+pub mod wording;
 
 #[cfg(feature = "ui")]
 pub mod app;
@@ -22,5 +26,3 @@ pub mod pages;
 pub mod route;
 #[cfg(feature = "ui")]
 pub mod session;
-#[cfg(feature = "ui")]
-pub mod state;

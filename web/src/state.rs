@@ -223,3 +223,46 @@ pub enum GalleryState {
     /// Could not be had; tiles are classified without it.
     Failed(Problem),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proven(ms_per_tile: f64) -> DeviceState {
+        let self_test = SelfTest { max_relative_error: 1e-6, first_run_ms: 1.0 };
+        DeviceState::Proven { ms_per_tile, self_test }
+    }
+
+    fn chosen(cpu: DeviceState, gpu: DeviceState, preference: Preference) -> (Option<Bundle>, String) {
+        let mut devices = Devices { cpu, gpu, ..Devices::default() };
+        devices.choose(preference);
+        (devices.active, devices.why)
+    }
+
+    #[test]
+    fn the_faster_device_answers_unless_one_is_forced() {
+        assert_eq!(chosen(proven(8.0), proven(2.0), Preference::Auto).0, Some(Bundle::Gpu));
+        assert_eq!(chosen(proven(8.0), proven(900.0), Preference::Auto).0, Some(Bundle::Cpu));
+        assert_eq!(chosen(proven(8.0), proven(2.0), Preference::Force(Bundle::Cpu)).0, Some(Bundle::Cpu));
+        assert_eq!(chosen(proven(8.0), proven(900.0), Preference::Force(Bundle::Gpu)).0, Some(Bundle::Gpu));
+    }
+
+    #[test]
+    fn what_is_not_to_be_had_is_replaced_and_the_reason_given() {
+        let absent = || DeviceState::Absent("this browser has no WebGPU".into());
+        for preference in [Preference::Auto, Preference::Force(Bundle::Gpu)] {
+            let (active, why) = chosen(proven(8.0), absent(), preference);
+            assert_eq!(active, Some(Bundle::Cpu));
+            assert!(why.contains("no WebGPU"), "{why}");
+        }
+        assert_eq!(chosen(DeviceState::Proving, absent(), Preference::Auto).0, None);
+    }
+
+    #[test]
+    fn a_preference_survives_its_spelling() {
+        for preference in [Preference::Auto, Preference::Force(Bundle::Cpu), Preference::Force(Bundle::Gpu)] {
+            assert_eq!(Preference::parse(preference.as_str()), preference);
+        }
+        assert_eq!(Preference::parse("quantum"), Preference::Auto);
+    }
+}

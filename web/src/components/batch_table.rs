@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use leptos::prelude::*;
 
-use super::wording::{class_label, milliseconds, percent};
 use crate::session::use_session;
 use crate::state::{Outcome, TileEntry};
+use crate::wording::{class_label, milliseconds, percent};
 
 /// What the table is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

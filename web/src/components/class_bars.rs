@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::wording::{class_label, percent};
 use crate::engine::protocol::{Answer, ModelCard};
+use crate::wording::{class_label, percent};
 
 /// The bars.
 #[component]

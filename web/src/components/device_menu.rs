@@ -4,10 +4,10 @@ use leptos::html::Details;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
-use super::wording;
 use crate::engine::protocol::Bundle;
 use crate::session::use_session;
 use crate::state::{DeviceState, Preference};
+use crate::wording;
 
 /// A chip in the header that opens into the details.
 #[component]

@@ -13,4 +13,3 @@ pub mod result;
 pub mod samples;
 pub mod status;
 pub mod theme_toggle;
-pub mod wording;

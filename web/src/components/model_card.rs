@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::wording::{bytes, grouped, percent};
 use crate::engine::protocol::MetricLine;
 use crate::session::use_session;
+use crate::wording::{bytes, grouped, percent};
 
 /// A card that opens.
 #[component]

@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use super::wording::{class_label, grouped};
 use crate::engine::protocol::{Answer, GalleryCard, ModelCard, Neighbour};
 use crate::fetch;
 use crate::session::use_session;
 use crate::state::GalleryState;
+use crate::wording::{class_label, grouped};
 
 /// Side of a thumbnail on the page.
 const THUMBNAIL_PX: usize = 64;

@@ -5,11 +5,12 @@ use leptos::prelude::*;
 use super::class_bars::ClassBars;
 use super::neighbours::Neighbours;
 use super::problem_card::ProblemCard;
-use super::wording::{class_label, milliseconds, percent};
 use crate::download;
 use crate::engine::protocol::{Answer, Bundle};
+use crate::report;
 use crate::session::{Session, use_session};
 use crate::state::{Outcome, TileEntry};
+use crate::wording::{class_label, milliseconds, percent};
 
 /// The selected tile.
 #[component]
@@ -105,14 +106,14 @@ pub fn Downloads() -> impl IntoView {
     };
     view! {
         <div class="downloads">
-            <button type="button" class="small" on:click=move |_| save(download::csv, "solstice.csv", "text/csv")>
+            <button type="button" class="small" on:click=move |_| save(report::csv, "solstice.csv", "text/csv")>
                 "Download CSV"
             </button>
             <button
                 type="button"
                 class="small"
                 title="With embeddings"
-                on:click=move |_| save(download::json, "solstice.json", "application/json")
+                on:click=move |_| save(report::json, "solstice.json", "application/json")
             >
                 "Download JSON"
             </button>

@@ -3,11 +3,11 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::wording::class_label;
 use crate::catalogue::SampleIndex;
 use crate::fetch;
 use crate::route;
 use crate::session::{Session, use_session};
+use crate::wording::class_label;
 
 /// Key of the sample in the address.
 const SAMPLE_KEY: &str = "sample";

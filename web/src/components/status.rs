@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 
 use super::problem_card::ProblemCard;
-use super::wording;
 use crate::session::use_session;
 use crate::state::Phase;
+use crate::wording;
 
 /// The line, a progress bar while there is progress, and the problem when there is one.
 #[component]

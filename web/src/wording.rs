@@ -61,3 +61,21 @@ pub fn grouped(count: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_read_well() {
+        assert_eq!(class_label("HerbaceousVegetation"), "Herbaceous vegetation");
+        assert_eq!(class_label("sea_lake"), "sea lake");
+        assert_eq!(bytes(2_431_088), "2.4 MB");
+        assert_eq!(percent(0.9349), "93.5 %");
+        assert_eq!(percent(0.9999), "> 99.9 %");
+        assert_eq!(percent(0.0), "< 0.1 %");
+        assert_eq!(milliseconds(7.94), "7.9 ms");
+        assert_eq!(milliseconds(1234.0), "1.23 s");
+        assert_eq!(grouped(1_207_840), "1\u{2009}207\u{2009}840");
+    }
+}

@@ -1,0 +1,136 @@
+//! Answers as text: CSV for a spreadsheet, JSON with everything, embeddings included.
+
+use serde_json::{Value, json};
+
+use crate::engine::protocol::ModelCard;
+use crate::state::{Outcome, TileEntry};
+
+/// One line a tile: name, class, probability, nearest tile, milliseconds, error.
+#[must_use]
+pub fn csv(card: &ModelCard, tiles: &[TileEntry]) -> String {
+    let mut text =
+        String::from("file,class,probability,best_similarity,nearest_tile,unlike_gallery,device,encoder_ms,error\n");
+    for tile in tiles {
+        let fields = match &tile.outcome {
+            Outcome::Answered(answer, bundle) => {
+                let top = answer.ranking().first().copied();
+                let nearest = answer.neighbours.first();
+                [
+                    top.and_then(|class| card.classes.get(class)).cloned().unwrap_or_default(),
+                    top.map(|class| format!("{:.4}", answer.probabilities[class])).unwrap_or_default(),
+                    nearest.map(|nearest| format!("{:.4}", nearest.similarity)).unwrap_or_default(),
+                    nearest.map(|nearest| nearest.name.clone()).unwrap_or_default(),
+                    answer.unlike_gallery.map(|unlike| unlike.to_string()).unwrap_or_default(),
+                    bundle.label().to_owned(),
+                    format!("{:.2}", answer.encoder_ms),
+                    String::new(),
+                ]
+            }
+            Outcome::Undecodable(problem) => {
+                let mut fields: [String; 8] = Default::default();
+                fields[7] = format!("{}: {}", problem.what, problem.why);
+                fields
+            }
+            Outcome::Waiting => Default::default(),
+        };
+        let line: Vec<String> = std::iter::once(&tile.name).chain(&fields).map(|field| quoted(field)).collect();
+        text.push_str(&line.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+/// A field as RFC 4180 wants it; a leading sign that a spreadsheet would run as a formula is defused.
+fn quoted(field: &str) -> String {
+    let is_formula = field.starts_with(['=', '+', '@']) || (field.starts_with('-') && field.parse::<f64>().is_err());
+    let field = if is_formula { format!("'{field}") } else { field.to_owned() };
+    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+}
+
+/// Everything that is known of each tile, embeddings included.
+#[must_use]
+pub fn json(card: &ModelCard, tiles: &[TileEntry]) -> String {
+    let entries: Vec<Value> = tiles
+        .iter()
+        .map(|tile| match &tile.outcome {
+            Outcome::Answered(answer, bundle) => json!({
+                "file": tile.name,
+                "class": answer.ranking().first().and_then(|&class| card.classes.get(class)),
+                "probabilities": answer.probabilities,
+                "embedding": answer.embedding,
+                "neighbours": answer.neighbours,
+                "unlike_gallery": answer.unlike_gallery,
+                "width": answer.width,
+                "height": answer.height,
+                "format": answer.format,
+                "device": bundle.label(),
+                "encoder_ms": answer.encoder_ms,
+                "decode_ms": answer.decode_ms,
+            }),
+            Outcome::Undecodable(problem) => json!({ "file": tile.name, "error": problem }),
+            Outcome::Waiting => json!({ "file": tile.name }),
+        })
+        .collect();
+    let document = json!({
+        "format_version": 1,
+        "model": card.name,
+        "classes": card.classes,
+        "embedding_width": card.embedding_width,
+        "tiles": entries,
+    });
+    format!("{document:#}\n")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+mod tests {
+    use super::*;
+    use crate::engine::protocol::{Answer, Bundle, Neighbour};
+    use crate::problem::Problem;
+
+    fn card() -> ModelCard {
+        ModelCard { name: "m".into(), classes: vec!["Forest".into(), "River".into()], ..ModelCard::default() }
+    }
+
+    fn answered(name: &str) -> TileEntry {
+        let neighbour = Neighbour { index: 3, name: "River_9.jpg".into(), class: "River".into(), similarity: 0.875 };
+        let answer = Answer {
+            height: 64,
+            width: 64,
+            bands: 3,
+            format: "JPEG".into(),
+            embedding: vec![0.5, -2.0],
+            probabilities: vec![0.25, 0.75],
+            neighbours: vec![neighbour],
+            unlike_gallery: Some(false),
+            decode_ms: 0.5,
+            encoder_ms: 4.0,
+        };
+        TileEntry { name: name.into(), picture: None, outcome: Outcome::Answered(Box::new(answer), Bundle::Cpu) }
+    }
+
+    #[test]
+    fn csv_has_one_line_a_tile_and_names_the_error_of_a_bad_one() {
+        let problem = Problem::new("no picture", "it is text, mostly", "use a PNG");
+        let bad = TileEntry { name: "a.png".into(), picture: None, outcome: Outcome::Undecodable(problem) };
+        let text = csv(&card(), &[answered("r.jpg"), bad]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1], "r.jpg,River,0.7500,0.8750,River_9.jpg,false,CPU,4.00,");
+        assert_eq!(lines[2], "a.png,,,,,,,,\"no picture: it is text, mostly\"");
+    }
+
+    #[test]
+    fn a_file_name_cannot_become_a_formula_or_another_column() {
+        assert_eq!(quoted("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(quoted("-cmd"), "'-cmd");
+        assert_eq!(quoted("-0.5"), "-0.5");
+        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+
+    #[test]
+    fn json_carries_the_embedding() {
+        let document: Value = serde_json::from_str(&json(&card(), &[answered("r.jpg")])).unwrap();
+        assert_eq!(document["tiles"][0]["class"], "River");
+        assert_eq!(document["tiles"][0]["embedding"], json!([0.5, -2.0]));
+    }
+}
