@@ -10,7 +10,21 @@ use std::fs::{self, File};
 use std::path::Path;
 
 /// Raised with every change of the layout; a file of another version is refused.
-const VERSION: &str = "1";
+const VERSION: u32 = 1;
+
+/// What stands under the key. NOTE: one entry only, since safetensors writes several in an order drawn at random, and equal
+/// runs shall give equal files.
+#[derive(Serialize, serde::Deserialize)]
+struct Versioned<D> {
+    version: u32,
+    content: D,
+}
+
+/// Enough to tell the version of a file whose content this program may not know.
+#[derive(serde::Deserialize)]
+struct VersionOnly {
+    version: u32,
+}
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -26,10 +40,8 @@ pub struct Progress {
 /// # Errors
 /// When the disk refuses (full, read-only); an older file at `path` is then untouched.
 pub fn write(path: &Path, key: &str, description: &impl Serialize, tensors: &[NamedTensor]) -> anyhow::Result<()> {
-    let metadata = HashMap::from([
-        ("version".to_owned(), VERSION.to_owned()),
-        (key.to_owned(), serde_json::to_string(description)?),
-    ]);
+    let description = serde_json::to_string(&Versioned { version: VERSION, content: description })?;
+    let metadata = HashMap::from([(key.to_owned(), description)]);
     let temporary = path.with_extension("safetensors.tmp");
     let written = (|| -> anyhow::Result<()> {
         let views = tensors.iter().map(|tensor| (tensor.name.as_str(), Floats(tensor)));
@@ -66,17 +78,17 @@ pub fn read<D: DeserializeOwned>(path: &Path, key: &str) -> anyhow::Result<(D, T
 pub fn decode<D: DeserializeOwned>(bytes: &[u8], key: &str) -> anyhow::Result<(D, TensorMap)> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let metadata = header.metadata().clone().unwrap_or_default();
-    let version = metadata.get("version").map_or("none", String::as_str);
-    ensure!(version == VERSION, "version {version}, this program reads version {VERSION}");
     let description = metadata.get(key).with_context(|| format!("it has no {key:?} entry"))?;
-    let description = serde_json::from_str(description)?;
+    let VersionOnly { version } = serde_json::from_str(description)?;
+    ensure!(version == VERSION, "version {version}, this program reads version {VERSION}");
+    let Versioned { content, .. } = serde_json::from_str(description)?;
     let file = SafeTensors::deserialize(bytes)?;
     let tensors = file.iter().map(|(name, view)| {
         ensure!(view.dtype() == Dtype::F32, "tensor {name:?} is {:?}, not F32", view.dtype());
         let values = bytemuck::pod_collect_to_vec(view.data());
         Ok(NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), values })
     });
-    Ok((description, into_map(tensors.collect::<anyhow::Result<_>>()?)))
+    Ok((content, into_map(tensors.collect::<anyhow::Result<_>>()?)))
 }
 
 /// A tensor as safetensors wants to see it.
