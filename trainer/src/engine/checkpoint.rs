@@ -45,7 +45,8 @@ pub fn write(path: &Path, key: &str, description: &impl Serialize, tensors: &[Na
     let temporary = path.with_extension("safetensors.tmp");
     let written = (|| -> anyhow::Result<()> {
         let views = tensors.iter().map(|tensor| (tensor.name.as_str(), Floats(tensor)));
-        safetensors::serialize_to_file(views, Some(metadata), &temporary)?;
+        // NOTE: safetensors' own writer to a file makes it unreadable for others.
+        fs::write(&temporary, safetensors::serialize(views, Some(metadata))?)?;
         File::open(&temporary)?.sync_all()?;
         Ok(fs::rename(&temporary, path)?)
     })();
