@@ -1,10 +1,8 @@
 //! Folding batch normalisation into the convolution before it: a function from encoder to encoder.
 
 use super::Encoder;
+use super::layers::EPSILON;
 use crate::tensors::{NamedTensor, TensorMap, into_map};
-
-/// As in training (PyTorch's default).
-const EPSILON: f64 = 1e-5;
 
 impl Encoder {
     /// The same function at inference with one bias a convolution and no batch normalisation.

@@ -6,8 +6,8 @@ use crate::kernels;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, FloatDType, Tensor};
 
-/// PyTorch's default.
-const EPSILON: f64 = 1e-5;
+/// PyTorch's default; folding must use the same.
+pub(super) const EPSILON: f64 = 1e-5;
 /// PyTorch's default.
 const MOMENTUM: f64 = 0.1;
 
