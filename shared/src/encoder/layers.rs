@@ -4,7 +4,7 @@
 use super::spec::ConvSpec;
 use crate::kernels;
 use burn::module::{Module, Param, RunningState};
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor, activation::relu};
 
 /// PyTorch's default; folding must use the same.
 pub(super) const EPSILON: f64 = 1e-5;
@@ -86,9 +86,23 @@ impl BatchNorm {
         let x = cast(x, FloatDType::F32);
         let y = match mode {
             NormMode::Running => self.with_running_statistics(x),
-            NormMode::Batch { splits } => self.with_batch_statistics(x, splits),
+            NormMode::Batch { splits } => self
+                .with_batch_statistics(x, splits, |x, gamma, beta| kernels::batch_norm_train(x, gamma, beta, EPSILON)),
         };
         cast(y, precision)
+    }
+
+    /// `relu(forward(x) + shortcut)`, in one operation where statistics of a batch in single precision are wanted.
+    pub(super) fn rectified(&self, x: Tensor<4>, shortcut: Option<Tensor<4>>, mode: NormMode) -> Tensor<4> {
+        match mode {
+            NormMode::Batch { splits } if FloatDType::from(x.dtype()) == FloatDType::F32 => {
+                self.with_batch_statistics(x, splits, |x, gamma, beta| {
+                    let shortcut = shortcut.map(|shortcut| shortcut.reshape(x.dims()));
+                    kernels::batch_norm_relu_train(x, gamma, beta, shortcut, EPSILON)
+                })
+            }
+            _ => rectified(self.forward(x, mode), shortcut),
+        }
     }
 
     fn with_running_statistics(&self, x: Tensor<4>) -> Tensor<4> {
@@ -105,7 +119,12 @@ impl BatchNorm {
         x * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1])
     }
 
-    fn with_batch_statistics(&self, x: Tensor<4>, splits: usize) -> Tensor<4> {
+    fn with_batch_statistics(
+        &self,
+        x: Tensor<4>,
+        splits: usize,
+        normalise: impl FnOnce(Tensor<4>, Tensor<1>, Tensor<1>) -> kernels::BatchNorm,
+    ) -> Tensor<4> {
         let [n, channels, h, w] = x.dims();
         assert!(splits > 0 && n % splits == 0, "a batch of {n} cannot be normalised in {splits} equal groups");
         let (gamma, beta) = (self.weight.val(), self.bias.val());
@@ -115,7 +134,7 @@ impl BatchNorm {
             1 => (gamma, beta),
             _ => (gamma.repeat(&[splits]), beta.repeat(&[splits])),
         };
-        let result = kernels::batch_norm_train(grouped, gamma, beta, EPSILON);
+        let result = normalise(grouped, gamma, beta);
         let average = |statistic: Tensor<1>| {
             // [s · c] → [c]
             statistic.without_autodiff().reshape([splits, channels]).mean_dim(0).reshape([channels])
@@ -127,6 +146,14 @@ impl BatchNorm {
         blend(&self.running_var, average(result.variance) * unbias);
         result.output.reshape([n, channels, h, w])
     }
+}
+
+/// `relu(x + shortcut)`
+pub(super) fn rectified(x: Tensor<4>, shortcut: Option<Tensor<4>>) -> Tensor<4> {
+    relu(match shortcut {
+        Some(shortcut) => x + shortcut,
+        None => x,
+    })
 }
 
 /// A cast that costs nothing when there is nothing to change.

@@ -15,7 +15,7 @@ pub use spec::{Architecture, EncoderConfig, Stem};
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
 use spec::{BlockSpec, ConvSpec};
 
 /// A residual encoder, trainable or folded.
@@ -115,7 +115,7 @@ impl Encoder {
     /// `[n, bands, h, w]` → `[n, width, h', w']`: the last feature map, before pooling.
     #[must_use]
     pub fn feature_map(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
-        let x = relu(normalised(&self.conv1, self.bn1.as_ref(), x, mode));
+        let x = rectified(&self.conv1, self.bn1.as_ref(), x, None, mode);
         let x = match &self.max_pool {
             Some(pool) => pool.forward(x),
             None => x,
@@ -150,13 +150,14 @@ impl Block {
             Some(downsample) => normalised(&downsample.conv, downsample.norm.as_ref(), x.clone(), mode),
             None => x.clone(),
         };
-        let x = relu(normalised(&self.conv1, self.bn1.as_ref(), x, mode));
-        let x = normalised(&self.conv2, self.bn2.as_ref(), x, mode);
-        let x = match &self.conv3 {
-            Some(conv) => normalised(conv, self.bn3.as_ref(), relu(x), mode),
-            None => x,
-        };
-        relu(x + shortcut)
+        let x = rectified(&self.conv1, self.bn1.as_ref(), x, None, mode);
+        match &self.conv3 {
+            Some(conv3) => {
+                let x = rectified(&self.conv2, self.bn2.as_ref(), x, None, mode);
+                rectified(conv3, self.bn3.as_ref(), x, Some(shortcut), mode)
+            }
+            None => rectified(&self.conv2, self.bn2.as_ref(), x, Some(shortcut), mode),
+        }
     }
 }
 
@@ -169,5 +170,20 @@ fn normalised(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>, mode: NormMod
     match norm {
         Some(norm) => norm.forward(x, mode),
         None => x,
+    }
+}
+
+/// `relu(normalised(x) + shortcut)`
+fn rectified(
+    conv: &Conv,
+    norm: Option<&BatchNorm>,
+    x: Tensor<4>,
+    shortcut: Option<Tensor<4>>,
+    mode: NormMode,
+) -> Tensor<4> {
+    let x = conv.forward(x);
+    match norm {
+        Some(norm) => norm.rectified(x, shortcut, mode),
+        None => layers::rectified(x, shortcut),
     }
 }
