@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
 use crate::pages::classify::Classify;
+use crate::pages::explore::{Explore, ExplorePage};
 use crate::route::{Page, use_page};
 use crate::session::Session;
 
@@ -31,6 +32,7 @@ fn report_panic(message: &str) {
 pub fn App() -> impl IntoView {
     let session = Session::new();
     provide_context(session);
+    provide_context(Explore::new(session));
     let page = use_page();
     spawn_local(session.bring_up());
     view! {
@@ -41,7 +43,8 @@ pub fn App() -> impl IntoView {
         <StatusLine />
         <main id="main" tabindex="-1">
             {move || match page.get() {
-                Page::Classify => view! { <Classify /> },
+                Page::Classify => view! { <Classify /> }.into_any(),
+                Page::Explore => view! { <ExplorePage /> }.into_any(),
             }}
         </main>
         <Footer />

@@ -12,17 +12,20 @@ pub enum Page {
     /// What does this tile show?
     #[default]
     Classify,
+    /// What does the gallery look like to the model?
+    Explore,
 }
 
 impl Page {
     /// All pages, in the order of the header.
-    pub const ALL: [Self; 1] = [Self::Classify];
+    pub const ALL: [Self; 2] = [Self::Classify, Self::Explore];
 
     /// The page's address.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
             Self::Classify => "#/classify",
+            Self::Explore => "#/explore",
         }
     }
 
@@ -31,6 +34,7 @@ impl Page {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Classify => "Classify",
+            Self::Explore => "Explore",
         }
     }
 

@@ -1,8 +1,9 @@
 //! The page's session: its state as signals, and what can be done with it.
 //!
-//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it.
+//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it; [`maps`] asks about galleries.
 
 mod bring_up;
+mod maps;
 mod run;
 
 use std::cell::{Cell, RefCell};
@@ -72,6 +73,8 @@ struct Parts {
     generation: Cell<u64>,
     /// The question that classified tiles belong to.
     question: Cell<Option<Question>>,
+    /// A gallery from disk, and the worker that has read it.
+    opened: RefCell<Option<maps::Opened>>,
 }
 
 /// Ties answers to tiles.

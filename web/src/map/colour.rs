@@ -123,41 +123,9 @@ impl Categories {
     /// Sorts tiles into categories; without votes, what needs them is unknown.
     #[must_use]
     pub fn new(by: ColourBy, data: &MapData, votes: &Votes) -> Self {
-        let classes = &data.card.classes;
-        let by_class = |label: u16| usize::from(label).min(classes.len());
-        let predicted = |row: usize| votes.predicted.get(row).copied().unwrap_or(NO_LABEL);
-        let class_legend =
-            || classes.iter().enumerate().map(|(at, class)| (class_label(class), Paint::Class(at))).collect();
-        let (legend, of): (Vec<(String, Paint)>, Box<dyn Fn(usize) -> usize + '_>) = match by {
-            ColourBy::Label => (class_legend(), Box::new(|row| by_class(data.labels[row]))),
-            ColourBy::Prediction => (class_legend(), Box::new(|row| by_class(predicted(row)))),
-            ColourBy::Verdict => (
-                vec![("Right".to_owned(), Paint::Verdict(true)), ("Wrong".to_owned(), Paint::Verdict(false))],
-                Box::new(|row| match (data.labels[row], predicted(row)) {
-                    (NO_LABEL, _) | (_, NO_LABEL) => 2,
-                    (label, predicted) => usize::from(label != predicted),
-                }),
-            ),
-            ColourBy::Confidence => (
-                (0..STEPS.len()).map(|step| (step_label(step), Paint::Step(step))).collect(),
-                Box::new(|row| match votes.share.get(row) {
-                    Some(share) if predicted(row) != NO_LABEL => {
-                        STEPS.iter().rposition(|bound| *share >= *bound).unwrap_or(0)
-                    }
-                    _ => STEPS.len(),
-                }),
-            ),
-            ColourBy::Season => (
-                Season::ALL
-                    .iter()
-                    .map(|season| (season.label().to_owned(), Paint::Quarter(*season as usize)))
-                    .collect(),
-                Box::new(|row| data.seasons.get(row).copied().flatten().map_or(4, |season| season as usize)),
-            ),
-        };
-        let of: Vec<u16> = (0..data.count()).map(|row| of(row) as u16).collect();
+        let of: Vec<u16> = (0..data.count()).map(|row| category(by, data, votes, row) as u16).collect();
         let mut legend: Vec<Category> =
-            legend.into_iter().map(|(label, paint)| Category { label, paint, count: 0 }).collect();
+            lines(by, data).into_iter().map(|(label, paint)| Category { label, paint, count: 0 }).collect();
         legend.push(Category { label: "Unknown".to_owned(), paint: Paint::Unknown, count: 0 });
         for category in &of {
             legend[usize::from(*category)].count += 1;
@@ -166,10 +134,45 @@ impl Categories {
     }
 }
 
+/// The lines of a legend, but for the last one, “Unknown”.
+fn lines(by: ColourBy, data: &MapData) -> Vec<(String, Paint)> {
+    match by {
+        ColourBy::Label | ColourBy::Prediction => {
+            let classes = data.card.classes.iter().enumerate();
+            classes.map(|(at, class)| (class_label(class), Paint::Class(at))).collect()
+        }
+        ColourBy::Verdict => {
+            vec![("Right".to_owned(), Paint::Verdict(true)), ("Wrong".to_owned(), Paint::Verdict(false))]
+        }
+        ColourBy::Confidence => (0..STEPS.len()).map(|step| (step_label(step), Paint::Step(step))).collect(),
+        ColourBy::Season => {
+            Season::ALL.iter().map(|season| (season.label().to_owned(), Paint::Quarter(*season as usize))).collect()
+        }
+    }
+}
+
+/// The line of the legend that a tile belongs to; one past [`lines`] when nothing is known.
+fn category(by: ColourBy, data: &MapData, votes: &Votes, row: usize) -> usize {
+    let by_class = |label: u16| usize::from(label).min(data.card.classes.len());
+    let label = data.labels[row];
+    let predicted = votes.predicted.get(row).copied().unwrap_or(NO_LABEL);
+    match by {
+        ColourBy::Label => by_class(label),
+        ColourBy::Prediction => by_class(predicted),
+        ColourBy::Verdict if label == NO_LABEL || predicted == NO_LABEL => 2,
+        ColourBy::Verdict => usize::from(label != predicted),
+        ColourBy::Confidence => match votes.share.get(row) {
+            Some(share) if predicted != NO_LABEL => STEPS.iter().rposition(|bound| share >= bound).unwrap_or(0),
+            _ => STEPS.len(),
+        },
+        ColourBy::Season => data.seasons.get(row).copied().flatten().map_or(4, |season| season as usize),
+    }
+}
+
 fn step_label(step: usize) -> String {
     let percent = |share: f32| (share * 100.0).round();
     match (STEPS[step], STEPS.get(step + 1)) {
-        (low, Some(high)) if low == 0.0 => format!("Under {} % of the votes", percent(*high)),
+        (0.0, Some(high)) => format!("Under {} % of the votes", percent(*high)),
         (low, Some(high)) => format!("{} to {} %", percent(low), percent(*high)),
         _ => "All votes".to_owned(),
     }
