@@ -9,7 +9,7 @@ use super::data::Layout;
 
 /// Pictures appear when typical neighbours are at least this many pixels apart.
 const NEAR_PX: f64 = 10.0;
-const SIZES_PX: std::ops::RangeInclusive<f64> = 24.0..=80.0;
+const SIZES_PX: std::ops::RangeInclusive<f64> = 24.0..=64.0;
 /// Side of a picture in typical distances.
 const SIZE_IN_SPACINGS: f64 = 1.8;
 /// Side of a cell in sides of a picture: a little air.

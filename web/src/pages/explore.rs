@@ -55,13 +55,13 @@ pub fn ExplorePage() -> impl IntoView {
             <section class="explore-map card" aria-label="Map">
                 <Toolbar />
                 <MapCanvas />
+                <Legend />
                 <p class="explore-status note" aria-live="polite">{move || summary(explore)}</p>
             </section>
             <section class="explore-side" aria-label="About the map">
                 {move || problem().map(|problem| view! { <ProblemCard problem=problem /> })}
                 <Detail />
                 <Selected />
-                <Legend />
             </section>
             <section class="explore-more" aria-label="Find and add tiles">
                 <Search />

@@ -113,6 +113,7 @@ pub fn MapCanvas() -> impl IntoView {
         let speed = if event.ctrl_key() { 0.01 } else { 0.0016 };
         let factor = (-event.delta_y() * unit * speed).exp().clamp(0.5, 2.0);
         let about = [f64::from(event.offset_x()), f64::from(event.offset_y())];
+        explore.hovered.set(None);
         zoom(explore, about, factor);
     };
     let on_key = move |event: KeyboardEvent| {
@@ -149,8 +150,11 @@ pub fn MapCanvas() -> impl IntoView {
                 on:wheel=on_wheel
                 on:keydown=on_key
                 on:blur=move |_| {
-                    hand.get_value().borrow_mut().has_crosshair = false;
-                    redraw();
+                    // It may come while the page is being taken away.
+                    if let Some(hand) = hand.try_get_value() {
+                        hand.borrow_mut().has_crosshair = false;
+                        redraw();
+                    }
                 }
             ></canvas>
             <Hover />

@@ -142,18 +142,14 @@ fn neighbours(explore: Explore) -> impl IntoView {
         let label = class_label(&near.class);
         let agrees = class.as_ref() == Some(&near.class);
         let row = near.index;
-        let spoken = format!(
-            "{}, {label}, cosine {:.3}{}",
-            near.name,
-            near.similarity,
-            if agrees { ", same class" } else { "" }
-        );
+        let more = format!(" by cosine{}: {}", if agrees { ", same class" } else { "" }, near.name);
         view! {
             <li class:agrees=agrees>
-                <button type="button" aria-label=spoken.clone() title=spoken on:click=move |_| explore.look_at(Focus::Row(row))>
+                <button type="button" title=near.name.clone() on:click=move |_| explore.look_at(Focus::Row(row))>
                     <Thumb row=row side=56 />
                     <span>{label}</span>
                     <span class="number">{format!("{:.3}", near.similarity)}</span>
+                    <span class="spoken">{more}</span>
                 </button>
             </li>
         }

@@ -19,6 +19,10 @@ pub fn Hover() -> impl IntoView {
         let frame = explore.frame.get();
         let point = data.layout(explore.projection.get()).points.get(row)?;
         let [x, y] = explore.camera.get().to_screen(frame, *point);
+        // The map may have moved under the pointer.
+        if !(0.0..=frame.width).contains(&x) || !(0.0..=frame.height).contains(&y) {
+            return None;
+        }
         let left = if x + WIDTH_PX + 16.0 > frame.width { (x - WIDTH_PX - 16.0).max(0.0) } else { x + 16.0 };
         let top = (y - 40.0).clamp(0.0, (frame.height - 90.0).max(0.0));
         let class = data.class(row).map(class_label).unwrap_or_else(|| "No label".to_owned());

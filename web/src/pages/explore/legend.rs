@@ -54,9 +54,9 @@ pub fn Legend() -> impl IntoView {
             .collect_view()
     };
     view! {
-        <div class="card legend">
+        <div class="legend">
             <div class="card-head">
-                <h2>{title}</h2>
+                <h2>{move || format!("Colour: {}", title())}</h2>
                 <button
                     type="button"
                     class="small quiet"

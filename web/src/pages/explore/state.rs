@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::session::Session;
 
 /// Zoom at which a single tile is looked at.
-const LOOK_ZOOM: f64 = 6.0;
+const LOOK_ZOOM: f64 = 4.0;
 
 /// The gallery on the map.
 #[derive(Clone)]

@@ -99,18 +99,22 @@ pub fn Toolbar() -> impl IntoView {
                 <button
                     type="button"
                     class="small"
+                    aria-label="Undo"
+                    title="Undo"
                     disabled=move || !explore.choice.with(|choice| choice.can_undo())
                     on:click=move |_| explore.undo()
                 >
-                    "Undo"
+                    "↶"
                 </button>
                 <button
                     type="button"
                     class="small"
+                    aria-label="Redo"
+                    title="Redo"
                     disabled=move || !explore.choice.with(|choice| choice.can_redo())
                     on:click=move |_| explore.redo()
                 >
-                    "Redo"
+                    "↷"
                 </button>
             </div>
         </div>

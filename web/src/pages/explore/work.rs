@@ -30,19 +30,29 @@ pub fn follow(explore: Explore) {
         let session = explore.session;
         session.has_gallery() && session.devices.with(|devices| devices.active.is_some())
     });
-    Effect::new(move |_| match explore.session.gallery.get() {
-        GalleryState::Failed(problem) if explore.data_untracked().is_none() => {
-            explore.map.set(MapState::Failed(problem));
+    let is_loading = StoredValue::new(false);
+    Effect::new(move |_| {
+        let gallery = explore.session.gallery.get();
+        if explore.data_untracked().is_some() || is_loading.get_value() {
+            return;
         }
-        _ if is_able.get() && explore.data_untracked().is_none() => {
+        if let GalleryState::Failed(problem) = gallery {
+            explore.map.set(MapState::Failed(problem));
+        } else if is_able.get() {
+            is_loading.set_value(true);
             spawn_local(async move {
-                match explore.session.shipped_map().await {
-                    Ok(data) => show(explore, data, Shelf::Shipped, shipped_sheets),
+                let found = explore.session.shipped_map().await;
+                // The page may be gone by now, and its memory of this with it.
+                is_loading.try_set_value(false);
+                match found {
+                    Ok(data) if explore.data_untracked().is_none() => {
+                        show(explore, data, Shelf::Shipped, shipped_sheets);
+                    }
+                    Ok(_) => {}
                     Err(problem) => explore.map.set(MapState::Failed(problem)),
                 }
             });
         }
-        _ => {}
     });
     Effect::new(move |_| {
         let (query, k, map) = (explore.query(), explore.k.get(), explore.data());
@@ -61,12 +71,14 @@ pub fn follow(explore: Explore) {
     let needs_votes = Memo::new(move |_| explore.choice.with(|choice| choice.now().colour.needs_votes()));
     let is_voting = StoredValue::new(false);
     Effect::new(move |_| {
-        let Some(data) = explore.data() else { return };
-        if needs_votes.get() && !is_voting.get_value() {
+        if explore.data().is_some() && needs_votes.get() && !is_voting.get_value() {
             is_voting.set_value(true);
             spawn_local(async move {
-                vote(explore, &data, needs_votes).await;
-                // The page may be gone by now, and its memory of this with it.
+                // Another gallery may come in the middle of it.
+                while let Some(data) = explore.data_untracked()
+                    && needs_votes.try_get_untracked() == Some(true)
+                    && vote(explore, &data, needs_votes).await == Voted::ForAnotherMap
+                {}
                 is_voting.try_set_value(false);
             });
         }
@@ -141,21 +153,29 @@ fn sheets_of(data: &MapData, pictures: &[(String, Blob)]) -> Vec<Option<Sheet>> 
     data.card.gallery.files.iter().map(sheet).collect()
 }
 
-/// Slab by slab, so that other questions get their turn; stops when nobody wants votes any more.
-async fn vote(explore: Explore, data: &Arc<MapData>, needs_votes: Memo<bool>) {
+/// How voting ended.
+#[derive(PartialEq)]
+enum Voted {
+    /// With all rows, or because nobody wants to know any more.
+    Done,
+    /// The map has changed meanwhile.
+    ForAnotherMap,
+}
+
+/// Slab by slab, so that other questions get their turn.
+async fn vote(explore: Explore, data: &Arc<MapData>, needs_votes: Memo<bool>) -> Voted {
     let rows_at_once = (PAIRS_AT_ONCE / data.count().max(1)).max(1);
     let mut votes = (*explore.votes.get_untracked()).clone();
-    let is_current = || {
-        needs_votes.try_get_untracked() == Some(true)
-            && explore.data_untracked().is_some_and(|current| Arc::ptr_eq(&current, data))
-    };
+    let is_on_map = || explore.data_untracked().is_some_and(|current| Arc::ptr_eq(&current, data));
+    let is_current = || needs_votes.try_get_untracked() == Some(true) && is_on_map();
     let mut shown = votes.predicted.len();
     while votes.predicted.len() < data.count() && is_current() {
         let start = votes.predicted.len();
         let end = (start + rows_at_once).min(data.count());
-        if let Err(problem) = explore.session.vote(explore.shelf.get_untracked(), start, end, VOTERS, &mut votes).await
-        {
-            return explore.problem.set(Some(problem));
+        let shelf = explore.shelf.get_untracked();
+        if let Err(problem) = explore.session.vote(shelf, start, end, VOTERS, &mut votes).await {
+            explore.problem.set(Some(problem));
+            return Voted::Done;
         }
         // Every step redraws the map: a twentieth at a time will do.
         let is_news = votes.predicted.len() - shown >= data.count() / 20 || votes.predicted.len() == data.count();
@@ -164,6 +184,7 @@ async fn vote(explore: Explore, data: &Arc<MapData>, needs_votes: Memo<bool>) {
             explore.votes.set(Arc::new(votes.clone()));
         }
     }
+    if is_on_map() { Voted::Done } else { Voted::ForAnotherMap }
 }
 
 /// Asks for the neighbours of every answered tile of the session; a single new one is shown in detail.
