@@ -13,10 +13,10 @@ use crate::methods::{Method, SUBSPACES};
 use crate::report::{Reporter, atomic};
 use shared::artifact::Projection;
 use shared::encoder::module_tensors;
-use std::{fs, io};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, io};
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]
