@@ -2,12 +2,11 @@
 
 PyTorch gets its batches ready-made; the trainer decodes, augments and loads as it always does.
 
-usage: python3 tests/bench/training.py TRAINER_BINARY [compact-s|resnet18] [PX] [BATCH] [STEPS]
+usage: python3 tests/bench/training.py TRAINER_BINARY [compact-s|resnet18] [PX] [BATCH] [STEPS] [JSON_FILE]
 """
 
 import json
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import torch.nn.functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/reference"))
+import record  # noqa: E402
 
 
 def network(name: str) -> torch.nn.Module:
@@ -87,7 +87,8 @@ def ours(trainer: str, name: str, px: int, batch: int, steps: int) -> float:
 
 
 def main() -> None:
-    trainer, name, px, batch, steps = (sys.argv[1:] + ["compact-s", "64", "256", "12"][len(sys.argv) - 2 :])[:5]
+    defaults = ["compact-s", "64", "256", "12", ""]
+    trainer, name, px, batch, steps, path = (sys.argv[1:] + defaults[len(sys.argv) - 2 :])[:6]
     px, batch, steps = int(px), int(batch), int(steps)
     torch.set_num_threads(2)
     rows = {"PyTorch": [], "Solstice": []}
@@ -95,10 +96,12 @@ def main() -> None:
         rows["PyTorch"].append(pytorch(name, px, batch, steps))
         rows["Solstice"].append(ours(trainer, name, px, batch, steps))
     own, peer = statistics.median(rows["Solstice"]), statistics.median(rows["PyTorch"])
-    result = {"network": name, "px": px, "batch": batch, "pytorch": peer, "solstice": own, "ratio": own / peer}
-    result |= {"torch": torch.__version__, "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"}
     print(f"| {name}, {px} px, batch {batch} | {own:.0f} | {peer:.0f} | {own / peer:.2f} |")
-    print(json.dumps(result))
+    if path:
+        row = {"ours": own, "peer": peer, "unit": "tiles/s"}
+        known = json.loads(pathlib.Path(path).read_text())["rows"] if pathlib.Path(path).exists() else {}
+        known[f"training step {name} {px} px batch {batch}"] = row
+        record.save(path, f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads", known)
 
 
 main()
