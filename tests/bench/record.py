@@ -25,7 +25,7 @@ def machine():
 
 
 def save(path, peer, rows):
-    """`rows`: name → {"ours": …, "peer": …, "unit": …}, larger is faster."""
+    """`rows`: name → {"ours": …, "peer": …, "unit": …}."""
     content = {"machine": machine(), "peer": peer, "rows": rows}
     unfinished = pathlib.Path(f"{path}.tmp")
     unfinished.write_text(json.dumps(content, indent=1) + "\n")
