@@ -1,7 +1,6 @@
 //! The frame around the pages: context, header, status line, footer.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
@@ -32,7 +31,7 @@ pub fn App() -> impl IntoView {
     let session = Session::new();
     provide_context(session);
     let page = use_page();
-    spawn_local(session.bring_up());
+    session.start();
     view! {
         <button type="button" class="skip" on:click=move |_| focus_main()>
             "Skip to content"

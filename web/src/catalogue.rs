@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::engine::protocol::Bundle;
 use crate::problem::Problem;
 
 /// The version of the index files that this release reads.
@@ -16,6 +17,31 @@ pub struct FileEntry {
     pub bytes: u64,
     /// SHA-256 of the whole file, hexadecimal.
     pub sha256: String,
+}
+
+/// `bundles.json`: the sizes of the worker bundles, written after they are built.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct BundleIndex {
+    /// One for each worker.
+    pub bundles: Vec<BundleEntry>,
+}
+
+/// One worker bundle.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BundleEntry {
+    /// Name of the file.
+    pub file: String,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+impl BundleIndex {
+    /// Size of a bundle; 0 when it is not listed.
+    #[must_use]
+    pub fn bytes_of(&self, bundle: Bundle) -> u64 {
+        let file = format!("{}_bg.wasm", bundle.file_stem());
+        self.bundles.iter().find(|entry| entry.file == file).map_or(0, |entry| entry.bytes)
+    }
 }
 
 /// `models/index.json`.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::problem::Problem;
 
 /// Raised whenever a message changes, so that a page never talks to a worker of another release.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Which of the two worker bundles is speaking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,7 +77,12 @@ pub enum ToWorker {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FromWorker {
-    /// The first message: the worker listens from now on.
+    /// The bundle itself is on its way (from `worker.js`, before anything else).
+    Fetching {
+        /// Bytes so far.
+        received: u64,
+    },
+    /// The first message of the bundle: the worker listens from now on.
     Hello {
         /// The worker's [`PROTOCOL_VERSION`].
         protocol: u32,

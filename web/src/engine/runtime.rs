@@ -215,7 +215,16 @@ fn unusable(error: &EmbedderError) -> Problem {
 }
 
 fn device_failed(error: &EmbedderError) -> Problem {
-    Problem::from_error("The device failed", error, "Try again on the other device.")
+    let (what, remedy) = ("The device failed", "Try again on the other device.");
+    match error {
+        EmbedderError::Device(chain) => {
+            // A chain of "Caused by" lines and a backtrace: people need its end.
+            let lines = chain.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Backtrace"));
+            let cause = lines.last().map(|line| line.trim_start_matches("Caused by: ")).unwrap_or("no reason given");
+            Problem::new(what, format!("It was lost or has run out of memory ({cause})."), remedy)
+        }
+        _ => Problem::from_error(what, error, remedy),
+    }
 }
 
 const fn weight_format(format: WeightFormat) -> &'static str {

@@ -121,6 +121,9 @@ impl Session {
             let Some(handle) = self.active_handle() else { return };
             match self.ask_slab(&handle, offset, generation).await {
                 Ok(FromWorker::Finished { done, elapsed_ms, encoder_ms, .. }) => {
+                    if handle.bundle() == Bundle::Gpu {
+                        self.parts().is_gpu_on_probation.set(false);
+                    }
                     report.tiles += done;
                     report.elapsed_ms += elapsed_ms;
                     report.encoder_ms += encoder_ms;
@@ -131,6 +134,11 @@ impl Session {
                 Err(problem) => {
                     if !self.fall_back(handle.bundle(), problem).await {
                         return;
+                    }
+                    if is_stale() {
+                        // Other tiles came meanwhile, and found no device.
+                        self.phase.set(Phase::Ready);
+                        return self.run_waiting();
                     }
                 }
             }
@@ -159,11 +167,19 @@ impl Session {
         handle.ask(request, &ToWorker::Classify { request, names, neighbours: NEIGHBOURS }, &buffers).await
     }
 
-    /// A device failed in the middle of its work: the other one takes over, the tiles stay. False if there is none.
+    /// A device failed in the middle of its work; the tiles stay. WebGPU gets one more chance, in a new worker with a fresh
+    /// device: drivers restart. Then the other device takes over. False if there is none.
     async fn fall_back(self, bundle: Bundle, problem: Problem) -> bool {
-        self.parts().slot(bundle).take();
-        self.devices.update(|devices| *devices.of_mut(bundle) = DeviceState::Failed(problem.clone()));
-        self.phase.set(Phase::Probing("Changing to the other device".to_owned()));
+        let parts = self.parts();
+        parts.slot(bundle).take();
+        if bundle == Bundle::Gpu && !parts.is_gpu_on_probation.replace(true) {
+            self.devices.update(|devices| devices.gpu = DeviceState::Untried);
+            self.phase.set(Phase::Probing("The graphics device was lost: opening it afresh".to_owned()));
+            self.try_bundle(bundle).await;
+        } else {
+            self.devices.update(|devices| *devices.of_mut(bundle) = DeviceState::Failed(problem.clone()));
+            self.phase.set(Phase::Probing("Changing to the other device".to_owned()));
+        }
         self.try_devices().await;
         if self.devices.with_untracked(|devices| devices.active.is_some()) {
             return true;
@@ -177,6 +193,9 @@ impl Session {
 
     /// Answers that arrive one by one.
     pub(super) fn on_event(self, bundle: Bundle, event: Event) {
+        if let FromWorker::Fetching { received } = event.message {
+            return self.transfers.update(|transfers| transfers.of_mut(bundle).received = received);
+        }
         let Some(question) = self.parts().question.get() else { return };
         let is_current = |request: u64| {
             question.bundle == bundle
