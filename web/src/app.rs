@@ -5,6 +5,8 @@ use wasm_bindgen::JsCast;
 
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
 use crate::pages::classify::Classify;
+use crate::pages::seasons::SeasonsPage;
+use crate::pages::seasons::state::Seasons;
 use crate::route::{Page, use_page};
 use crate::session::Session;
 
@@ -30,6 +32,7 @@ fn report_panic(message: &str) {
 pub fn App() -> impl IntoView {
     let session = Session::new();
     provide_context(session);
+    provide_context(Seasons::new());
     let page = use_page();
     session.start();
     view! {
@@ -40,7 +43,8 @@ pub fn App() -> impl IntoView {
         <StatusLine />
         <main id="main" tabindex="-1">
             {move || match page.get() {
-                Page::Classify => view! { <Classify /> },
+                Page::Classify => view! { <Classify /> }.into_any(),
+                Page::Seasons => view! { <SeasonsPage /> }.into_any(),
             }}
         </main>
         <Footer />

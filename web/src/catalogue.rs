@@ -137,6 +137,46 @@ pub struct Sample {
     pub class: String,
 }
 
+/// `seasons/index.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SeasonIndex {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// What the pictures are.
+    pub title: String,
+    /// What to keep in mind.
+    pub note: String,
+    /// Whom to thank.
+    pub credit: String,
+    /// The places.
+    pub places: Vec<SeasonPlace>,
+}
+
+/// A place; its pictures are `<id>/<date>.jpg` beside the index.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SeasonPlace {
+    /// Its folder, and its name in the address.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// `2004-01` or `2004-01-31`.
+    pub dates: Vec<String>,
+}
+
+impl SeasonIndex {
+    /// Itself, when this release can read it.
+    ///
+    /// # Errors
+    /// When it is of another version.
+    pub fn checked(self) -> Result<Self, Problem> {
+        check_version("seasons/index.json", self.format_version).map(|()| self)
+    }
+}
+
 fn check_version(index: &str, found: u32) -> Result<(), Problem> {
     if found == FORMAT_VERSION {
         return Ok(());

@@ -1,11 +1,13 @@
 //! The page's session: its state as signals, and what can be done with it.
 //!
-//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it.
+//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it, [`embed`] those of the Seasons page.
 
 mod bring_up;
+mod embed;
 mod run;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use futures_util::future::{AbortHandle, abortable};
@@ -76,6 +78,8 @@ struct Parts {
     is_gpu_on_probation: Cell<bool>,
     /// Raised by every new set of tiles and by cancelling: older answers are stale.
     generation: Cell<u64>,
+    /// Questions for vectors alone, with the answers that have come.
+    embeddings: RefCell<HashMap<(Bundle, u64), Vec<embed::Answer>>>,
     /// The question that classified tiles belong to.
     question: Cell<Option<Question>>,
 }

@@ -50,8 +50,8 @@ pub fn StatusLine() -> impl IntoView {
                 {text}
             </p>
             <Show when=move || matches!(session.phase.get(), Phase::Downloading(_))>
-                <button type="button" class="small" on:click=move |_| session.cancel_download()>
-                    "Cancel download"
+                <button type="button" class="small" aria-label="Cancel download" on:click=move |_| session.cancel_download()>
+                    "Cancel"
                 </button>
             </Show>
             <Show when=move || matches!(session.phase.get(), Phase::Running { total, .. } if total > 1)>

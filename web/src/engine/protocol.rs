@@ -66,6 +66,12 @@ pub enum ToWorker {
         /// How many gallery tiles to name beside each answer.
         neighbours: usize,
     },
+    /// Embeds the files in `buffers`, without classes or neighbours; answered by one `Embedded` or `Undecodable` each, then
+    /// `Finished`.
+    Embed {
+        /// Request number.
+        request: u64,
+    },
     /// Stops the given request after the chunk in work; its `Finished` says how far it came.
     Cancel {
         /// The request to stop.
@@ -116,6 +122,15 @@ pub enum FromWorker {
         /// The answer.
         answer: Box<Answer>,
     },
+    /// One tile's vectors; a preview (RGBA) may lie in `buffers[0]`.
+    Embedded {
+        /// Request number.
+        request: u64,
+        /// Which of the request's files.
+        index: usize,
+        /// The vectors.
+        vectors: Box<Vectors>,
+    },
     /// A file that is no tile, or none for this model.
     Undecodable {
         /// Request number.
@@ -165,6 +180,8 @@ pub struct ModelCard {
     pub input_px: usize,
     /// Width of the embedding.
     pub embedding_width: usize,
+    /// Names of the projection heads that came with the encoder; mostly there are none.
+    pub subspaces: Vec<String>,
     /// Classes of the linear head; empty when there is none.
     pub classes: Vec<String>,
     /// Whether probabilities are calibrated (a temperature came with the head).
@@ -216,6 +233,15 @@ pub struct SelfTest {
     pub max_relative_error: f32,
     /// Milliseconds of the first run, kernels compiled within.
     pub first_run_ms: f64,
+}
+
+/// One embedded tile.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Vectors {
+    /// Raw embedding, not normalised.
+    pub embedding: Vec<f32>,
+    /// Its projection into each subspace of the model's card, not normalised.
+    pub projections: Vec<Vec<f32>>,
 }
 
 /// One classified tile.

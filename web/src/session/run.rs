@@ -1,5 +1,7 @@
 //! Sending tiles to the worker and putting its answers on the page.
 
+use std::rc::Rc;
+
 use js_sys::ArrayBuffer;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -132,7 +134,7 @@ impl Session {
                 Ok(_) => offset += FILES_AT_ONCE,
                 Err(_) if is_stale() => return,
                 Err(problem) => {
-                    if !self.fall_back(handle.bundle(), problem).await {
+                    if !self.fall_back(&handle, problem).await {
                         return;
                     }
                     if is_stale() {
@@ -169,8 +171,13 @@ impl Session {
 
     /// A device failed in the middle of its work; the tiles stay. WebGPU gets one more chance, in a new worker with a fresh
     /// device: drivers restart. Then the other device takes over. False if there is none.
-    async fn fall_back(self, bundle: Bundle, problem: Problem) -> bool {
-        let parts = self.parts();
+    pub(super) async fn fall_back(self, handle: &Rc<Handle>, problem: Problem) -> bool {
+        let (parts, bundle) = (self.parts(), handle.bundle());
+        let is_in_place = parts.slot(bundle).borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, handle));
+        if !is_in_place {
+            // Another question met the same failure, and sees to it.
+            return false;
+        }
         parts.slot(bundle).take();
         if bundle == Bundle::Gpu && !parts.is_gpu_on_probation.replace(true) {
             self.devices.update(|devices| devices.gpu = DeviceState::Untried);
@@ -196,6 +203,7 @@ impl Session {
         if let FromWorker::Fetching { received } = event.message {
             return self.transfers.update(|transfers| transfers.of_mut(bundle).received = received);
         }
+        let Some(event) = self.take_embedding(bundle, event) else { return };
         let Some(question) = self.parts().question.get() else { return };
         let is_current = |request: u64| {
             question.bundle == bundle
@@ -234,7 +242,7 @@ impl Session {
 }
 
 /// A file's bytes; an unreadable or enormous one becomes an empty buffer, which the worker reports as such.
-async fn read_file(file: &Blob) -> ArrayBuffer {
+pub(super) async fn read_file(file: &Blob) -> ArrayBuffer {
     if file.size() > MAX_FILE_BYTES {
         return ArrayBuffer::new(0);
     }
