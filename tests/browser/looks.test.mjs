@@ -1,37 +1,13 @@
 // Every state of the page at two widths, light and dark: kept as pictures for people, checked by axe for what a machine
 // can see.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { DIST, OUT, deployed, expected, model } from "./built.mjs";
+import { keep as keepPictures } from "./appearance.mjs";
+import { DIST, deployed, expected, model } from "./built.mjs";
 import { launch } from "./chromium.mjs";
 import { ClassifyPage } from "./classify-page.mjs";
 import { serve } from "./serve.mjs";
-
-const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const SIZES = [
-  { width: 1280, height: 800 },
-  { width: 390, height: 844 },
-];
-
-async function assertAccessible(page, state) {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  const report = serious.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map(({ html }) => html).join("\n  ")}`);
-  assert.equal(serious.length, 0, `${state}\n${report.join("\n")}`);
-}
-
-async function assertNoSidewaysScroll(page, state) {
-  const [content, window] = await page.evaluate(() => {
-    const { scrollWidth, clientWidth } = document.documentElement;
-    return [scrollWidth, clientWidth];
-  });
-  assert.ok(content <= window, `${state}: the page is ${content} pixels wide in a window of ${window}`);
-}
 
 for (const colorScheme of ["light", "dark"]) {
   describe(colorScheme, () => {
@@ -48,19 +24,7 @@ for (const colorScheme of ["light", "dark"]) {
       await site?.close();
     });
 
-    const keep = async (state) => {
-      // Colours fade over 120 ms.
-      await view.page.waitForTimeout(200);
-      await assertAccessible(view.page, `${state}, ${colorScheme}`);
-      for (const size of SIZES) {
-        await view.page.setViewportSize(size);
-        await assertNoSidewaysScroll(view.page, `${state} at ${size.width}`);
-        await view.page.evaluate(() => scrollTo(0, 0));
-        const path = join(OUT, `${state}-${size.width}-${colorScheme}.png`);
-        await view.page.screenshot({ path, fullPage: true });
-      }
-      await view.page.setViewportSize(SIZES[0]);
-    };
+    const keep = (state) => keepPictures(view.page, state, colorScheme);
 
     test("downloading", async () => {
       // The model's answer is held back until the picture is taken.

@@ -7,6 +7,7 @@
 pub mod engine;
 pub mod problem;
 pub mod report;
+pub mod season;
 pub mod state;
 pub mod wording;
 

@@ -12,17 +12,20 @@ pub enum Page {
     /// What does this tile show?
     #[default]
     Classify,
+    /// How does a place change through the year?
+    Seasons,
 }
 
 impl Page {
     /// All pages, in the order of the header.
-    pub const ALL: [Self; 1] = [Self::Classify];
+    pub const ALL: [Self; 2] = [Self::Classify, Self::Seasons];
 
     /// The page's address.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
             Self::Classify => "#/classify",
+            Self::Seasons => "#/seasons",
         }
     }
 
@@ -31,6 +34,7 @@ impl Page {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Classify => "Classify",
+            Self::Seasons => "Seasons",
         }
     }
 

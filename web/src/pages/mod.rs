@@ -1,3 +1,4 @@
 //! The pages, one file each.
 
 pub mod classify;
+pub mod seasons;
