@@ -5,7 +5,7 @@
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use shared::kernels::{batch_norm_relu_train, batch_norm_train, conv2d};
+use shared::kernels::{batch_norm_relu_train, batch_norm_train, conv2d, max_pool2d};
 
 /// Rounding of sums of some thousand single-precision products of numbers around 0.3, relative to the largest result.
 const TOLERANCE: f64 = 1e-5;
@@ -341,4 +341,49 @@ fn constants_get_no_gradient() {
     let gradients = y.sum().backward();
     assert!(weight.grad(&gradients).is_some());
     assert!(x.grad(&gradients).is_none());
+}
+
+/// Output and gradient of a max pooling from the definition; the first of equal values wins, as in PyTorch.
+fn reference_pool([n, c, h, w]: [usize; 4], [kernel, stride, padding]: [usize; 3], x: &[f32]) -> [Vec<f64>; 2] {
+    let side = |size: usize| (size + 2 * padding - kernel) / stride + 1;
+    let (mut output, mut gradient) = (Vec::new(), vec![0.0; x.len()]);
+    for plane in 0..n * c {
+        for row in 0..side(h) {
+            for column in 0..side(w) {
+                let inside = |at: usize, size: usize| at.checked_sub(padding).filter(|&at| at < size);
+                let places = (0..kernel * kernel).filter_map(|tap| {
+                    let line = inside(row * stride + tap / kernel, h)?;
+                    Some(plane * h * w + line * w + inside(column * stride + tap % kernel, w)?)
+                });
+                let best = places.reduce(|best, at| if x[at] > x[best] { at } else { best }).unwrap();
+                // The gradient of the sum of `window number × output`.
+                gradient[best] += output.len() as f64;
+                output.push(f64::from(x[best]));
+            }
+        }
+    }
+    [output, gradient]
+}
+
+#[test]
+fn max_pooling_and_its_gradient_match_the_definition() {
+    for (shape, sizes) in [
+        ([2, 3, 8, 8], [3, 2, 1]),
+        ([1, 5, 7, 9], [3, 2, 1]),
+        ([3, 1, 6, 5], [2, 2, 0]),
+        ([1, 2, 1, 1], [3, 2, 1]),
+        ([2, 2, 9, 4], [4, 3, 2]),
+    ] {
+        // Few different values, all negative: ties are common, and padding would win if it counted as zero.
+        let x: Vec<f32> = noise(shape.iter().product(), 40).into_iter().map(|x| (x * 4.0).round() - 3.0).collect();
+        let [output, gradient] = reference_pool(shape, sizes, &x);
+        let device = Device::flex().autodiff();
+        let input = tensor(&x, shape, &device).require_grad();
+        let found = max_pool2d(input.clone(), sizes[0], sizes[1], sizes[2]);
+        let numbers: Vec<f32> = (0..output.len()).map(|number| number as f32).collect();
+        let numbers = tensor(&numbers, found.dims(), &device);
+        let gradients = (found.clone() * numbers).sum().backward();
+        assert_close(&values(found), &output, &format!("output of {shape:?} {sizes:?}"));
+        assert_close(&values(input.grad(&gradients).unwrap()), &gradient, &format!("gradient of {shape:?} {sizes:?}"));
+    }
 }

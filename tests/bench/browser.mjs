@@ -1,13 +1,14 @@
 // Milliseconds a tile in the browser: our workers beside onnxruntime-web with the same network, in the same Chromium.
 //
-//   node tests/bench/browser.mjs --onnx FILE [--webgpu] [--seconds 5] [--batches 1,8,32]
+//   node tests/bench/browser.mjs --onnx FILE [--model FILE] [--webgpu] [--seconds 5] [--batches 1,8,32]
 //
+// `trainer export --onnx` writes both files of one network; without `--model` ours is the shipped one.
 // Ours is the worker's own figure: preprocessing, forward pass and read-back, without decoding. onnxruntime-web gets
 // ready-made input tensors: forward pass and read-back alone. `--webgpu` adds the WebGPU rows; on a machine without
 // a graphics card they run on SwiftShader, which says nothing about speed.
 import { existsSync } from "node:fs";
 import { readFile, readdir, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -21,6 +22,7 @@ const { serve } = await import(join(BROWSER, "serve.mjs"));
 const { values: options } = parseArgs({
   options: {
     onnx: { type: "string" },
+    model: { type: "string" },
     webgpu: { type: "boolean", default: false },
     seconds: { type: "string", default: "5" },
     batches: { type: "string", default: "1,8,32" },
@@ -108,6 +110,7 @@ async function inFreshPage(isolated, webgpu, task, argument) {
       "/app/": DIST,
       "/ort/": join(BROWSER, "node_modules/onnxruntime-web/dist"),
       "/onnx/": options.onnx ? dirname(resolve(options.onnx)) : HERE,
+      "/model/": options.model ? dirname(resolve(options.model)) : HERE,
     },
   });
   const browser = await launch({ webgpu });
@@ -140,7 +143,7 @@ const ours = (bundle, webgpu) => [
   timeOurs,
   {
     bundle,
-    modelPath: `/app/models/${model.file}`,
+    modelPath: options.model ? `/model/${basename(options.model)}` : `/app/models/${model.file}`,
     files: expected.tiles.map(({ file }) => `/app/${file}`),
     batches,
     seconds,
@@ -150,7 +153,7 @@ const onnx = (provider, threads, webgpu) => [
   threads > 1,
   webgpu,
   timeOnnx,
-  { provider, threads, onnxPath: `/onnx/${options.onnx?.split("/").at(-1)}`, px: Number(options.px), batches, seconds },
+  { provider, threads, onnxPath: `/onnx/${basename(options.onnx ?? "")}`, px: Number(options.px), batches, seconds },
 ];
 
 const engines = [["Solstice, CPU worker, 1 thread", ours("solstice-cpu", false)]];
@@ -166,7 +169,7 @@ if (options.webgpu) {
   if (hasOnnx) engines.push(["onnxruntime-web WebGPU", onnx("webgpu", 1, true)]);
 }
 
-const report = { model: model.id, batches, engines: {}, sizes: await sizes() };
+const report = { model: options.model ?? model.id, batches, engines: {}, sizes: await sizes() };
 console.log(`| ms a tile, median (best) | ${batches.map((batch) => `N = ${batch}`).join(" | ")} | first run |`);
 console.log(`|---|${"---|".repeat(batches.length + 1)}`);
 for (const [name, job] of engines) {

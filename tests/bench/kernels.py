@@ -1,6 +1,6 @@
 """The CPU kernels beside PyTorch, case by case in alternation, on the same number of threads.
 
-    python3 tests/bench/kernels.py [--threads 2] [--burn] [--busy] [words that the case's name must contain]
+    python3 tests/bench/kernels.py [--threads 2] [--burn] [--busy] [--json FILE] [words that the case's name must contain]
 
 `--burn` measures Burn's own convolution as well; `--busy` compares the processor time of one thread, for machines
 that have other work (Linux). Needs torch and, for the ResNet, torchvision.
@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import time
 
 import torch
@@ -18,6 +19,9 @@ import torch.nn.functional as F
 from torch import nn
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/reference"))
+import record  # noqa: E402
+from compact import Compact  # noqa: E402
 clock = time.perf_counter
 BUDGET_SECS, REPEATS = 0.7, 5
 
@@ -51,25 +55,11 @@ def convolution(n, ci, px, co, kernel, stride, padding, training):
     return fastest(run), 2 * products * passes
 
 
-class Block(nn.Module):
-    """A basic residual block with a 1 × 1 convolution on the short cut."""
-
-    def __init__(self, inputs, outputs):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.short = nn.Sequential(nn.Conv2d(inputs, outputs, 1, 2, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, x):
-        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        return F.relu(self.bn2(self.conv2(y)) + self.short(x), inplace=True)
-
-
-def compact_s():
-    stem = [nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True)]
-    return nn.Sequential(*stem, Block(32, 64), Block(64, 128), Block(128, 256), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+COMPACT = {
+    "compact-xs": (24, [48, 96, 192], 1),
+    "compact-s": (32, [64, 128, 256], 1),
+    "compact-m": (32, [64, 128, 256], 2),
+}
 
 
 def resnet18():
@@ -81,7 +71,7 @@ def resnet18():
 
 
 def encoder(n, architecture, training):
-    network = {"resnet18": resnet18, "compact-s": compact_s}[architecture]().train(training)
+    network = (resnet18() if architecture == "resnet18" else Compact(*COMPACT[architecture])).train(training)
     x = torch.rand(n, 3, 64, 64) - 0.5
 
     def run():
@@ -110,6 +100,7 @@ def main():
     parser.add_argument("--program", help="the built benchmark, instead of what cargo builds")
     parser.add_argument("words", nargs="*")
     parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--json", help="keep the rows here, for record.py to compare")
     options = parser.parse_args()
     if options.busy:
         global clock
@@ -121,6 +112,7 @@ def main():
     command += options.words + [flag for flag, given in flags.items() if given]
     environment = dict(os.environ, RAYON_NUM_THREADS=str(options.threads))
     print(f"{'case':44} {'ours':>16} {'PyTorch':>16} {'ratio':>6}" + ("   Burn" if options.burn else ""))
+    rows = {}
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
         go_on(process)
@@ -141,7 +133,10 @@ def main():
             if measured["burn_seconds"]:
                 shown += f" {figure(measured['burn_seconds']):6.1f}"
             print(shown, flush=True)
+            rows[measured["case"]] = {"ours": figure(ours), "peer": figure(theirs), "unit": unit}
             go_on(process)
+    if options.json:
+        record.save(options.json, f"PyTorch {torch.__version__}, {options.threads} threads", rows)
 
 
 if __name__ == "__main__":

@@ -125,8 +125,8 @@ fn main() {
         chosen
     };
     for training in [false, true] {
-        let pass = if training { "training" } else { "forward" };
-        for n in [64, 256] {
+        let (pass, sizes) = if training { ("training", &[64, 256][..]) } else { ("forward", &[1, 8, 64, 256][..]) };
+        for &n in sizes {
             for conv in CONVS {
                 let (ci, px, co, kernel, stride, padding) = conv;
                 let name = format!("conv {pass} n{n} {ci} {px} {co} {kernel} {stride} {padding}");
@@ -134,9 +134,10 @@ fn main() {
                     convolution(&name, n, conv, training, with_burn);
                 }
             }
-            for (architecture, stem) in
-                [(Architecture::Resnet18, Stem::Imagenet), (Architecture::CompactS, Stem::Small)]
+            for architecture in
+                [Architecture::Resnet18, Architecture::CompactXs, Architecture::CompactS, Architecture::CompactM]
             {
+                let stem = if architecture == Architecture::Resnet18 { Stem::Imagenet } else { Stem::Small };
                 let name = format!("encoder {pass} n{n} {architecture}");
                 if wanted(&name) {
                     encoder(&name, n, architecture, stem, training);

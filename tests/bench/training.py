@@ -1,13 +1,14 @@
-"""MoCo-v2 training tiles a second: PyTorch's same network, batch and step beside the trainer, one after the other.
+"""MoCo-v2 training: PyTorch's same network, batch and step beside the trainer, each in a process of its own, by turns.
 
-PyTorch gets its batches ready-made; the trainer decodes, augments and loads as it always does.
+PyTorch gets its batches ready-made; the trainer decodes, augments and loads as it always does. Tiles a second (medians of
+three) and the largest memory a process ever held.
 
-usage: python3 tests/bench/training.py TRAINER_BINARY [compact-s|resnet18] [PX] [BATCH] [STEPS]
+usage: python3 tests/bench/training.py TRAINER_BINARY [compact-s|resnet18] [PX] [BATCH] [STEPS] [JSON_FILE]
 """
 
 import json
+import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import torch.nn.functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/reference"))
+import record  # noqa: E402
 
 
 def network(name: str) -> torch.nn.Module:
@@ -62,12 +64,27 @@ def pytorch(name: str, px: int, batch: int, steps: int) -> float:
     return batch / statistics.median(seconds[2:])
 
 
-def ours(trainer: str, name: str, px: int, batch: int, steps: int) -> float:
+def run(command: list[str]) -> tuple[str, float]:
+    """What a process printed, and the MiB it held at most."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    text = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"error: {' '.join(command)} failed")
+    return text, usage.ru_maxrss / 1024
+
+
+def theirs(*arguments: str | int) -> tuple[float, float]:
+    text, memory = run([sys.executable, __file__, "--peer", *map(str, arguments)])
+    return float(text), memory
+
+
+def ours(trainer: str, name: str, px: int, batch: int, steps: int) -> tuple[float, float]:
     stem = "imagenet" if name == "resnet18" else "small"
     with tempfile.TemporaryDirectory() as folder:
-        run = pathlib.Path(folder) / "run"
+        out = pathlib.Path(folder) / "run"
         data = ROOT / "public/demo"
-        command = [trainer, "pretrain", "--preset", "compact", "--device", "cpu", "--out", str(run)]
+        command = [trainer, "pretrain", "--preset", "compact", "--device", "cpu", "--out", str(out)]
         command += ["--data", f"kind=folder,path={data}/eurosat.tar"]
         for change in [
             f"encoder.architecture={name}",
@@ -80,25 +97,34 @@ def ours(trainer: str, name: str, px: int, batch: int, steps: int) -> float:
             "method.norm_splits=1",
         ]:
             command += ["--set", change]
-        subprocess.run(command, check=True, capture_output=True)
-        events = [json.loads(line) for line in open(run / "events.jsonl")]
+        _, memory = run(command)
+        events = [json.loads(line) for line in open(out / "events.jsonl")]
         rates = [event["tiles_per_sec"] for event in events if event["event"] == "step"]
-    return rates[-1]
+    return rates[-1], memory
 
 
 def main() -> None:
-    trainer, name, px, batch, steps = (sys.argv[1:] + ["compact-s", "64", "256", "12"][len(sys.argv) - 2 :])[:5]
-    px, batch, steps = int(px), int(batch), int(steps)
     torch.set_num_threads(2)
-    rows = {"PyTorch": [], "Solstice": []}
+    if sys.argv[1:2] == ["--peer"]:
+        name, *numbers = sys.argv[2:]
+        print(pytorch(name, *map(int, numbers)))
+        return
+    defaults = ["compact-s", "64", "256", "12", ""]
+    trainer, name, px, batch, steps, path = (sys.argv[1:] + defaults[len(sys.argv) - 2 :])[:6]
+    px, batch, steps = int(px), int(batch), int(steps)
+    own, peer = [], []
     for _ in range(3):
-        rows["PyTorch"].append(pytorch(name, px, batch, steps))
-        rows["Solstice"].append(ours(trainer, name, px, batch, steps))
-    own, peer = statistics.median(rows["Solstice"]), statistics.median(rows["PyTorch"])
-    result = {"network": name, "px": px, "batch": batch, "pytorch": peer, "solstice": own, "ratio": own / peer}
-    result |= {"torch": torch.__version__, "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"}
-    print(f"| {name}, {px} px, batch {batch} | {own:.0f} | {peer:.0f} | {own / peer:.2f} |")
-    print(json.dumps(result))
+        peer.append(theirs(name, px, batch, steps))
+        own.append(ours(trainer, name, px, batch, steps))
+    medians = [statistics.median(rate for rate, _ in rows) for rows in (own, peer)]
+    memory = [max(used for _, used in rows) for rows in (own, peer)]
+    case = f"{name}, {px} px, batch {batch}"
+    print(f"| {case} | {medians[0]:.0f} | {medians[1]:.0f} | {medians[0] / medians[1]:.2f} | {memory[0]:.0f} | {memory[1]:.0f} |")
+    if path:
+        rows = json.loads(pathlib.Path(path).read_text())["rows"] if pathlib.Path(path).exists() else {}
+        rows[f"training step {case}"] = {"ours": medians[0], "peer": medians[1], "unit": "tiles/s"}
+        rows[f"training memory {case}"] = {"ours": memory[0], "peer": memory[1], "unit": "MiB"}
+        record.save(path, f"PyTorch {torch.__version__}, 2 threads", rows)
 
 
 main()

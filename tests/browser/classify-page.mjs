@@ -47,6 +47,10 @@ export class ClassifyPage {
 
   /** Drops files on the page, as from a file manager. */
   async drop(...files) {
+    await this.dropOn(this.page.getByText("Drop tiles here"), ...files);
+  }
+
+  async dropOn(target, ...files) {
     const parts = await Promise.all(
       files.map(async (file) =>
         typeof file === "string"
@@ -62,7 +66,6 @@ export class ClassifyPage {
       }
       return transfer;
     }, parts);
-    const target = this.page.getByText("Drop tiles here");
     await target.dispatchEvent("dragover", { dataTransfer: transfer });
     await target.dispatchEvent("drop", { dataTransfer: transfer });
   }

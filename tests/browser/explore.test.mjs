@@ -10,7 +10,7 @@ import { launch } from "./chromium.mjs";
 import { classLabel } from "./classify-page.mjs";
 import { ExplorePage } from "./explore-page.mjs";
 import { madeUpGallery, readGallery } from "./gallery-file.mjs";
-import { SIZES, assertAccessible, assertNoSidewaysScroll } from "./looks.mjs";
+import { SIZES, assertAccessible, assertNoSidewaysScroll } from "./appearance.mjs";
 import { serve } from "./serve.mjs";
 
 const index = JSON.parse(await readFile(deployed("gallery/index.json"), "utf8"));

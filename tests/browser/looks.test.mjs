@@ -1,13 +1,12 @@
 // Every state of the page at two widths, light and dark: kept as pictures for people, checked by axe for what a machine
 // can see.
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { DIST, OUT, deployed, expected, model } from "./built.mjs";
+import { keep as keepPictures } from "./appearance.mjs";
+import { DIST, deployed, expected, model } from "./built.mjs";
 import { launch } from "./chromium.mjs";
 import { ClassifyPage } from "./classify-page.mjs";
-import { SIZES, assertAccessible, assertNoSidewaysScroll } from "./looks.mjs";
 import { serve } from "./serve.mjs";
 
 for (const colorScheme of ["light", "dark"]) {
@@ -25,19 +24,7 @@ for (const colorScheme of ["light", "dark"]) {
       await site?.close();
     });
 
-    const keep = async (state) => {
-      // Colours fade over 120 ms.
-      await view.page.waitForTimeout(200);
-      await assertAccessible(view.page, `${state}, ${colorScheme}`);
-      for (const size of SIZES) {
-        await view.page.setViewportSize(size);
-        await assertNoSidewaysScroll(view.page, `${state} at ${size.width}`);
-        await view.page.evaluate(() => scrollTo(0, 0));
-        const path = join(OUT, `${state}-${size.width}-${colorScheme}.png`);
-        await view.page.screenshot({ path, fullPage: true });
-      }
-      await view.page.setViewportSize(SIZES[0]);
-    };
+    const keep = (state) => keepPictures(view.page, state, colorScheme);
 
     test("downloading", async () => {
       // The model's answer is held back until the picture is taken.

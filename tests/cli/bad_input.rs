@@ -101,6 +101,17 @@ fn a_run_is_never_overwritten() {
 }
 
 #[test]
+fn scraps_of_a_run_killed_at_once_are_in_nobodys_way() {
+    let (data, out) = (data(), tempfile::tempdir().unwrap());
+    let run = out.path().join("run");
+    fs::create_dir(&run).unwrap();
+    fs::write(run.join(".writing-x7Yq2a"), "[meth").unwrap();
+    let answer = trainer(small_run(data.path(), &run));
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(run.join("encoder.safetensors").is_file());
+}
+
+#[test]
 fn an_encoder_that_is_not_there_or_from_the_future() {
     let data = data();
     let path = data.path().display().to_string();

@@ -257,11 +257,15 @@ fn preset(name: &str) -> anyhow::Result<Table> {
     Ok(found.1.parse::<Table>()?)
 }
 
-/// Lays `over` on `base`, table by table.
+/// Lays `over` on `base`, table by table. A table of another kind (a step schedule over a cosine) takes the old one's
+/// place: the two share no keys.
 fn merge(base: &mut Table, over: Table) {
+    let is_another = |old: &Table, new: &Table| {
+        ["kind", "name"].iter().any(|tag| new.get(*tag).is_some_and(|new| old.get(*tag) != Some(new)))
+    };
     for (key, value) in over {
         match (base.get_mut(&key), value) {
-            (Some(Value::Table(old)), Value::Table(new)) => merge(old, new),
+            (Some(Value::Table(old)), Value::Table(new)) if !is_another(old, &new) => merge(old, new),
             (_, value) => {
                 base.insert(key, value);
             }
@@ -329,6 +333,7 @@ fn outside_brackets(text: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::schedule::Schedule;
 
     #[test]
     fn a_source_may_hold_lists() {
@@ -338,6 +343,17 @@ mod tests {
         assert_eq!(source["weight"].as_float(), Some(0.5));
         assert_eq!(source["skip_longitude"].as_array().map(Vec::len), Some(2));
         assert!(data_source("months").is_err());
+    }
+
+    #[test]
+    fn a_table_of_another_kind_replaces_the_presets() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("own.toml");
+        std::fs::write(&file, "[train]\nschedule = { kind = \"cosine\", warmup_epochs = 2.0 }\n").expect("a file");
+        let typed = Typed { preset: Some("seco".into()), config: Some(file), ..Typed::default() };
+        let config = RunConfig::resolve(&typed).expect("resolves");
+        assert_eq!(config.train.schedule, Schedule::Cosine { warmup_epochs: 2.0 });
+        assert_eq!(config.train.epochs, 200, "the rest is the preset's");
     }
 
     #[test]

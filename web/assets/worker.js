@@ -1,20 +1,39 @@
 // Starts one of the two worker bundles: `worker.js?bundle=solstice-cpu`. A failure becomes a message, not silence.
 const bundle = new URL(import.meta.url).searchParams.get("bundle");
 
+const say = (head) => postMessage({ head: JSON.stringify(head), buffers: [] });
+
 function crashed(reason) {
   const message = reason instanceof Error ? `${reason.name}: ${reason.message}` : String(reason);
-  postMessage({ head: JSON.stringify({ kind: "crashed", message }), buffers: [] });
+  say({ kind: "crashed", message });
 }
 
 addEventListener("error", (event) => crashed(event.error ?? event.message));
 addEventListener("unhandledrejection", (event) => crashed(event.reason));
 
+/** The program, compiled while it arrives; the page hears how many bytes have come. */
+async function program(file) {
+  const response = await fetch(new URL(file, import.meta.url));
+  if (!response.ok) throw new Error(`the server answered ${response.status} for ${file}`);
+  const type = response.headers.get("content-type") ?? "";
+  if (type.startsWith("text/")) throw new Error(`the server sent ${type} in place of ${file}`);
+  let received = 0;
+  const counter = new TransformStream({
+    transform(chunk, controller) {
+      received += chunk.byteLength;
+      say({ kind: "fetching", received });
+      controller.enqueue(chunk);
+    },
+  });
+  return new Response(response.body.pipeThrough(counter), { headers: { "content-type": "application/wasm" } });
+}
+
 try {
   if (bundle !== "solstice-cpu" && bundle !== "solstice-gpu") {
     throw new Error(`no such bundle: ${bundle}`);
   }
-  const { default: init } = await import(`./${bundle}.js`);
-  await init({ module_or_path: new URL(`./${bundle}_bg.wasm`, import.meta.url) });
+  const [{ default: init }, wasm] = await Promise.all([import(`./${bundle}.js`), program(`${bundle}_bg.wasm`)]);
+  await init({ module_or_path: wasm });
 } catch (error) {
   crashed(error);
 }

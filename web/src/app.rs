@@ -1,12 +1,13 @@
 //! The frame around the pages: context, header, status line, footer.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
 use crate::pages::classify::Classify;
 use crate::pages::explore::{Explore, ExplorePage};
+use crate::pages::seasons::SeasonsPage;
+use crate::pages::seasons::state::Seasons;
 use crate::route::{Page, use_page};
 use crate::session::Session;
 
@@ -33,8 +34,9 @@ pub fn App() -> impl IntoView {
     let session = Session::new();
     provide_context(session);
     provide_context(Explore::new(session));
+    provide_context(Seasons::new());
     let page = use_page();
-    spawn_local(session.bring_up());
+    session.start();
     view! {
         <button type="button" class="skip" on:click=move |_| focus_main()>
             "Skip to content"
@@ -45,6 +47,7 @@ pub fn App() -> impl IntoView {
             {move || match page.get() {
                 Page::Classify => view! { <Classify /> }.into_any(),
                 Page::Explore => view! { <ExplorePage /> }.into_any(),
+                Page::Seasons => view! { <SeasonsPage /> }.into_any(),
             }}
         </main>
         <Footer />

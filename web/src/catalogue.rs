@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::engine::protocol::Bundle;
 use crate::problem::Problem;
 
 /// The version of the index files that this release reads.
@@ -16,6 +17,31 @@ pub struct FileEntry {
     pub bytes: u64,
     /// SHA-256 of the whole file, hexadecimal.
     pub sha256: String,
+}
+
+/// `bundles.json`: the sizes of the worker bundles, written after they are built.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct BundleIndex {
+    /// One for each worker.
+    pub bundles: Vec<BundleEntry>,
+}
+
+/// One worker bundle.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BundleEntry {
+    /// Name of the file.
+    pub file: String,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+impl BundleIndex {
+    /// Size of a bundle; 0 when it is not listed.
+    #[must_use]
+    pub fn bytes_of(&self, bundle: Bundle) -> u64 {
+        let file = format!("{}_bg.wasm", bundle.file_stem());
+        self.bundles.iter().find(|entry| entry.file == file).map_or(0, |entry| entry.bytes)
+    }
 }
 
 /// `models/index.json`.
@@ -109,6 +135,46 @@ pub struct Sample {
     pub file: String,
     /// What it is.
     pub class: String,
+}
+
+/// `seasons/index.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SeasonIndex {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// What the pictures are.
+    pub title: String,
+    /// What to keep in mind.
+    pub note: String,
+    /// Whom to thank.
+    pub credit: String,
+    /// The places.
+    pub places: Vec<SeasonPlace>,
+}
+
+/// A place; its pictures are `<id>/<date>.jpg` beside the index.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SeasonPlace {
+    /// Its folder, and its name in the address.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// `2004-01` or `2004-01-31`.
+    pub dates: Vec<String>,
+}
+
+impl SeasonIndex {
+    /// Itself, when this release can read it.
+    ///
+    /// # Errors
+    /// When it is of another version.
+    pub fn checked(self) -> Result<Self, Problem> {
+        check_version("seasons/index.json", self.format_version).map(|()| self)
+    }
 }
 
 fn check_version(index: &str, found: u32) -> Result<(), Problem> {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Cache, ReadableStreamDefaultReader, Response};
+use web_sys::{AbortController, AbortSignal, Cache, ReadableStreamDefaultReader, RequestInit, Response};
 
 use crate::catalogue::FileEntry;
 use crate::problem::Problem;
@@ -29,7 +29,7 @@ pub fn address(path: &str) -> String {
 /// # Errors
 /// When it is missing, is no JSON, or has another shape.
 pub async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Problem> {
-    let response = get(path).await?;
+    let response = get(path, None).await?;
     let text = match response.text() {
         Ok(promise) => JsFuture::from(promise).await.ok().and_then(|text| text.as_string()).unwrap_or_default(),
         Err(_) => String::new(),
@@ -48,14 +48,14 @@ pub async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Problem> {
 /// # Errors
 /// When it is missing.
 pub async fn blob(path: &str) -> Result<web_sys::Blob, Problem> {
-    let response = get(path).await?;
+    let response = get(path, None).await?;
     let promise = response.blob().map_err(|_| unreadable(path))?;
     JsFuture::from(promise).await.map_err(|_| unreadable(path))?.dyn_into().map_err(|_| unreadable(path))
 }
 
 /// Reads a large file: from the cache when a good copy is there, else from the network.
 ///
-/// `on_progress` hears bytes received; the total is the entry's.
+/// `on_progress` hears bytes received; the total is the entry's. Dropping the future ends the transfer.
 ///
 /// # Errors
 /// When the file is missing, is a web page, has another length, or another checksum.
@@ -70,7 +70,8 @@ pub async fn checked(folder: &str, entry: &FileEntry, on_progress: impl Fn(u64))
     {
         return Ok(bytes);
     }
-    let response = get(&path).await?;
+    let transfer = Transfer(AbortController::new().ok());
+    let response = get(&path, transfer.signal()).await?;
     let content_type = response.headers().get("content-type").ok().flatten().unwrap_or_default();
     if content_type.starts_with("text/") {
         return Err(Problem::new(
@@ -86,8 +87,26 @@ pub async fn checked(folder: &str, entry: &FileEntry, on_progress: impl Fn(u64))
     Ok(bytes)
 }
 
-async fn get(path: &str) -> Result<Response, Problem> {
-    let response = JsFuture::from(window().fetch_with_str(&address(path))).await.map_err(|_| {
+/// Ends its transfer when it is dropped; a finished one does not mind.
+struct Transfer(Option<AbortController>);
+
+impl Transfer {
+    fn signal(&self) -> Option<AbortSignal> {
+        self.0.as_ref().map(AbortController::signal)
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortController::abort);
+    }
+}
+
+async fn get(path: &str, signal: Option<AbortSignal>) -> Result<Response, Problem> {
+    let options = RequestInit::new();
+    options.set_signal(signal.as_ref());
+    let request = window().fetch_with_str_and_init(&address(path), &options);
+    let response = JsFuture::from(request).await.map_err(|_| {
         Problem::new(
             format!("{path} could not be fetched"),
             "The network or the server did not answer.",

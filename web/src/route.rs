@@ -14,11 +14,13 @@ pub enum Page {
     Classify,
     /// What does the gallery look like to the model?
     Explore,
+    /// How does a place change through the year?
+    Seasons,
 }
 
 impl Page {
     /// All pages, in the order of the header.
-    pub const ALL: [Self; 2] = [Self::Classify, Self::Explore];
+    pub const ALL: [Self; 3] = [Self::Classify, Self::Seasons, Self::Explore];
 
     /// The page's address.
     #[must_use]
@@ -26,6 +28,7 @@ impl Page {
         match self {
             Self::Classify => "#/classify",
             Self::Explore => "#/explore",
+            Self::Seasons => "#/seasons",
         }
     }
 
@@ -35,6 +38,7 @@ impl Page {
         match self {
             Self::Classify => "Classify",
             Self::Explore => "Explore",
+            Self::Seasons => "Seasons",
         }
     }
 

@@ -1,14 +1,18 @@
 //! The page's session: its state as signals, and what can be done with it.
 //!
-//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it; [`maps`] asks about galleries.
+//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it, [`embed`] those of the Seasons page, and
+//! [`maps`] asks about galleries.
 
 mod bring_up;
+mod embed;
 mod maps;
 mod run;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
+use futures_util::future::{AbortHandle, abortable};
 use js_sys::{ArrayBuffer, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -18,7 +22,8 @@ use crate::engine::handle::Handle;
 use crate::engine::protocol::{Bundle, ModelCard};
 use crate::problem::Problem;
 use crate::route;
-use crate::state::{Devices, GalleryState, Outcome, Phase, Preference, TileEntry};
+use crate::state::{Devices, GalleryState, Outcome, Phase, Preference, TileEntry, Transfers};
+use crate::wording;
 
 /// Key of the wanted device in local storage and in the address.
 const DEVICE_KEY: &str = "device";
@@ -34,8 +39,8 @@ pub struct Session {
     pub preference: RwSignal<Preference>,
     /// What the model says of itself.
     pub card: RwSignal<Option<ModelCard>>,
-    /// Size of the model's file.
-    pub model_bytes: RwSignal<u64>,
+    /// Bytes of model and workers.
+    pub transfers: RwSignal<Transfers>,
     /// The gallery that answers are compared with.
     pub gallery: RwSignal<GalleryState>,
     /// The tiles on the page.
@@ -69,8 +74,14 @@ struct Parts {
     /// Bytes, and the similarity under which a tile is unlike all of it.
     gallery: RefCell<Option<(Uint8Array, Option<f32>)>>,
     files: RefCell<Vec<Blob>>,
+    /// Stops what [`Session::start`] started.
+    starting: RefCell<Option<AbortHandle>>,
+    /// WebGPU failed in its work, was opened afresh, and has not finished anything since.
+    is_gpu_on_probation: Cell<bool>,
     /// Raised by every new set of tiles and by cancelling: older answers are stale.
     generation: Cell<u64>,
+    /// Questions for vectors alone, with the answers that have come.
+    embeddings: RefCell<HashMap<(Bundle, u64), Vec<embed::Answer>>>,
     /// The question that classified tiles belong to.
     question: Cell<Option<Question>>,
     /// A gallery from disk, and the worker that has read it.
@@ -106,7 +117,7 @@ impl Session {
             devices: RwSignal::new(Devices::default()),
             preference: RwSignal::new(wanted.as_deref().map_or(Preference::Auto, Preference::parse)),
             card: RwSignal::new(None),
-            model_bytes: RwSignal::new(0),
+            transfers: RwSignal::new(Transfers::default()),
             gallery: RwSignal::new(GalleryState::default()),
             tiles: RwSignal::new(Vec::new()),
             arrivals: RwSignal::new(0),
@@ -130,13 +141,43 @@ impl Session {
         });
     }
 
+    /// Goes from nothing to ready, in the background.
+    pub fn start(self) {
+        let (bringing_up, starting) = abortable(self.bring_up());
+        self.parts().starting.replace(Some(starting));
+        spawn_local(async move {
+            // Cancelled: the one who did it says so on the page.
+            let _ = bringing_up.await;
+        });
+    }
+
     /// Starts over after a failure, keeping the tiles.
     pub fn retry(self) {
-        self.parts().cpu.take();
-        self.parts().gpu.take();
+        self.stop();
+        self.start();
+    }
+
+    /// Ends the download; "Try again" starts over.
+    pub fn cancel_download(self) {
+        let Phase::Downloading(first) = self.phase.get_untracked() else { return };
+        self.stop();
+        let transfer = self.transfers.get_untracked().with(first);
+        self.fail(Problem::new(
+            "The download was cancelled",
+            format!("{} of {} had arrived.", wording::bytes(transfer.received), wording::bytes(transfer.total)),
+            "Nothing can be classified without the model. Try again when you like; your tiles are kept.",
+        ));
+    }
+
+    /// Back to nothing, but for the tiles.
+    fn stop(self) {
+        let parts = self.parts();
+        parts.starting.take().iter().for_each(AbortHandle::abort);
+        parts.cpu.take();
+        parts.gpu.take();
+        parts.is_gpu_on_probation.set(false);
         self.devices.set(Devices::default());
         self.gallery.set(GalleryState::Waiting);
-        spawn_local(self.bring_up());
     }
 
     /// The active device's name and why it is the one, put into words by `say`; a filler before there is one.

@@ -8,15 +8,8 @@ use crate::problem::Problem;
 pub enum Phase {
     /// Finding out what this browser can do, or proving it; the text says which.
     Probing(String),
-    /// Fetching a file.
-    Downloading {
-        /// Which file.
-        what: String,
-        /// Bytes so far.
-        received: u64,
-        /// Bytes in all, from the index.
-        total: u64,
-    },
+    /// Fetching what the first answer needs: the model and this worker. [`Transfers`] has the bytes.
+    Downloading(Bundle),
     /// Waiting for tiles.
     Ready,
     /// Classifying.
@@ -37,6 +30,55 @@ impl Phase {
     #[must_use]
     pub const fn is_able(&self) -> bool {
         matches!(self, Self::Ready | Self::Running { .. })
+    }
+}
+
+/// Bytes that came, and that will have come in all; all 0 for what is not wanted, or of unknown size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfer {
+    /// So far.
+    pub received: u64,
+    /// In all, from an index file: a compressed answer does not know its length.
+    pub total: u64,
+}
+
+/// The large files on their way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+    /// The model.
+    pub model: Transfer,
+    /// The CPU worker.
+    pub cpu: Transfer,
+    /// The WebGPU worker.
+    pub gpu: Transfer,
+}
+
+impl Transfers {
+    /// The one of a worker.
+    #[must_use]
+    pub const fn of(&self, bundle: Bundle) -> &Transfer {
+        match bundle {
+            Bundle::Cpu => &self.cpu,
+            Bundle::Gpu => &self.gpu,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn of_mut(&mut self, bundle: Bundle) -> &mut Transfer {
+        match bundle {
+            Bundle::Cpu => &mut self.cpu,
+            Bundle::Gpu => &mut self.gpu,
+        }
+    }
+
+    /// The model and one worker together: what the first answer needs.
+    #[must_use]
+    pub fn with(&self, bundle: Bundle) -> Transfer {
+        let parts = [&self.model, self.of(bundle)];
+        Transfer {
+            received: parts.iter().map(|part| part.received.min(part.total)).sum(),
+            total: parts.iter().map(|part| part.total).sum(),
+        }
     }
 }
 
@@ -256,6 +298,16 @@ mod tests {
             assert!(why.contains("no WebGPU"), "{why}");
         }
         assert_eq!(chosen(DeviceState::Proving, absent(), Preference::Auto).0, None);
+    }
+
+    #[test]
+    fn the_sum_counts_only_what_is_of_known_size() {
+        let mut transfers = Transfers { model: Transfer { received: 3, total: 10 }, ..Transfers::default() };
+        transfers.of_mut(Bundle::Cpu).received = 50;
+        assert_eq!(transfers.with(Bundle::Cpu), Transfer { received: 3, total: 10 });
+        transfers.of_mut(Bundle::Cpu).total = 60;
+        assert_eq!(transfers.with(Bundle::Cpu), Transfer { received: 53, total: 70 });
+        assert_eq!(transfers.with(Bundle::Gpu), Transfer { received: 3, total: 10 });
     }
 
     #[test]

@@ -12,9 +12,8 @@ pub use layers::{BatchNorm, Conv, NormMode};
 pub use names::{EncoderError, load_module, module_tensors, tensor_name};
 pub use spec::{Architecture, EncoderConfig, Stem};
 
+use crate::kernels;
 use burn::module::Module;
-use burn::nn::PaddingConfig2d;
-use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::{Device, Tensor};
 use spec::{BlockSpec, ConvSpec};
 
@@ -23,7 +22,6 @@ use spec::{BlockSpec, ConvSpec};
 pub struct Encoder {
     conv1: Conv,
     bn1: Option<BatchNorm>,
-    max_pool: Option<MaxPool2d>,
     layer1: Vec<Block>,
     layer2: Vec<Block>,
     layer3: Vec<Block>,
@@ -71,14 +69,9 @@ impl EncoderConfig {
             .iter()
             .map(|blocks| blocks.iter().map(|block| Block::zeros(block, folded, device)).collect::<Vec<_>>());
         let mut next = || stages.next().unwrap_or_default();
-        let pool = || {
-            let config = MaxPool2dConfig::new([3, 3]).with_strides([2, 2]);
-            config.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init()
-        };
         Encoder {
             conv1: Conv::zeros(&spec.stem, folded, device),
             bn1: norm(&spec.stem, folded, device),
-            max_pool: spec.max_pool.then(pool),
             layer1: next(),
             layer2: next(),
             layer3: next(),
@@ -116,10 +109,7 @@ impl Encoder {
     #[must_use]
     pub fn feature_map(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
         let x = rectified(&self.conv1, self.bn1.as_ref(), x, None, mode);
-        let x = match &self.max_pool {
-            Some(pool) => pool.forward(x),
-            None => x,
-        };
+        let x = if self.config.spec().max_pool { kernels::max_pool2d(x, 3, 2, 1) } else { x };
         let stages = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
         stages.into_iter().flatten().fold(x, |x, block| block.forward(x, mode))
     }

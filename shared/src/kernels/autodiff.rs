@@ -8,8 +8,8 @@ use burn::backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 
-use super::cpu::{convolution, normalisation, weight_gradient};
-use super::flex::{Extra, TileKernels, Values, all_single, conv_shape, dense, norm_shape, slice, tensor};
+use super::cpu::{convolution, normalisation, pooling, weight_gradient};
+use super::flex::{Extra, TileKernels, Values, all_single, conv_shape, dense, norm_shape, pool_shape, slice, tensor};
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
 
@@ -134,6 +134,26 @@ impl Backward<Flex, 4> for NormBackward {
     }
 }
 
+#[derive(Debug)]
+struct PoolBackward;
+
+impl Backward<Flex, 1> for PoolBackward {
+    /// The node of `x`; kernel, stride and padding.
+    type State = (NodeId, [usize; 3]);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        let (x, [kernel, stride, padding]) = ops.state;
+        let x = dense(&checkpointer.retrieve_node_output::<Values>(x));
+        let (shape, output) = pool_shape(&x, kernel, stride, padding).expect("sizes that the forward pass accepted");
+        if let [Some(node)] = ops.parents {
+            let values = pooling::input_gradient(&shape, output, slice(&x), slice(&dense(&gradient)));
+            let dims: [usize; 4] = x.shape().dims();
+            gradients.register::<Flex>(node.id, tensor(values, dims));
+        }
+    }
+}
+
 /// Registers an operation on the given tensors: `$state` is evaluated (with `$prep` to checkpoint through) only when
 /// a gradient will be asked for.
 macro_rules! register {
@@ -230,5 +250,13 @@ impl<C: CheckpointStrategy> TileKernels for Autodiff<Flex, C> {
             ),
         };
         (output, Self::from_inner(mean), Self::from_inner(variance))
+    }
+
+    fn tile_max_pool2d(x: Tracked<C>, kernel: usize, stride: usize, padding: usize) -> Tracked<C> {
+        if pool_shape(x.primitive(), kernel, stride, padding).is_none() {
+            return Self::max_pool2d(x, [kernel; 2], [stride; 2], [padding; 2], [1, 1], false);
+        }
+        let output = Flex::tile_max_pool2d(x.primitive().clone(), kernel, stride, padding);
+        register!(PoolBackward, C, [x], |prep| (prep.checkpoint(&x), [kernel, stride, padding]), output)
     }
 }

@@ -6,7 +6,7 @@ use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, Flex, Tens
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::BatchNorm;
-use super::cpu::{ConvShape, NormShape, convolution, normalisation};
+use super::cpu::{ConvShape, NormShape, PoolShape, convolution, normalisation, pooling};
 
 /// A tensor that may be left out, in a form that Burn can pass between backends.
 #[derive(ExtensionType)]
@@ -49,6 +49,9 @@ pub(super) trait TileKernels: Backend {
         relu: bool,
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// See [`super::max_pool2d`].
+    fn tile_max_pool2d(x: FloatTensor<Self>, kernel: usize, stride: usize, padding: usize) -> FloatTensor<Self>;
 }
 
 /// Whether tensors on `device` are computed here.
@@ -107,6 +110,10 @@ pub(super) fn batch_norm(
     }
 }
 
+pub(super) fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::tile_max_pool2d(x.into_dispatch(), kernel, stride, padding))
+}
+
 /// The `flex` backend's tensor.
 pub(super) type Values = FloatTensor<Flex>;
 
@@ -147,6 +154,14 @@ pub(super) fn conv_shape(
 pub(super) fn norm_shape(x: &Values) -> NormShape {
     let [n, channels, height, width] = x.shape().dims();
     NormShape { n, channels, plane: height * width }
+}
+
+/// The sizes of a max pooling of `x` and of its output; `None` when ours does not do it.
+pub(super) fn pool_shape(x: &Values, kernel: usize, stride: usize, padding: usize) -> Option<(PoolShape, [usize; 2])> {
+    let [n, channels, height, width] = x.shape().dims();
+    let shape = PoolShape { planes: n * channels, size: [height, width], kernel, stride, padding };
+    let output = shape.output_size().filter(|_| all_single(&[x]))?;
+    Some((shape, output))
 }
 
 impl TileKernels for Flex {
@@ -194,5 +209,14 @@ impl TileKernels for Flex {
         );
         let channels = [shape.channels];
         (tensor(result.output, dims), tensor(result.mean, channels), tensor(result.variance, channels))
+    }
+
+    fn tile_max_pool2d(x: Values, kernel: usize, stride: usize, padding: usize) -> Values {
+        let Some((shape, output)) = pool_shape(&x, kernel, stride, padding) else {
+            return Flex::max_pool2d(x, [kernel; 2], [stride; 2], [padding; 2], [1, 1], false);
+        };
+        let [n, channels, ..]: [usize; 4] = x.shape().dims();
+        let values = pooling::forward(&shape, output, slice(&dense(&x)));
+        tensor(values, [n, channels, output[0], output[1]])
     }
 }

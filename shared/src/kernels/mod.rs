@@ -1,7 +1,7 @@
-//! Convolution and batch normalisation: our own on the CPU, Burn's on every other device.
+//! Convolution, batch normalisation and max pooling: our own on the CPU, Burn's on every other device.
 //!
 //! Burn's CPU backend multiplies image by image and builds batch normalisation from a dozen passes over memory; a
-//! training step spends nearly all its time there. The CPU versions here ([`cpu`]) replace both, forward and backward.
+//! training step spends nearly all its time there; its pooling runs on one thread. The CPU versions here ([`cpu`]) replace them, forward and backward.
 //! They are chosen per call, by where the tensor lives: `flex` in single precision takes them, everything else
 //! (GPUs, the browser's WebGPU, other precisions) takes Burn's operation of the same name.
 
@@ -13,7 +13,7 @@ mod cpu;
 #[cfg(feature = "flex")]
 mod flex;
 
-use burn::tensor::ops::ConvOptions;
+use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Tensor, activation};
 
 /// Output and batch statistics of [`batch_norm_train`].
@@ -83,4 +83,18 @@ pub fn batch_norm_relu_train(
         None => result.output,
     };
     BatchNorm { output: activation::relu(sum), ..result }
+}
+
+/// Max pooling of square windows; padding never wins.
+///
+/// # Shapes
+/// `x` `[n, c, h, w]` → `[n, c, oh, ow]`, rounded down as PyTorch's default does.
+#[must_use]
+pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if flex::has_kernels(&x.device()) {
+        return flex::max_pool2d(x, kernel, stride, padding);
+    }
+    let options = MaxPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([padding; 2]);
+    burn::tensor::module::max_pool2d(x, options)
 }

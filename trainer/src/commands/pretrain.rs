@@ -10,14 +10,13 @@ use crate::engine::fit::{Fit, Outcome};
 use crate::engine::optimiser::Sgd;
 use crate::error::UsageError;
 use crate::methods::{Method, SUBSPACES};
-use crate::report::Reporter;
-use anyhow::Context;
+use crate::report::{Reporter, atomic};
 use shared::artifact::Projection;
 use shared::encoder::module_tensors;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, io};
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]
@@ -106,7 +105,7 @@ pub fn run(args: &PretrainArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<(
 pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
     let checkpoint = folder.join(CHECKPOINT_FILE);
     // The cheap checks first: a typing error must not cost the reading of a data set.
-    if !resume && folder.exists() && fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_some()) {
+    if !resume && is_taken(folder) {
         return Err(UsageError::new(format!(
             "{} exists already and is not overwritten\nhint: choose another --out, or go on with --resume {0}",
             folder.display()
@@ -122,10 +121,8 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
     if resume && checkpoint.is_file() {
         progress = restore(&checkpoint, method.as_mut(), &mut optimiser, &resolved)?;
     }
-    fs::create_dir_all(folder)
-        .with_context(|| format!("cannot create {}\nhint: check the path and its permissions", folder.display()))?;
     if !resume {
-        write_text(&folder.join(CONFIG_FILE), &config.to_toml()?)?;
+        atomic::write(&folder.join(CONFIG_FILE), config.to_toml()?.as_bytes())?;
     }
     reporter.note(&format!("device: {} ({})", resolved.name, resolved.reason));
     reporter.event(&Event::RunStarted {
@@ -170,6 +167,13 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
         }
     }
     Ok(())
+}
+
+/// Whether something is at `folder` that a new run would overwrite. A run killed before its configuration had a name left
+/// nothing but unnamed scraps, which are in nobody's way.
+fn is_taken(folder: &Path) -> bool {
+    let is_scrap = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| atomic::is_unfinished(&entry.path()));
+    folder.exists() && fs::read_dir(folder).map_or(true, |mut entries| !entries.all(is_scrap))
 }
 
 /// The heads of a method with several subspaces; a single head is discarded, as all papers do.
@@ -246,13 +250,4 @@ fn stop_on_ctrl_c() {
             std::process::exit(130);
         }
     });
-}
-
-/// Writes a small text file to a temporary name and renames it.
-pub(super) fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
-    let temporary = path.with_extension("tmp");
-    fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, path)).with_context(|| {
-        let _ = fs::remove_file(&temporary);
-        format!("cannot write {}\nhint: is the disk full or read-only?", path.display())
-    })
 }

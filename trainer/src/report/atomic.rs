@@ -7,6 +7,9 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use tempfile::NamedTempFile;
 
+/// How the name of a file begins until all of it is on disk.
+const UNFINISHED: &str = ".writing-";
+
 /// Writes `bytes` as `path`, replacing what was there only once everything is on disk.
 ///
 /// # Errors
@@ -36,6 +39,11 @@ pub fn write_checked(path: &Path, bytes: &[u8], check: impl FnOnce(&[u8]) -> Res
     Ok(())
 }
 
+/// Whether `path` is what a killed [`write`] leaves behind: a file that never got its name.
+pub fn is_unfinished(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
+}
+
 fn blame(path: &Path, error: &io::Error) -> anyhow::Error {
     let hint = "check that the folder exists, is writable and has room on its disk";
     anyhow!("cannot write {}: {error}\nhint: {hint}", path.display())
@@ -46,7 +54,7 @@ fn temporary(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

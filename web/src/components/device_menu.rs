@@ -6,8 +6,16 @@ use wasm_bindgen::JsCast;
 
 use crate::engine::protocol::Bundle;
 use crate::session::use_session;
-use crate::state::{DeviceState, Preference};
+use crate::state::{DeviceState, Preference, Transfer};
 use crate::wording;
+
+/// Bytes while they come, the test after that.
+fn proving(transfer: Transfer) -> String {
+    if transfer.received >= transfer.total {
+        return "loaded, proving itself …".to_owned();
+    }
+    format!("loading: {} of {}", wording::bytes(transfer.received), wording::bytes(transfer.total))
+}
 
 /// A chip in the header that opens into the details.
 #[component]
@@ -29,7 +37,7 @@ pub fn DeviceMenu() -> impl IntoView {
         let (mark, text) = match state {
             DeviceState::Untried => ("waiting", "not tried yet".to_owned()),
             DeviceState::Absent(why) => ("absent", why),
-            DeviceState::Proving => ("waiting", "loading and proving itself …".to_owned()),
+            DeviceState::Proving => ("waiting", proving(*session.transfers.read().of(bundle))),
             DeviceState::Proven { ms_per_tile, self_test } => (
                 "proven",
                 format!(

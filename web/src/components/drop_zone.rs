@@ -4,15 +4,19 @@ use leptos::html::Input;
 use leptos::prelude::*;
 use web_sys::{Blob, ClipboardEvent, DragEvent, FileList};
 
-use crate::session::use_session;
-
 /// The area, which is also the button that opens the file dialogue.
 #[component]
-pub fn DropZone() -> impl IntoView {
-    let session = use_session();
+pub fn DropZone(
+    /// What is asked for, up to "choose files".
+    title: &'static str,
+    /// What can be given.
+    text: &'static str,
+    /// Is handed the files, with their names.
+    on_files: impl Fn(Vec<(String, Blob)>) + Copy + 'static,
+) -> impl IntoView {
     let input = NodeRef::<Input>::new();
     let is_over = RwSignal::new(false);
-    let take = move |list: Option<FileList>| session.classify(list.as_ref().map(named_files).unwrap_or_default());
+    let take = move |list: Option<FileList>| on_files(list.as_ref().map(named_files).unwrap_or_default());
 
     let on_drag_over = window_event_listener(leptos::ev::dragover, move |event: DragEvent| {
         event.prevent_default();
@@ -45,8 +49,8 @@ pub fn DropZone() -> impl IntoView {
                 <path d="M8 18 24 10l16 8-16 8z" />
                 <path d="m8 24 16 8 16-8 M8 30l16 8 16-8" />
             </svg>
-            <span class="drop-title">"Drop tiles here, paste, or " <span class="link">"choose files"</span></span>
-            <span class="drop-text">"PNG, JPEG, WebP, TIFF or GeoTIFF · one or many"</span>
+            <span class="drop-title">{title} ", paste, or " <span class="link">"choose files"</span></span>
+            <span class="drop-text">{text}</span>
             <input
                 type="file"
                 multiple

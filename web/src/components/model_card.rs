@@ -17,7 +17,7 @@ pub fn ModelCardView() -> impl IntoView {
                 ("Input", format!("{} × {} px, bands {}", card.input_px, card.input_px, card.bands.join(" "))),
                 ("Embedding", format!("{} numbers", card.embedding_width)),
                 ("Pre-training", format!("{}, on {}", card.method, card.data)),
-                ("File", format!("{}, {}", bytes(session.model_bytes.get()), card.weight_format)),
+                ("File", format!("{}, {}", bytes(session.transfers.read().model.total), card.weight_format)),
                 ("Licence", card.licence.clone()),
             ];
             let metrics = by_protocol(&card.metrics).into_iter().map(measured).collect_view();

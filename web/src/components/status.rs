@@ -13,21 +13,26 @@ pub fn StatusLine() -> impl IntoView {
     let session = use_session();
     let text = move || match session.phase.get() {
         Phase::Probing(step) => format!("{step} …"),
-        Phase::Downloading { what, received, total } => {
-            format!("Fetching {what}: {} of {}", wording::bytes(received), wording::bytes(total))
+        Phase::Downloading(first) => {
+            let transfer = session.transfers.read().with(first);
+            let (received, total) = (wording::bytes(transfer.received), wording::bytes(transfer.total));
+            format!("Fetching the model and its program: {received} of {total}")
         }
         Phase::Ready => session.with_device(|device, why| format!("Ready on {device}: {why}.")),
         Phase::Running { done, total } => format!("Classifying: {done} of {total}"),
         Phase::Failed(problem) | Phase::Unsupported(problem) => problem.what,
     };
     let progress = move || match session.phase.get() {
-        Phase::Downloading { received, total, .. } => Some((received as f64, total as f64)),
+        Phase::Downloading(first) => {
+            let transfer = session.transfers.read().with(first);
+            Some((transfer.received as f64, transfer.total as f64))
+        }
         Phase::Running { done, total } => Some((done as f64, total as f64)),
         _ => None,
     };
     let kind = move || match session.phase.get() {
         Phase::Probing(_) => "probing",
-        Phase::Downloading { .. } => "downloading",
+        Phase::Downloading(_) => "downloading",
         Phase::Ready => "ready",
         Phase::Running { .. } => "running",
         Phase::Failed(_) => "failed",
@@ -44,6 +49,11 @@ pub fn StatusLine() -> impl IntoView {
                 <span class="dot" aria-hidden="true"></span>
                 {text}
             </p>
+            <Show when=move || matches!(session.phase.get(), Phase::Downloading(_))>
+                <button type="button" class="small" aria-label="Cancel download" on:click=move |_| session.cancel_download()>
+                    "Cancel"
+                </button>
+            </Show>
             <Show when=move || matches!(session.phase.get(), Phase::Running { total, .. } if total > 1)>
                 <button type="button" class="small" on:click=move |_| session.cancel()>
                     "Cancel"

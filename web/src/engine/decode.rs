@@ -9,6 +9,7 @@ use image::{DynamicImage, ImageFormat, ImageReader};
 use shared::bands::Bands;
 use shared::preprocess;
 use shared::tile::Tile;
+use tiff::TiffError;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 
@@ -137,13 +138,13 @@ fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
 fn decode_tiff(bytes: &[u8], wanted: &Bands) -> Result<Decoded, Problem> {
     let mut limits = Limits::default();
     limits.decoding_buffer_size = 512 << 20;
-    let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?.with_limits(limits);
-    let (width, height) = decoder.dimensions().map_err(|error| damaged(&error))?;
+    let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(|error| unreadable_tiff(&error))?.with_limits(limits);
+    let (width, height) = decoder.dimensions().map_err(|error| unreadable_tiff(&error))?;
     check_size(width, height)?;
-    let samples = usize::from(decoder.colortype().map_err(|error| damaged(&error))?.num_samples());
+    let samples = usize::from(decoder.colortype().map_err(|error| unreadable_tiff(&error))?.num_samples());
     let is_planar = matches!(decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration), Ok(Some(2)));
     let mut raw = DecodingResult::U8(Vec::new());
-    decoder.read_image_to_buffer(&mut raw).map_err(|error| damaged(&error))?;
+    decoder.read_image_to_buffer(&mut raw).map_err(|error| unreadable_tiff(&error))?;
     let (w, h) = (width as usize, height as usize);
     let values = w * h * samples;
     let (depth, tile) = match &raw {
@@ -157,11 +158,7 @@ fn decode_tiff(bytes: &[u8], wanted: &Bands) -> Result<Decoded, Problem> {
             ("32-bit float", Tile::new(samples, h, w, planar(data, samples, is_planar)))
         }
         _ => {
-            return Err(Problem::new(
-                "This TIFF stores its samples in a way that is not supported",
-                "8-bit, 16-bit unsigned and 32-bit float samples are read.",
-                "Convert it, for example with gdal_translate -ot UInt16.",
-            ));
+            return Err(unsupported_tiff("Its samples are of another kind."));
         }
     };
     let mut tile = tile.map_err(|error| damaged(&error))?;
@@ -178,6 +175,21 @@ fn decode_tiff(bytes: &[u8], wanted: &Bands) -> Result<Decoded, Problem> {
     }
     let preview = preview(&tile);
     Ok(Decoded { tile, bands: samples, format: format!("TIFF, {depth}"), preview: Some(preview) })
+}
+
+fn unreadable_tiff(error: &TiffError) -> Problem {
+    match error {
+        TiffError::UnsupportedError(what) => unsupported_tiff(&format!("The reader says: {what}.")),
+        _ => damaged(error),
+    }
+}
+
+fn unsupported_tiff(why: &str) -> Problem {
+    Problem::new(
+        "This TIFF stores its samples in a way that is not supported",
+        format!("{why} 8-bit, 16-bit unsigned and 32-bit float samples are read."),
+        "Convert it, for example with gdal_translate -ot UInt16 -co COMPRESS=NONE.",
+    )
 }
 
 /// `[band][pixel]` → `[pixel][band]`, when it is planar.

@@ -13,7 +13,7 @@ use super::protocol::{Bundle, FromWorker, PROTOCOL_VERSION, ToWorker};
 use crate::fetch::address;
 use crate::problem::Problem;
 
-/// A message that is no final answer: a classified tile, an undecodable file, or the worker's death.
+/// A message that is no final answer: bytes of the bundle, a tile's answer, an undecodable file, or the worker's death.
 pub struct Event {
     /// The message.
     pub message: FromWorker,
@@ -164,7 +164,10 @@ fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(
             on_event(event);
             return;
         }
-        FromWorker::Classified { .. } | FromWorker::Undecodable { .. } => {
+        FromWorker::Fetching { .. }
+        | FromWorker::Classified { .. }
+        | FromWorker::Embedded { .. }
+        | FromWorker::Undecodable { .. } => {
             on_event(event);
             return;
         }

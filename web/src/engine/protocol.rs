@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::problem::Problem;
 
 /// Raised whenever a message changes, so that a page never talks to a worker of another release.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Which of the two worker bundles is speaking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,6 +96,12 @@ pub enum ToWorker {
         /// How many neighbours vote.
         k: usize,
     },
+    /// Embeds the files in `buffers`, without classes or neighbours; answered by one `Embedded` or `Undecodable` each, then
+    /// `Finished`.
+    Embed {
+        /// Request number.
+        request: u64,
+    },
     /// Stops the given request after the chunk in work; its `Finished` says how far it came.
     Cancel {
         /// The request to stop.
@@ -107,7 +113,12 @@ pub enum ToWorker {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FromWorker {
-    /// The first message: the worker listens from now on.
+    /// The bundle itself is on its way (from `worker.js`, before anything else).
+    Fetching {
+        /// Bytes so far.
+        received: u64,
+    },
+    /// The first message of the bundle: the worker listens from now on.
     Hello {
         /// The worker's [`PROTOCOL_VERSION`].
         protocol: u32,
@@ -140,6 +151,15 @@ pub enum FromWorker {
         index: usize,
         /// The answer.
         answer: Box<Answer>,
+    },
+    /// One tile's vectors; a preview (RGBA) may lie in `buffers[0]`.
+    Embedded {
+        /// Request number.
+        request: u64,
+        /// Which of the request's files.
+        index: usize,
+        /// The vectors.
+        vectors: Box<Vectors>,
     },
     /// A file that is no tile, or none for this model.
     Undecodable {
@@ -209,6 +229,8 @@ pub struct ModelCard {
     pub input_px: usize,
     /// Width of the embedding.
     pub embedding_width: usize,
+    /// Names of the projection heads that came with the encoder; mostly there are none.
+    pub subspaces: Vec<String>,
     /// Classes of the linear head; empty when there is none.
     pub classes: Vec<String>,
     /// Whether probabilities are calibrated (a temperature came with the head).
@@ -296,6 +318,15 @@ pub struct SelfTest {
     pub max_relative_error: f32,
     /// Milliseconds of the first run, kernels compiled within.
     pub first_run_ms: f64,
+}
+
+/// One embedded tile.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Vectors {
+    /// Raw embedding, not normalised.
+    pub embedding: Vec<f32>,
+    /// Its projection into each subspace of the model's card, not normalised.
+    pub projections: Vec<Vec<f32>>,
 }
 
 /// One classified tile.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::Device;
 use shared::artifact::{WeightFormat, golden_tile};
 use shared::bands::Bands;
-use shared::embedder::{Classified, Embedder, EmbedderError};
+use shared::embedder::{Embedder, EmbedderError};
 use shared::gallery::{Gallery, NO_LABEL};
 use shared::leave_one_out::leave_one_out;
 use shared::tile::Tile;
@@ -62,6 +62,7 @@ impl Runtime {
             bands: manifest.bands.iter().map(ToString::to_string).collect(),
             input_px: manifest.input_px,
             embedding_width: manifest.embedding_width,
+            subspaces: manifest.subspaces.clone(),
             classes: manifest.classes.clone(),
             calibrated: manifest.calibration_temperature.is_some(),
             method: manifest.training.method.clone(),
@@ -80,17 +81,37 @@ impl Runtime {
         }
     }
 
-    /// Embeddings and probabilities (none, for a model without classes).
+    /// Raw embeddings, one a tile.
     ///
     /// # Errors
     /// When the device fails or computes NaN.
-    pub async fn classify(&self, tiles: &[Tile]) -> Result<Vec<Classified>, Problem> {
-        let embeddings = self.embedder.embed(tiles).await.map_err(|error| device_failed(&error))?;
-        let classified = |embedding: Vec<f32>| {
-            let probabilities = self.embedder.probabilities(&embedding).unwrap_or_default();
-            Classified { embedding, probabilities }
+    pub async fn embed(&self, tiles: &[Tile]) -> Result<Vec<Vec<f32>>, Problem> {
+        self.embedder.embed(tiles).await.map_err(|error| device_failed(&error))
+    }
+
+    /// Class probabilities of an embedding; none, for a model without classes.
+    #[must_use]
+    pub fn probabilities(&self, embedding: &[f32]) -> Vec<f32> {
+        self.embedder.probabilities(embedding).unwrap_or_default()
+    }
+
+    /// An embedding in each of the model's subspaces, in the order of its card.
+    ///
+    /// # Errors
+    /// When a projection head does not fit the encoder, or computes NaN.
+    pub fn projections(&self, embedding: &[f32]) -> Result<Vec<Vec<f32>>, Problem> {
+        let subspaces = self.embedder.manifest().subspaces.iter();
+        let project = |name: &String| {
+            let projection = self.embedder.project(embedding, name);
+            projection.filter(|values| values.iter().all(|value| value.is_finite())).ok_or_else(|| {
+                Problem::new(
+                    "A projection head of the model cannot be used",
+                    format!("The head “{name}” does not fit the encoder, or gives values that are not finite."),
+                    "Export the model again.",
+                )
+            })
         };
-        Ok(embeddings.into_iter().map(classified).collect())
+        subspaces.map(project).collect()
     }
 
     /// Reads a gallery, which must be this model's.
@@ -271,7 +292,18 @@ fn unusable(error: &EmbedderError) -> Problem {
 }
 
 fn device_failed(error: &EmbedderError) -> Problem {
-    Problem::from_error("The device failed", error, "Try again on the other device.")
+    let (what, remedy) = ("The device failed", "Try again on the other device.");
+    match error {
+        EmbedderError::Device(chain) => {
+            // A chain of "Caused by" lines and a backtrace: people need its end.
+            let mut lines =
+                chain.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Backtrace"));
+            let cause =
+                lines.next_back().map(|line| line.trim_start_matches("Caused by: ")).unwrap_or("no reason given");
+            Problem::new(what, format!("It was lost or has run out of memory ({cause})."), remedy)
+        }
+        _ => Problem::from_error(what, error, remedy),
+    }
 }
 
 const fn weight_format(format: WeightFormat) -> &'static str {

@@ -14,7 +14,7 @@ use web_sys::MessageEvent;
 
 use super::clock::{breathe, now_ms, scope};
 use super::decode::{self, Decoded, Preview};
-use super::protocol::{Answer, Bundle, FromWorker, PROTOCOL_VERSION, Query, Shelf, ToWorker};
+use super::protocol::{Answer, Bundle, FromWorker, PROTOCOL_VERSION, Query, Shelf, ToWorker, Vectors};
 use super::runtime::{GallerySearch, Runtime, open_any_gallery};
 use crate::problem::Problem;
 
@@ -96,7 +96,8 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
         ToWorker::Load { request } => (request, load(state, request, &buffers).await),
         ToWorker::Gallery { request, unlike_below } => (request, read_gallery(state, request, unlike_below, &buffers)),
         ToWorker::Classify { request, names, neighbours } => {
-            (request, classify(state, inbox, request, &names, neighbours, &buffers).await)
+            let buffers = &buffers[..buffers.len().min(names.len())];
+            (request, classify(state, inbox, request, neighbours, buffers).await)
         }
         ToWorker::Map { request } => match map(state, request, &buffers) {
             Ok((answer, parts)) => return post_parts(&answer, &parts),
@@ -109,6 +110,7 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
             Ok(gallery) => return post_parts(&FromWorker::Votes { request }, &gallery.votes(start..end, k)),
             Err(problem) => (request, Err(problem)),
         },
+        ToWorker::Embed { request } => (request, embed(state, inbox, request, &buffers).await),
         ToWorker::Cancel { .. } => return,
     };
     match outcome {
@@ -160,55 +162,97 @@ fn nearest(gallery: &GallerySearch, request: u64, query: &Query, k: usize) -> Fr
     FromWorker::Nearest { request, neighbours }
 }
 
-/// Decodes and embeds chunk by chunk; a bad file is answered as such and the rest goes on.
 async fn classify(
     state: &State,
     inbox: &Inbox,
     request: u64,
-    names: &[String],
     neighbours: usize,
     buffers: &[Uint8Array],
 ) -> Result<FromWorker, Problem> {
     let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
+    each_tile(runtime, inbox, request, buffers, |seen| {
+        let found = state.gallery.as_ref().map(|gallery| gallery.nearest(&seen.embedding, neighbours));
+        let answer = Answer {
+            height: seen.height,
+            width: seen.width,
+            bands: seen.bands,
+            format: seen.format,
+            probabilities: runtime.probabilities(&seen.embedding),
+            embedding: seen.embedding,
+            unlike_gallery: found.as_ref().map(|found| found.is_unlike),
+            neighbours: found.map(|found| found.neighbours).unwrap_or_default(),
+            decode_ms: seen.decode_ms,
+            encoder_ms: seen.encoder_ms,
+        };
+        let message = FromWorker::Classified { request, index: seen.index, answer: Box::new(answer) };
+        post(&message, seen.preview.as_ref());
+    })
+    .await
+}
+
+async fn embed(state: &State, inbox: &Inbox, request: u64, buffers: &[Uint8Array]) -> Result<FromWorker, Problem> {
+    let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
+    each_tile(runtime, inbox, request, buffers, |seen| {
+        let message = match runtime.projections(&seen.embedding) {
+            Ok(projections) => {
+                let vectors = Box::new(Vectors { embedding: seen.embedding, projections });
+                FromWorker::Embedded { request, index: seen.index, vectors }
+            }
+            Err(problem) => FromWorker::Undecodable { request, index: seen.index, problem },
+        };
+        post(&message, seen.preview.as_ref());
+    })
+    .await
+}
+
+/// A file that went through the encoder.
+struct Seen {
+    index: usize,
+    height: usize,
+    width: usize,
+    bands: usize,
+    format: String,
+    preview: Option<Preview>,
+    embedding: Vec<f32>,
+    decode_ms: f64,
+    encoder_ms: f64,
+}
+
+/// Decodes and embeds chunk by chunk, and has every tile answered by `answer`; a bad file is answered as such and the
+/// rest goes on.
+async fn each_tile(
+    runtime: &Runtime,
+    inbox: &Inbox,
+    request: u64,
+    buffers: &[Uint8Array],
+    answer: impl Fn(Seen),
+) -> Result<FromWorker, Problem> {
     let started = now_ms();
     let (mut done, mut encoder_ms) = (0, 0.0);
-    for first_index in (0..buffers.len().min(names.len())).step_by(CHUNK_TILES) {
+    for first_index in (0..buffers.len()).step_by(CHUNK_TILES) {
         if inbox.cancelled.get() >= request {
             break;
         }
-        let mut chunk: Vec<(usize, f64, Decoded)> = Vec::with_capacity(CHUNK_TILES);
+        let (mut seen, mut tiles) = (Vec::with_capacity(CHUNK_TILES), Vec::with_capacity(CHUNK_TILES));
         for (index, buffer) in buffers.iter().enumerate().skip(first_index).take(CHUNK_TILES) {
             let before = now_ms();
             match decode::decode(&buffer.to_vec(), runtime.bands()) {
-                Ok(decoded) => chunk.push((index, now_ms() - before, decoded)),
+                Ok(Decoded { tile, bands, format, preview }) => {
+                    let (height, width, decode_ms) = (tile.height(), tile.width(), now_ms() - before);
+                    let (embedding, encoder_ms) = (Vec::new(), 0.0);
+                    seen.push(Seen { index, height, width, bands, format, preview, embedding, decode_ms, encoder_ms });
+                    tiles.push(tile);
+                }
                 Err(problem) => post(&FromWorker::Undecodable { request, index, problem }, None),
             }
         }
-        let (facts, tiles): (Vec<_>, Vec<_>) = chunk
-            .into_iter()
-            .map(|(index, ms, decoded)| ((index, ms, decoded.bands, decoded.format, decoded.preview), decoded.tile))
-            .unzip();
         let before = now_ms();
-        let classified = if tiles.is_empty() { Vec::new() } else { runtime.classify(&tiles).await? };
+        let embeddings = if tiles.is_empty() { Vec::new() } else { runtime.embed(&tiles).await? };
         let chunk_ms = now_ms() - before;
         encoder_ms += chunk_ms;
         let share_ms = chunk_ms / tiles.len().max(1) as f64;
-        for ((facts, tile), classified) in facts.into_iter().zip(&tiles).zip(classified) {
-            let (index, decode_ms, bands, format, preview) = facts;
-            let found = state.gallery.as_ref().map(|gallery| gallery.nearest(&classified.embedding, neighbours));
-            let answer = Answer {
-                height: tile.height(),
-                width: tile.width(),
-                bands,
-                format,
-                embedding: classified.embedding,
-                probabilities: classified.probabilities,
-                unlike_gallery: found.as_ref().map(|found| found.is_unlike),
-                neighbours: found.map(|found| found.neighbours).unwrap_or_default(),
-                decode_ms,
-                encoder_ms: share_ms,
-            };
-            post(&FromWorker::Classified { request, index, answer: Box::new(answer) }, preview.as_ref());
+        for (seen, embedding) in seen.into_iter().zip(embeddings) {
+            answer(Seen { embedding, encoder_ms: share_ms, ..seen });
         }
         done = (first_index + CHUNK_TILES).min(buffers.len());
         breathe().await;

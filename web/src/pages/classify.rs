@@ -33,7 +33,11 @@ pub fn Classify() -> impl IntoView {
         </div>
         <div class="columns">
             <section class="column-in" aria-label="Tiles to classify">
-                <DropZone />
+                <DropZone
+                    title="Drop tiles here"
+                    text="PNG, JPEG, WebP, TIFF or GeoTIFF · one or many"
+                    on_files=move |files| session.classify(files)
+                />
                 <Samples />
             </section>
             <section class="column-out" aria-label="Answers" node_ref=answers>

@@ -1,37 +1,37 @@
 //! Getting ready: model from the network, device from the browser, and the proof that both agree.
 //!
 //! The small CPU bundle loads beside the model and answers first. WebGPU is tried behind it, and takes over when it
-//! proves itself and is measured faster. Each device must embed the model's golden tile before it may answer.
+//! proves itself and is measured faster. (Where it is forced, it loads first.) Each device must embed the model's golden tile before it may answer.
 
+use std::pin::pin;
 use std::rc::Rc;
 
-use futures_channel::oneshot;
+use futures_util::future::{Either, select};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::{Session, copied};
-use crate::catalogue::{GalleryIndex, ModelIndex};
+use crate::catalogue::{BundleIndex, GalleryIndex, ModelIndex};
 use crate::engine::capability::{self, WebGpu};
 use crate::engine::handle::{Event, Handle};
 use crate::engine::protocol::{Bundle, FromWorker, ToWorker};
 use crate::fetch;
 use crate::problem::Problem;
-use crate::state::{DeviceState, GalleryState, Phase, Preference};
+use crate::state::{DeviceState, GalleryState, Phase, Preference, Transfers};
 
 impl Session {
     /// From nothing to [`Phase::Ready`], or to a [`Phase::Failed`] that says why not.
-    pub async fn bring_up(self) {
+    pub(super) async fn bring_up(self) {
         self.phase.set(Phase::Probing("Looking at this browser".to_owned()));
-        let early_cpu = self.preference.get_untracked().allows(Bundle::Cpu).then(|| self.open_aside(Bundle::Cpu));
-        let model_id = match self.fetch_model().await {
-            Ok(id) => id,
+        self.transfers.set(Transfers::default());
+        let first = self.first_bundle().await;
+        let (model_id, handle) = match self.fetch_both(first).await {
+            Ok(both) => both,
             Err(problem) => return self.fail(problem),
         };
-        if let Some(opening) = early_cpu {
-            let handle = opening.await.unwrap_or_else(|_| Err(unexpected("the CPU worker was dropped")));
-            self.prove(Bundle::Cpu, handle).await;
-            self.settle();
-        }
+        self.phase.set(Phase::Probing("Proving the model on this device".to_owned()));
+        self.prove(first, handle).await;
+        self.settle();
         spawn_local(async move {
             if let Err(problem) = self.fetch_gallery(&model_id).await {
                 self.gallery.set(GalleryState::Failed(problem));
@@ -39,6 +39,22 @@ impl Session {
         });
         self.try_devices().await;
         self.settle();
+    }
+
+    /// The small CPU bundle answers first, unless WebGPU is forced and there is any.
+    async fn first_bundle(self) -> Bundle {
+        let is_gpu_forced = self.preference.get_untracked() == Preference::Force(Bundle::Gpu);
+        if is_gpu_forced && !matches!(capability::probe().await, WebGpu::Absent(_)) { Bundle::Gpu } else { Bundle::Cpu }
+    }
+
+    /// The model, and beside it the worker that will run it. A worker that does not start is no reason to give up yet.
+    async fn fetch_both(self, first: Bundle) -> Result<(String, Result<Handle, Problem>), Problem> {
+        self.devices.update(|devices| *devices.of_mut(first) = DeviceState::Proving);
+        let (fetching, opening) = (pin!(self.fetch_model(first)), pin!(self.open(first)));
+        match select(fetching, opening).await {
+            Either::Left((model_id, opening)) => Ok((model_id?, opening.await)),
+            Either::Right((handle, fetching)) => Ok((fetching.await?, handle)),
+        }
     }
 
     /// Brings up whatever the preference asks for and has not been tried, then chooses.
@@ -75,18 +91,20 @@ impl Session {
         }
     }
 
-    async fn fetch_model(self) -> Result<String, Problem> {
+    async fn fetch_model(self, first: Bundle) -> Result<String, Problem> {
+        // Sizes of the workers are for the progress only: without them, the model alone is counted.
+        let bundles: BundleIndex = fetch::json("bundles.json").await.unwrap_or_default();
         let index: ModelIndex = fetch::json("models/index.json").await?;
         let entry = index.default_model()?;
-        let (what, total) = (entry.title.clone(), entry.file.bytes);
-        self.model_bytes.set(total);
-        let report = |received| {
-            self.phase.set(Phase::Downloading { what: what.clone(), received, total });
-        };
-        report(0);
+        self.transfers.update(|transfers| {
+            transfers.model.total = entry.file.bytes;
+            transfers.cpu.total = bundles.bytes_of(Bundle::Cpu);
+            transfers.gpu.total = bundles.bytes_of(Bundle::Gpu);
+        });
+        self.phase.set(Phase::Downloading(first));
+        let report = |received| self.transfers.update(|transfers| transfers.model.received = received);
         let bytes = fetch::checked("models", &entry.file, report).await?;
         *self.parts().model.borrow_mut() = Some(bytes);
-        self.phase.set(Phase::Probing("Proving the model on this device".to_owned()));
         Ok(entry.id.clone())
     }
 
@@ -142,7 +160,7 @@ impl Session {
     }
 
     /// Opens and proves a bundle, unless that was done before.
-    async fn try_bundle(self, bundle: Bundle) {
+    pub(super) async fn try_bundle(self, bundle: Bundle) {
         let is_settled = self.devices.with_untracked(|devices| {
             matches!(devices.of(bundle), DeviceState::Proven { .. } | DeviceState::Failed(_) | DeviceState::Proving)
         });
@@ -152,17 +170,6 @@ impl Session {
         self.devices.update(|devices| *devices.of_mut(bundle) = DeviceState::Proving);
         let handle = self.open(bundle).await;
         self.prove(bundle, handle).await;
-    }
-
-    /// Starts a worker while something else goes on.
-    fn open_aside(self, bundle: Bundle) -> oneshot::Receiver<Result<Handle, Problem>> {
-        self.devices.update(|devices| *devices.of_mut(bundle) = DeviceState::Proving);
-        let (sender, opening) = oneshot::channel();
-        spawn_local(async move {
-            // The receiver is gone when the model could not be fetched; the worker then goes too.
-            let _ = sender.send(self.open(bundle).await);
-        });
-        opening
     }
 
     async fn open(self, bundle: Bundle) -> Result<Handle, Problem> {

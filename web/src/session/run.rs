@@ -1,5 +1,7 @@
 //! Sending tiles to the worker and putting its answers on the page.
 
+use std::rc::Rc;
+
 use js_sys::ArrayBuffer;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -121,6 +123,9 @@ impl Session {
             let Some(handle) = self.active_handle() else { return };
             match self.ask_slab(&handle, offset, generation).await {
                 Ok(FromWorker::Finished { done, elapsed_ms, encoder_ms, .. }) => {
+                    if handle.bundle() == Bundle::Gpu {
+                        self.parts().is_gpu_on_probation.set(false);
+                    }
                     report.tiles += done;
                     report.elapsed_ms += elapsed_ms;
                     report.encoder_ms += encoder_ms;
@@ -129,8 +134,13 @@ impl Session {
                 Ok(_) => offset += FILES_AT_ONCE,
                 Err(_) if is_stale() => return,
                 Err(problem) => {
-                    if !self.fall_back(handle.bundle(), problem).await {
+                    if !self.fall_back(&handle, problem).await {
                         return;
+                    }
+                    if is_stale() {
+                        // Other tiles came meanwhile, and found no device.
+                        self.phase.set(Phase::Ready);
+                        return self.run_waiting();
                     }
                 }
             }
@@ -159,11 +169,24 @@ impl Session {
         handle.ask(request, &ToWorker::Classify { request, names, neighbours: NEIGHBOURS }, &buffers).await
     }
 
-    /// A device failed in the middle of its work: the other one takes over, the tiles stay. False if there is none.
-    async fn fall_back(self, bundle: Bundle, problem: Problem) -> bool {
-        self.parts().slot(bundle).take();
-        self.devices.update(|devices| *devices.of_mut(bundle) = DeviceState::Failed(problem.clone()));
-        self.phase.set(Phase::Probing("Changing to the other device".to_owned()));
+    /// A device failed in the middle of its work; the tiles stay. WebGPU gets one more chance, in a new worker with a fresh
+    /// device: drivers restart. Then the other device takes over. False if there is none.
+    pub(super) async fn fall_back(self, handle: &Rc<Handle>, problem: Problem) -> bool {
+        let (parts, bundle) = (self.parts(), handle.bundle());
+        let is_in_place = parts.slot(bundle).borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, handle));
+        if !is_in_place {
+            // Another question met the same failure, and sees to it.
+            return false;
+        }
+        parts.slot(bundle).take();
+        if bundle == Bundle::Gpu && !parts.is_gpu_on_probation.replace(true) {
+            self.devices.update(|devices| devices.gpu = DeviceState::Untried);
+            self.phase.set(Phase::Probing("The graphics device was lost: opening it afresh".to_owned()));
+            self.try_bundle(bundle).await;
+        } else {
+            self.devices.update(|devices| *devices.of_mut(bundle) = DeviceState::Failed(problem.clone()));
+            self.phase.set(Phase::Probing("Changing to the other device".to_owned()));
+        }
         self.try_devices().await;
         if self.devices.with_untracked(|devices| devices.active.is_some()) {
             return true;
@@ -177,6 +200,10 @@ impl Session {
 
     /// Answers that arrive one by one.
     pub(super) fn on_event(self, bundle: Bundle, event: Event) {
+        if let FromWorker::Fetching { received } = event.message {
+            return self.transfers.update(|transfers| transfers.of_mut(bundle).received = received);
+        }
+        let Some(event) = self.take_embedding(bundle, event) else { return };
         let Some(question) = self.parts().question.get() else { return };
         let is_current = |request: u64| {
             question.bundle == bundle
@@ -215,7 +242,7 @@ impl Session {
 }
 
 /// A file's bytes; an unreadable or enormous one becomes an empty buffer, which the worker reports as such.
-async fn read_file(file: &Blob) -> ArrayBuffer {
+pub(super) async fn read_file(file: &Blob) -> ArrayBuffer {
     if file.size() > MAX_FILE_BYTES {
         return ArrayBuffer::new(0);
     }

@@ -1,4 +1,4 @@
-//! Convolution and batch normalisation on plain `f32` slices: the CPU's vector units, all cores, no tensors.
+//! Convolution, batch normalisation and max pooling on plain `f32` slices: the CPU's vector units, all cores, no tensors.
 //!
 //! Everything is computed "channels last inside": a tile of the result holds a few positions (rows) by one or two
 //! vectors of output channels (lanes). A step of the inner loop broadcasts one input value per row and multiplies it
@@ -12,8 +12,10 @@ pub(super) mod convolution;
 mod geometry;
 mod lanes;
 pub(super) mod normalisation;
+pub(super) mod pooling;
 mod threads;
 pub(super) mod weight_gradient;
 
 pub(in crate::kernels) use geometry::ConvShape;
 pub(in crate::kernels) use normalisation::NormShape;
+pub(in crate::kernels) use pooling::PoolShape;

@@ -1,6 +1,6 @@
 //! The graph is decoded and executed by plain loops that know nothing of the encoder, for every architecture.
 //!
-//! With `SOLSTICE_ONNX_DIR` set, the models and their outputs are written there for `tests/reference/onnx_check.py`,
+//! With `SOLSTICE_ONNX_DIR` set, the models and their outputs are written there for `tests/browser/onnx.test.mjs`,
 //! which runs them in ONNX Runtime.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 

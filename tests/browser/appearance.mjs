@@ -1,10 +1,12 @@
-// What every page must stand: no serious finding of axe, and no scrolling sideways.
+// What a machine can check of how a page looks: axe's rules, and that nothing sticks out sideways. Pictures are for people.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { join } from "node:path";
+
+import { OUT } from "./built.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 export const SIZES = [
   { width: 1280, height: 800 },
   { width: 390, height: 844 },
@@ -24,4 +26,18 @@ export async function assertNoSidewaysScroll(page, state) {
     return [scrollWidth, clientWidth];
   });
   assert.ok(content <= window, `${state}: the page is ${content} pixels wide in a window of ${window}`);
+}
+
+/** Checks a state of the page at both widths, and keeps a picture of each. */
+export async function keep(page, state, colorScheme) {
+  // Colours fade over 120 ms.
+  await page.waitForTimeout(200);
+  await assertAccessible(page, `${state}, ${colorScheme}`);
+  for (const size of SIZES) {
+    await page.setViewportSize(size);
+    await assertNoSidewaysScroll(page, `${state} at ${size.width}`);
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.screenshot({ path: join(OUT, `${state}-${size.width}-${colorScheme}.png`), fullPage: true });
+  }
+  await page.setViewportSize(SIZES[0]);
 }

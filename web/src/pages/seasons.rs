@@ -1,0 +1,124 @@
+//! Seasons: how does a place change through the year, and is it still told from other places?
+
+mod dates;
+mod matrix;
+mod others;
+mod own;
+mod places;
+mod spaces;
+pub mod state;
+mod swipe;
+mod trajectory;
+
+use leptos::prelude::*;
+
+use self::dates::Dates;
+use self::matrix::Matrix;
+use self::others::Others;
+use self::places::Places;
+use self::spaces::Spaces;
+use self::state::{Place, use_seasons};
+use self::swipe::Swipe;
+use self::trajectory::Trajectory;
+use crate::components::drop_zone::DropZone;
+use crate::components::model_card::ModelCardView;
+use crate::components::problem_card::ProblemCard;
+use crate::route;
+use crate::session::use_session;
+
+/// The page.
+#[component]
+pub fn SeasonsPage() -> impl IntoView {
+    let (session, seasons) = (use_session(), use_seasons());
+    seasons.read_address();
+    seasons.load();
+    let on_address = window_event_listener(leptos::ev::hashchange, move |_| seasons.read_address());
+    on_cleanup(move || on_address.remove());
+    let parameters = Memo::new(move |_| seasons.parameters());
+    Effect::new(move |_| {
+        for (key, value) in parameters.get() {
+            // Before the places are known, the address is what says which one is wanted.
+            if seasons.place_index().is_some() && route::parameter(key) != value {
+                route::set_parameter(key, value.as_deref());
+            }
+        }
+    });
+    Effect::new(move |_| seasons.work(session));
+    view! {
+        <div class="intro">
+            <h1>"How does a place change through the year?"</h1>
+            <p>
+                "The encoder turns every picture into a point; pictures that it finds alike lie close together. See how far the
+                seasons move a place, and whether it stays recognisable among others, "
+                <strong>"inside this page"</strong> "."
+            </p>
+        </div>
+        <div class="columns seasons">
+            <section class="column-in" aria-label="Places">
+                <Places />
+                <DropZone
+                    title="Drop your own dated pictures"
+                    text="One place, two dates or more, the date in each name: field_2021-03-15.jpg, 20210315.tif, 2021_03.png"
+                    on_files=move |files| seasons.take(files)
+                />
+                <Problems />
+            </section>
+            <section class="column-out" aria-label="The place through the year">
+                <Show when=move || seasons.place_index().is_some()>
+                    <Compared />
+                    <Spaces />
+                    <Matrix />
+                    <Trajectory />
+                    <Others />
+                </Show>
+            </section>
+            <section class="column-card" aria-label="Model">
+                <ModelCardView />
+                <p class="credit">{move || seasons.about.get()[2].clone()}</p>
+            </section>
+        </div>
+    }
+}
+
+/// The place's name, its dates, and two of them over each other.
+#[component]
+fn Compared() -> impl IntoView {
+    let seasons = use_seasons();
+    let heading = Memo::new(move |_| seasons.place().map(|place| (place.name, place.location)).unwrap_or_default());
+    view! {
+        <article class="card place" aria-label="Two dates">
+            <div class="place-head">
+                <h2>{move || heading.get().0}</h2>
+                <p class="note">{move || heading.get().1}</p>
+            </div>
+            <Dates />
+            <Swipe />
+        </article>
+    }
+}
+
+#[component]
+fn Problems() -> impl IntoView {
+    let seasons = use_seasons();
+    move || {
+        let problems = seasons.problems.get();
+        (!problems.is_empty()).then(|| {
+            let has_places = seasons.place_index().is_some();
+            view! {
+                <div class="problems">
+                    {problems.into_iter().map(|problem| view! { <ProblemCard problem=problem /> }).collect_view()}
+                    <button type="button" class="small" on:click=move |_| seasons.dismiss()>
+                        {if has_places { "Dismiss" } else { "Try again" }}
+                    </button>
+                </div>
+            }
+        })
+    }
+}
+
+/// Why there is nothing to show yet, in words.
+fn waiting(place: &Place) -> impl IntoView + use<> {
+    let done = place.shots.iter().filter(|shot| shot.directions.is_some()).count();
+    let text = format!("Reading the pictures: {done} of {} …", place.shots.len());
+    view! { <p class="note">{text}</p> }
+}

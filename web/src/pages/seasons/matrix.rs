@@ -1,0 +1,141 @@
+//! Every date with every date: how alike.
+
+use leptos::html::Table;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+
+use super::state::use_seasons;
+use super::waiting;
+use crate::season::colour::{ink, shade};
+use crate::season::date::Date;
+use crate::season::pairs::matrix;
+use crate::session::use_session;
+
+/// Over more dates than this, the cells are too small for numbers.
+const MAX_NUMBERED: usize = 14;
+
+/// The matrix as a grid: arrow keys move through it, and the two dates in view follow.
+#[component]
+pub fn Matrix() -> impl IntoView {
+    let (session, seasons) = (use_session(), use_seasons());
+    let cells = Memo::new(move |_| {
+        let place = seasons.place()?;
+        let directions = place.directions(seasons.space(session))?;
+        let dates: Vec<Date> = place.shots.iter().map(|shot| shot.date).collect();
+        Some((place.id, dates, matrix(&directions)))
+    });
+    view! {
+        <article class="card" aria-labelledby="matrix-title">
+            <h2 id="matrix-title">"Every date with every date"</h2>
+            {move || match cells.get() {
+                Some((_, dates, values)) => view! { <Grid dates=dates values=values /> }.into_any(),
+                None => seasons.place().map(|place| waiting(&place)).into_any(),
+            }}
+        </article>
+    }
+}
+
+#[component]
+fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
+    let seasons = use_seasons();
+    let table = NodeRef::<Table>::new();
+    let count = dates.len();
+    let pair = Memo::new(move |_| seasons.place().map(|place| seasons.pair(&place)).unwrap_or_default());
+    let off_diagonal = values.iter().enumerate().flat_map(|(row, line)| {
+        line.iter().enumerate().filter(move |(column, _)| *column != row).map(|(_, value)| *value)
+    });
+    let low = off_diagonal.fold(1.0, f32::min);
+    let share = move |value: f32| f64::from((value - low) / (1.0 - low).max(1e-6));
+    let all_dates = StoredValue::new(dates.clone());
+    let go = move |row: usize, column: usize| {
+        all_dates.with_value(|dates| seasons.compare(dates.get(row).copied(), dates.get(column).copied()));
+        let cell = table.get_untracked().and_then(|table| {
+            let selector = format!("[data-cell=\"{row}-{column}\"]");
+            table.query_selector(&selector).ok()??.dyn_into::<web_sys::HtmlElement>().ok()
+        });
+        if let Some(cell) = cell {
+            // Focusing an element that is on the page cannot fail.
+            let _ = cell.focus();
+        }
+    };
+    let on_key = move |event: web_sys::KeyboardEvent| {
+        let (row, column) = pair.get_untracked();
+        let last = count.saturating_sub(1);
+        let (row, column) = match event.key().as_str() {
+            "ArrowUp" => (row.saturating_sub(1), column),
+            "ArrowDown" => ((row + 1).min(last), column),
+            "ArrowLeft" => (row, column.saturating_sub(1)),
+            "ArrowRight" => (row, (column + 1).min(last)),
+            "Home" => (row, 0),
+            "End" => (row, last),
+            _ => return,
+        };
+        event.prevent_default();
+        go(row, column);
+    };
+    let heads =
+        dates.iter().map(|date| view! { <th scope="col" title=date.label()>{date.short()}</th> }).collect_view();
+    let rows = dates
+        .iter()
+        .zip(values)
+        .enumerate()
+        .map(|(row, (date, line))| {
+            let cells = dates
+                .iter()
+                .zip(line)
+                .enumerate()
+                .map(|(column, (other, value))| {
+                    let is_current = move || pair.get() == (row, column);
+                    let label = format!("{} and {}: {value:.3}", date.label(), other.label());
+                    view! {
+                        <td aria-selected=move || is_current().to_string()>
+                            <button
+                                type="button"
+                                tabindex=move || if is_current() { "0" } else { "-1" }
+                                data-cell=format!("{row}-{column}")
+                                aria-label=label.clone()
+                                title=label
+                                style:background-color=shade(share(value))
+                                style:color=ink(share(value))
+                                on:click=move |_| go(row, column)
+                            >
+                                {(count <= MAX_NUMBERED).then(|| short(value))}
+                            </button>
+                        </td>
+                    }
+                })
+                .collect_view();
+            view! {
+                <tr>
+                    <th scope="row" title=date.label()>{date.short()}</th>
+                    {cells}
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="matrix-frame">
+            <table class="matrix" role="grid" aria-labelledby="matrix-title" node_ref=table on:keydown=on_key>
+                <thead>
+                    <tr>
+                        <td></td>
+                        {heads}
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        <p class="scale">
+            <span>{format!("{low:.2}")}</span>
+            <span class="scale-bar" aria-hidden="true"></span>
+            <span>"1, the same"</span>
+        </p>
+        <p class="note">"Choose a cell to see its two dates above; the arrow keys move through the cells."</p>
+    }
+}
+
+/// `.937`, or `1`.
+fn short(value: f32) -> String {
+    let text = format!("{value:.3}");
+    if text == "1.000" { "1".to_owned() } else { text.replacen("0.", ".", 1) }
+}

@@ -1,0 +1,359 @@
+//! What the Seasons page knows: places with their dates, which of them are in view, and the vectors as they come.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use web_sys::Blob;
+
+use super::own;
+use crate::catalogue::{SeasonIndex, SeasonPlace};
+use crate::engine::protocol::Vectors;
+use crate::fetch;
+use crate::problem::Problem;
+use crate::route;
+use crate::season::date::Date;
+use crate::season::pairs::direction;
+use crate::season::series::{self, Sorted};
+use crate::session::Session;
+use crate::state::Phase;
+
+/// Keys in the address.
+const PLACE_KEY: &str = "place";
+const LEFT_KEY: &str = "left";
+const RIGHT_KEY: &str = "right";
+const SPACE_KEY: &str = "space";
+
+/// A picture of a place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shot {
+    /// When.
+    pub date: Date,
+    /// Its file's name.
+    pub name: String,
+    /// Something an `<img>` can show, once there is one.
+    pub picture: Option<String>,
+    /// Directions of length 1: of the whole embedding, then of each subspace; `None` before they came.
+    pub directions: Option<Arc<Vec<Vec<f32>>>>,
+}
+
+/// A place at several dates, in the order of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// Its name in the address.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Where it is, in words.
+    pub location: String,
+    /// Its pictures.
+    pub shots: Vec<Shot>,
+}
+
+impl Place {
+    /// The directions of all dates in one space; `None` until all have come.
+    #[must_use]
+    pub fn directions(&self, space: usize) -> Option<Vec<Vec<f32>>> {
+        self.shots.iter().map(|shot| shot.directions.as_ref()?.get(space).cloned()).collect()
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.shots.iter().any(|shot| shot.directions.is_none())
+    }
+}
+
+/// The page's state, cheap to copy into every component. It outlives the page: coming back finds all as it was.
+#[derive(Clone, Copy)]
+pub struct Seasons {
+    /// All places; the user's own come last.
+    pub places: RwSignal<Vec<Place>>,
+    /// The shipped set's own words: title, note, credit.
+    pub about: RwSignal<[String; 3]>,
+    /// What could not be done.
+    pub problems: RwSignal<Vec<Problem>>,
+    chosen: RwSignal<String>,
+    left: RwSignal<Option<Date>>,
+    right: RwSignal<Option<Date>>,
+    space: RwSignal<Option<String>>,
+    /// Files of the user's own place, by name.
+    files: StoredValue<BTreeMap<String, Blob>, LocalStorage>,
+    own_count: StoredValue<usize>,
+    is_loaded: StoredValue<bool>,
+    is_busy: StoredValue<bool>,
+}
+
+impl Seasons {
+    /// Nothing is fetched before the page is opened.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            places: RwSignal::new(Vec::new()),
+            about: RwSignal::new(Default::default()),
+            problems: RwSignal::new(Vec::new()),
+            chosen: RwSignal::new(String::new()),
+            left: RwSignal::new(None),
+            right: RwSignal::new(None),
+            space: RwSignal::new(None),
+            files: StoredValue::new_local(BTreeMap::new()),
+            own_count: StoredValue::new(0),
+            is_loaded: StoredValue::new(false),
+            is_busy: StoredValue::new(false),
+        }
+    }
+
+    /// Reads the list of shipped places, once.
+    pub fn load(self) {
+        if self.is_loaded.try_update_value(|is_loaded| std::mem::replace(is_loaded, true)) == Some(true) {
+            return;
+        }
+        spawn_local(async move {
+            let index = fetch::json::<SeasonIndex>("seasons/index.json").await.and_then(SeasonIndex::checked);
+            match index {
+                Ok(index) => {
+                    self.about.set([index.title, index.note, index.credit]);
+                    let shipped = index.places.into_iter().map(shipped);
+                    self.places.update(|places| *places = shipped.chain(std::mem::take(places)).collect());
+                }
+                Err(problem) => {
+                    self.is_loaded.set_value(false);
+                    self.problems.update(|problems| problems.push(problem));
+                }
+            }
+        });
+    }
+
+    /// Takes the messages off the page, and reads the list again if it is missing.
+    pub fn dismiss(self) {
+        self.problems.set(Vec::new());
+        self.load();
+    }
+
+    /// Takes the view out of the address, where it says something.
+    pub fn read_address(self) {
+        let date = |key: &str| route::parameter(key).and_then(|text| Date::in_name(&text));
+        if let Some(id) = route::parameter(PLACE_KEY) {
+            self.chosen.set(id);
+        }
+        if let Some(date) = date(LEFT_KEY) {
+            self.left.set(Some(date));
+        }
+        if let Some(date) = date(RIGHT_KEY) {
+            self.right.set(Some(date));
+        }
+        if let Some(space) = route::parameter(SPACE_KEY) {
+            self.space.set(Some(space));
+        }
+    }
+
+    /// The view, as parameters of the address.
+    #[must_use]
+    pub fn parameters(self) -> [(&'static str, Option<String>); 4] {
+        let place = self.place();
+        let key = |index: usize| Some(place.as_ref()?.shots.get(index)?.date.key());
+        let (left, right) = place.as_ref().map(|place| self.pair(place)).unwrap_or_default();
+        [
+            (PLACE_KEY, place.as_ref().map(|place| place.id.clone())),
+            (LEFT_KEY, key(left)),
+            (RIGHT_KEY, key(right)),
+            (SPACE_KEY, self.space.get()),
+        ]
+    }
+
+    /// The place in view: the chosen one, or the first.
+    #[must_use]
+    pub fn place(self) -> Option<Place> {
+        self.places.with(|places| places.get(self.place_index()?).cloned())
+    }
+
+    /// Its index among all.
+    #[must_use]
+    pub fn place_index(self) -> Option<usize> {
+        let chosen = self.chosen.get();
+        self.places.with(|places| {
+            let found = places.iter().position(|place| place.id == chosen);
+            found.or_else(|| (!places.is_empty()).then_some(0))
+        })
+    }
+
+    /// Shows another place; the dates stay when it has them.
+    pub fn choose(self, id: String) {
+        self.chosen.set(id);
+    }
+
+    /// Indices of the two dates that are compared: at first, the first one and the one half a series later.
+    #[must_use]
+    pub fn pair(self, place: &Place) -> (usize, usize) {
+        let index = |date: Option<Date>, otherwise: usize| {
+            date.and_then(|date| place.shots.iter().position(|shot| shot.date == date)).unwrap_or(otherwise)
+        };
+        (index(self.left.get(), 0), index(self.right.get(), place.shots.len() / 2))
+    }
+
+    /// Compares other dates of the place in view.
+    pub fn compare(self, left: Option<Date>, right: Option<Date>) {
+        if left.is_some() {
+            self.left.set(left);
+        }
+        if right.is_some() {
+            self.right.set(right);
+        }
+    }
+
+    /// The space that distances are measured in: 0 is the whole embedding, then the model's subspaces.
+    #[must_use]
+    pub fn space(self, session: Session) -> usize {
+        let Some(name) = self.space.get() else { return 0 };
+        session.card.with(|card| {
+            let subspaces = card.as_ref().map(|card| card.subspaces.as_slice()).unwrap_or_default();
+            subspaces.iter().position(|subspace| *subspace == name).map_or(0, |index| index + 1)
+        })
+    }
+
+    /// Measures in another space; `None` is the whole embedding.
+    pub fn measure_in(self, space: Option<String>) {
+        self.space.set(space);
+    }
+
+    /// Takes the user's own files as one more place, in the place of their last ones.
+    pub fn take(self, files: Vec<(String, Blob)>) {
+        if files.is_empty() {
+            return;
+        }
+        let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+        let Sorted { dated, problems } = series::sort(&names);
+        self.problems.set(problems);
+        if dated.is_empty() {
+            return;
+        }
+        self.own_count.update_value(|count| *count += 1);
+        let id = format!("own{}", self.own_count.get_value());
+        let files: BTreeMap<String, Blob> = files.into_iter().collect();
+        let shots = dated
+            .into_iter()
+            .map(|(date, name)| {
+                let picture = files.get(&name).and_then(|file| own::picture(&name, file));
+                Shot { date, name, picture, directions: None }
+            })
+            .collect();
+        self.files.set_value(files);
+        let place = Place { id: id.clone(), name: "Your pictures".into(), location: String::new(), shots };
+        self.places.update(|places| {
+            for old in places.extract_if(.., |place| is_own(&place.id)) {
+                own::forget(&old);
+            }
+            places.push(place);
+        });
+        self.chosen.set(id);
+    }
+
+    /// Embeds what waits, the place in view first. Called whenever a device may have become ready.
+    pub fn work(self, session: Session) {
+        let has_waiting = self.places.with(|places| places.iter().any(Place::is_waiting));
+        if !session.phase.with(Phase::is_able) || !has_waiting || self.is_busy.get_value() {
+            return;
+        }
+        self.is_busy.set_value(true);
+        spawn_local(async move {
+            while let Some(place) = self.next_waiting() {
+                if !self.embed(session, &place).await {
+                    break;
+                }
+            }
+            self.is_busy.set_value(false);
+        });
+    }
+
+    fn next_waiting(self) -> Option<Place> {
+        let chosen = self.chosen.get_untracked();
+        self.places.with_untracked(|places| {
+            let mut waiting = places.iter().filter(|place| place.is_waiting());
+            let first = waiting.clone().find(|place| place.id == chosen);
+            first.or_else(|| waiting.next()).cloned()
+        })
+    }
+
+    /// False when no device answers; the work is then taken up again when one does.
+    async fn embed(self, session: Session, place: &Place) -> bool {
+        let (mut names, mut files) = (Vec::new(), Vec::new());
+        for shot in &place.shots {
+            let file = match self.files.with_value(|files| files.get(&shot.name).cloned()) {
+                Some(file) if is_own(&place.id) => Ok(file),
+                _ => fetch::blob(&shot.name).await,
+            };
+            match file {
+                Ok(file) => {
+                    names.push(shot.name.clone());
+                    files.push(file);
+                }
+                Err(problem) => self.leave_out(&place.id, &shot.name, problem),
+            }
+        }
+        let Some(answers) = session.embed(&files).await else { return false };
+        for (name, answer) in names.iter().zip(answers) {
+            match answer.vectors {
+                Some(Ok(vectors)) => self.keep(&place.id, name, &vectors, answer.picture),
+                Some(Err(problem)) => self.leave_out(&place.id, name, problem),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    fn keep(self, id: &str, name: &str, vectors: &Vectors, picture: Option<String>) {
+        let all = std::iter::once(&vectors.embedding).chain(&vectors.projections);
+        let directions = Arc::new(all.map(|vector| direction(vector)).collect());
+        self.places.update(|places| {
+            let place = places.iter_mut().find(|place| place.id == id);
+            if let Some(shot) = place.and_then(|place| place.shots.iter_mut().find(|shot| shot.name == name)) {
+                shot.directions = Some(directions);
+                shot.picture = picture.or(shot.picture.take());
+            }
+        });
+    }
+
+    fn leave_out(self, id: &str, name: &str, problem: Problem) {
+        self.places.update(|places| {
+            if let Some(place) = places.iter_mut().find(|place| place.id == id) {
+                place.shots.retain(|shot| shot.name != name);
+            }
+            places.retain(|place| !place.shots.is_empty());
+        });
+        let what = format!("{name} is left out");
+        let why = format!("{}: {}", problem.what, problem.why);
+        self.problems.update(|problems| problems.push(Problem::new(what, why, problem.remedy)));
+    }
+}
+
+impl Default for Seasons {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The state that [`crate::app`] provides.
+#[must_use]
+pub fn use_seasons() -> Seasons {
+    expect_context::<Seasons>()
+}
+
+/// Whether a place is made of the user's own files.
+#[must_use]
+pub fn is_own(id: &str) -> bool {
+    id.starts_with("own")
+}
+
+fn shipped(place: SeasonPlace) -> Place {
+    let side = |degrees: f64, names: [&str; 2]| {
+        format!("{:.1}° {}", degrees.abs(), if degrees < 0.0 { names[1] } else { names[0] })
+    };
+    let location = format!("{}, {}", side(place.latitude, ["N", "S"]), side(place.longitude, ["E", "W"]));
+    let shot = |text: &String| {
+        let name = format!("seasons/{}/{text}.jpg", place.id);
+        let picture = Some(fetch::address(&name));
+        Some(Shot { date: Date::in_name(text)?, name, picture, directions: None })
+    };
+    let mut shots: Vec<Shot> = place.dates.iter().filter_map(shot).collect();
+    shots.sort_by_key(|shot| shot.date);
+    Place { id: place.id.clone(), name: place.name.clone(), location, shots }
+}
