@@ -48,7 +48,7 @@ pub fn Confusion() -> impl IntoView {
                     </button>
                 }
             });
-            view! { <td class:right=label == predicted>{button}</td> }
+            view! { <td class:correct=label == predicted>{button}</td> }
         };
         let lines = confusion(&data, &votes)
             .into_iter()

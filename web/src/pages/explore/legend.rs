@@ -54,7 +54,7 @@ pub fn Legend() -> impl IntoView {
             .collect_view()
     };
     view! {
-        <div class="legend">
+        <div class="map-legend">
             <div class="card-head">
                 <h2>{move || format!("Colour: {}", title())}</h2>
                 <button
@@ -85,7 +85,7 @@ pub fn Key(
         Mark::Diamond => "M8 .8 15.2 8 8 15.2.8 8z",
     };
     view! {
-        <svg class="key" viewBox="0 0 16 16" aria-hidden="true">
+        <svg class="map-key" viewBox="0 0 16 16" aria-hidden="true">
             <path d=shape fill=move || hex(paint.rgb(explore.is_dark.get())) />
         </svg>
     }

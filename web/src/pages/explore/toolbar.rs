@@ -92,7 +92,7 @@ pub fn Toolbar() -> impl IntoView {
                     "−"
                 </button>
                 <button type="button" class="small" on:click=move |_| explore.camera.set(Camera::default())>
-                    "Show all"
+                    "All"
                 </button>
             </div>
             <div class="segments" role="group" aria-label="History of selection and filter">
