@@ -87,19 +87,36 @@ fn nearest_by(
         return Vec::new();
     }
     let rows = gallery.len() / width;
-    let mut best: Vec<Neighbour> = Vec::with_capacity(k.min(rows) + 1);
+    let mut best = Best::new(k.min(rows));
     for (index, row) in gallery.chunks_exact(width).enumerate() {
-        let similarity = similarity(query, row);
-        let full = best.len() == k;
-        if similarity.is_nan() || (full && best.last().is_some_and(|last| similarity <= last.similarity)) {
-            continue;
+        best.offer(index, similarity(query, row));
+    }
+    best.found
+}
+
+/// Keeps the best of the rows that are offered to it, in ascending order of their indices.
+#[derive(Clone, Debug)]
+pub(crate) struct Best {
+    k: usize,
+    /// At most `k`, most similar first, ties by index.
+    pub(crate) found: Vec<Neighbour>,
+}
+
+impl Best {
+    pub(crate) fn new(k: usize) -> Self {
+        Self { k, found: Vec::with_capacity(k + 1) }
+    }
+
+    pub(crate) fn offer(&mut self, index: usize, similarity: f32) {
+        let is_full = self.found.len() == self.k;
+        if similarity.is_nan() || (is_full && self.found.last().is_none_or(|last| similarity <= last.similarity)) {
+            return;
         }
         // rows come in ascending order, so an equal one goes behind those already there
-        let at = best.partition_point(|other| other.similarity >= similarity);
-        best.insert(at, Neighbour { index, similarity });
-        best.truncate(k);
+        let at = self.found.partition_point(|other| other.similarity >= similarity);
+        self.found.insert(at, Neighbour { index, similarity });
+        self.found.truncate(self.k);
     }
-    best
 }
 
 /// Cosine between every pair of the embeddings of one place at its dates: `[dates][dates]`, symmetric, 1 on the diagonal.

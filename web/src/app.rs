@@ -5,6 +5,7 @@ use wasm_bindgen::JsCast;
 
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
 use crate::pages::classify::Classify;
+use crate::pages::explore::{Explore, ExplorePage};
 use crate::pages::seasons::SeasonsPage;
 use crate::pages::seasons::state::Seasons;
 use crate::route::{Page, use_page};
@@ -33,6 +34,7 @@ pub fn App() -> impl IntoView {
     let session = Session::new();
     provide_context(session);
     provide_context(Seasons::new());
+    provide_context(Explore::new(session));
     let page = use_page();
     session.start();
     view! {
@@ -45,6 +47,7 @@ pub fn App() -> impl IntoView {
             {move || match page.get() {
                 Page::Classify => view! { <Classify /> }.into_any(),
                 Page::Seasons => view! { <SeasonsPage /> }.into_any(),
+                Page::Explore => view! { <ExplorePage /> }.into_any(),
             }}
         </main>
         <Footer />

@@ -41,7 +41,7 @@ pub fn csv(card: &ModelCard, tiles: &[TileEntry]) -> String {
 }
 
 /// A field as RFC 4180 wants it; a leading sign that a spreadsheet would run as a formula is defused.
-fn quoted(field: &str) -> String {
+pub(crate) fn quoted(field: &str) -> String {
     let is_formula = field.starts_with(['=', '+', '@']) || (field.starts_with('-') && field.parse::<f64>().is_err());
     let field = if is_formula { format!("'{field}") } else { field.to_owned() };
     if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }

@@ -14,11 +14,13 @@ pub enum Page {
     Classify,
     /// How does a place change through the year?
     Seasons,
+    /// What does the gallery look like to the model?
+    Explore,
 }
 
 impl Page {
     /// All pages, in the order of the header.
-    pub const ALL: [Self; 2] = [Self::Classify, Self::Seasons];
+    pub const ALL: [Self; 3] = [Self::Classify, Self::Seasons, Self::Explore];
 
     /// The page's address.
     #[must_use]
@@ -26,6 +28,7 @@ impl Page {
         match self {
             Self::Classify => "#/classify",
             Self::Seasons => "#/seasons",
+            Self::Explore => "#/explore",
         }
     }
 
@@ -35,6 +38,7 @@ impl Page {
         match self {
             Self::Classify => "Classify",
             Self::Seasons => "Seasons",
+            Self::Explore => "Explore",
         }
     }
 

@@ -1,9 +1,11 @@
 //! The page's session: its state as signals, and what can be done with it.
 //!
-//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it, [`embed`] those of the Seasons page.
+//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it, [`embed`] those of the Seasons page; [`maps`]
+//! asks about galleries.
 
 mod bring_up;
 mod embed;
+mod maps;
 mod run;
 
 use std::cell::{Cell, RefCell};
@@ -82,6 +84,8 @@ struct Parts {
     embeddings: RefCell<HashMap<(Bundle, u64), Vec<embed::Answer>>>,
     /// The question that classified tiles belong to.
     question: Cell<Option<Question>>,
+    /// A gallery from disk, and the worker that has read it.
+    opened: RefCell<Option<maps::Opened>>,
 }
 
 /// Ties answers to tiles.

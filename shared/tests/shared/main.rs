@@ -6,6 +6,7 @@ mod bands_and_tiles;
 mod compare;
 #[cfg(feature = "flex")]
 mod embedder;
+mod leave_one_out;
 mod old_files;
 mod preprocess;
 #[cfg(feature = "pytorch")]

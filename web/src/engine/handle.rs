@@ -19,10 +19,12 @@ pub struct Event {
     pub message: FromWorker,
     /// Width and RGBA bytes of a preview.
     pub preview: Option<(usize, Vec<u8>)>,
+    /// What came beside any other message.
+    pub buffers: Vec<Vec<u8>>,
 }
 
-/// A final answer, or why there is none.
-type Reply = Result<FromWorker, Problem>;
+/// A final answer with the buffers beside it, or why there is none.
+type Reply = Result<(FromWorker, Vec<Vec<u8>>), Problem>;
 
 /// Questions without an answer yet; `None` once the worker is dead.
 type Pending = Rc<RefCell<Option<HashMap<u64, oneshot::Sender<Reply>>>>>;
@@ -76,7 +78,7 @@ impl Handle {
             _on_message: on_message,
             _on_error: on_error,
         };
-        match greeting.await.unwrap_or_else(|_| Err(died(bundle, "It closed before it spoke.")))? {
+        match greeting.await.unwrap_or_else(|_| Err(died(bundle, "It closed before it spoke.")))?.0 {
             FromWorker::Hello { protocol: PROTOCOL_VERSION, bundle: found } if found == bundle => Ok(handle),
             _ => Err(Problem::new(
                 "The page and its worker are of different releases",
@@ -104,7 +106,15 @@ impl Handle {
     ///
     /// # Errors
     /// The worker's refusal, or its death.
-    pub async fn ask(&self, request: u64, message: &ToWorker, buffers: &[ArrayBuffer]) -> Reply {
+    pub async fn ask(&self, request: u64, message: &ToWorker, buffers: &[ArrayBuffer]) -> Result<FromWorker, Problem> {
+        self.ask_for_bytes(request, message, buffers).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Self::ask`], for answers that come with buffers.
+    ///
+    /// # Errors
+    /// The worker's refusal, or its death.
+    pub async fn ask_for_bytes(&self, request: u64, message: &ToWorker, buffers: &[ArrayBuffer]) -> Reply {
         let (sender, answer) = oneshot::channel();
         match self.pending.borrow_mut().as_mut() {
             Some(pending) => pending.insert(request, sender),
@@ -141,10 +151,13 @@ impl Drop for Handle {
 /// Gives a message to who waits for it.
 fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(Event)) {
     let (request, reply) = match &event.message {
-        FromWorker::Hello { .. } => (HELLO, Ok(event.message)),
+        FromWorker::Hello { .. } => (HELLO, Ok((event.message, event.buffers))),
         FromWorker::Loaded { request, .. }
         | FromWorker::GalleryReady { request, .. }
-        | FromWorker::Finished { request, .. } => (*request, Ok(event.message)),
+        | FromWorker::Map { request, .. }
+        | FromWorker::Nearest { request, .. }
+        | FromWorker::Votes { request }
+        | FromWorker::Finished { request, .. } => (*request, Ok((event.message, event.buffers))),
         FromWorker::Refused { request, problem } => (*request, Err(problem.clone())),
         FromWorker::Crashed { message } => {
             fail_all(pending, &died(bundle, message));
@@ -188,9 +201,8 @@ fn read(data: &JsValue) -> Option<Event> {
     let head = Reflect::get(data, &"head".into()).ok()?.as_string()?;
     let message = serde_json::from_str(&head).ok()?;
     let width = Reflect::get(data, &"preview_width".into()).ok().and_then(|width| width.as_f64());
-    let preview = width.and_then(|width| {
-        let buffers: Array = Reflect::get(data, &"buffers".into()).ok()?.dyn_into().ok()?;
-        Some((width as usize, Uint8Array::new(&buffers.get(0)).to_vec()))
-    });
-    Some(Event { message, preview })
+    let buffers: Array = Reflect::get(data, &"buffers".into()).ok()?.dyn_into().ok()?;
+    let mut buffers: Vec<Vec<u8>> = buffers.iter().map(|buffer| Uint8Array::new(&buffer).to_vec()).collect();
+    let preview = width.filter(|_| !buffers.is_empty()).map(|width| (width as usize, buffers.swap_remove(0)));
+    Some(Event { message, preview, buffers })
 }

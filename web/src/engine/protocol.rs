@@ -72,6 +72,36 @@ pub enum ToWorker {
         /// Request number.
         request: u64,
     },
+    /// Asks for what a map of a gallery shows. With `buffers[0]`, that gallery file is read first and becomes
+    /// [`Shelf::Opened`]; without, it is the model's. Answered by `Map` or `Refused`.
+    Map {
+        /// Request number.
+        request: u64,
+    },
+    /// Asks for the nearest tiles of a gallery; answered by `Nearest` or `Refused`.
+    Nearest {
+        /// Request number.
+        request: u64,
+        /// In which gallery.
+        shelf: Shelf,
+        /// Nearest to what.
+        query: Query,
+        /// How many.
+        k: usize,
+    },
+    /// Asks what the nearest other tiles of each of some rows vote for; answered by `Votes` or `Refused`.
+    Votes {
+        /// Request number.
+        request: u64,
+        /// In which gallery.
+        shelf: Shelf,
+        /// First row.
+        start: usize,
+        /// One past the last row.
+        end: usize,
+        /// How many neighbours vote.
+        k: usize,
+    },
     /// Stops the given request after the chunk in work; its `Finished` says how far it came.
     Cancel {
         /// The request to stop.
@@ -151,6 +181,25 @@ pub enum FromWorker {
         /// Milliseconds of those inside the encoder.
         encoder_ms: f64,
     },
+    /// What a map shows; `buffers` are both layouts (f32 pairs), labels (u16) and names (UTF-8, one a line).
+    Map {
+        /// Request number.
+        request: u64,
+        /// What the gallery says of itself.
+        map: Box<MapCard>,
+    },
+    /// The nearest tiles.
+    Nearest {
+        /// Request number.
+        request: u64,
+        /// Best first.
+        neighbours: Vec<Neighbour>,
+    },
+    /// What the neighbours vote for; `buffers` are classes (u16, all ones where there is none) and shares (f32).
+    Votes {
+        /// Request number.
+        request: u64,
+    },
     /// The whole request failed.
     Refused {
         /// Request number.
@@ -213,6 +262,42 @@ pub struct GalleryCard {
     pub files: Vec<String>,
     /// Whom to thank.
     pub credit: String,
+}
+
+/// Which of a worker's galleries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shelf {
+    /// The one that came with the model.
+    #[default]
+    Shipped,
+    /// The one that was opened from disk.
+    Opened,
+}
+
+/// What neighbours are wanted of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Query {
+    /// A tile of the gallery; it is no neighbour of its own.
+    Row(usize),
+    /// An embedding, of any length.
+    Embedding(Vec<f32>),
+}
+
+/// What the page shows of a gallery on its map.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapCard {
+    /// Thumbnails and credit.
+    pub gallery: GalleryCard,
+    /// Class names, in the order of the labels.
+    pub classes: Vec<String>,
+    /// How the first layout was made, for example `t-sne`.
+    pub layout: String,
+    /// The model that made the embeddings.
+    pub model: String,
+    /// True when that is the model in use: only then can new tiles be compared with these.
+    pub is_of_model_in_use: bool,
 }
 
 /// One measured figure.

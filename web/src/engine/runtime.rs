@@ -1,14 +1,17 @@
 //! Device, model and gallery behind plain functions: the only file of this crate that names Burn.
 
+use std::ops::Range;
+
 use burn::tensor::Device;
 use shared::artifact::{WeightFormat, golden_tile};
 use shared::bands::Bands;
 use shared::embedder::{Embedder, EmbedderError};
-use shared::gallery::Gallery;
+use shared::gallery::{Gallery, NO_LABEL};
+use shared::leave_one_out::leave_one_out;
 use shared::tile::Tile;
 
 use super::clock::now_ms;
-use super::protocol::{GalleryCard, MetricLine, ModelCard, Neighbour, SelfTest};
+use super::protocol::{GalleryCard, MapCard, MetricLine, ModelCard, Neighbour, SelfTest};
 use crate::problem::Problem;
 
 /// Largest accepted difference to the golden embedding, relative to its largest value: far above rounding, which
@@ -117,8 +120,7 @@ impl Runtime {
     /// When it is damaged, or was made by another model.
     pub fn open_gallery(&self, bytes: &[u8], unlike_below: Option<f32>) -> Result<GallerySearch, Problem> {
         let what = "The gallery cannot be used";
-        let gallery = Gallery::from_bytes(bytes)
-            .map_err(|error| Problem::from_error(what, &error, "Export the gallery again."))?;
+        let gallery = open_any_gallery(bytes)?.gallery;
         let manifest = self.embedder.manifest();
         if gallery.manifest.model_sha256 != manifest.sha256 {
             return Err(Problem::new(
@@ -129,6 +131,16 @@ impl Runtime {
         }
         Ok(GallerySearch { gallery, unlike_below })
     }
+}
+
+/// Reads a gallery of any model, to look at.
+///
+/// # Errors
+/// When it is damaged, or no gallery.
+pub fn open_any_gallery(bytes: &[u8]) -> Result<GallerySearch, Problem> {
+    let gallery = Gallery::from_bytes(bytes)
+        .map_err(|error| Problem::from_error("The gallery cannot be used", &error, "Export the gallery again."))?;
+    Ok(GallerySearch { gallery, unlike_below: None })
 }
 
 /// A gallery to search.
@@ -163,19 +175,63 @@ impl GallerySearch {
     /// The `k` tiles nearest to an embedding.
     #[must_use]
     pub fn nearest(&self, embedding: &[f32], k: usize) -> Found {
-        let neighbours: Vec<Neighbour> = self
-            .gallery
-            .nearest(embedding, k)
-            .into_iter()
-            .map(|found| Neighbour {
-                index: found.index,
-                name: self.gallery.manifest.names[found.index].clone(),
-                class: self.gallery.class(found.index).unwrap_or("unknown").to_owned(),
-                similarity: found.similarity,
-            })
-            .collect();
+        let neighbours = self.named(self.gallery.nearest(embedding, k));
         let best = neighbours.first().map_or(-1.0, |neighbour| neighbour.similarity);
         Found { neighbours, is_unlike: self.unlike_below.is_some_and(|threshold| best < threshold) }
+    }
+
+    /// The `k` tiles nearest to one of the gallery's own, itself left out.
+    #[must_use]
+    pub fn nearest_to_row(&self, row: usize, k: usize) -> Vec<Neighbour> {
+        let Some(embedding) = self.gallery.embedding(row) else { return Vec::new() };
+        let mut found = self.gallery.nearest(embedding, k + 1);
+        found.retain(|neighbour| neighbour.index != row);
+        found.truncate(k);
+        self.named(found)
+    }
+
+    /// What the `k` nearest other tiles of each of `rows` vote for: classes (u16) and shares (f32), little endian.
+    #[must_use]
+    pub fn votes(&self, rows: Range<usize>, k: usize) -> [Vec<u8>; 2] {
+        let Gallery { manifest, embeddings, labels, .. } = &self.gallery;
+        let rows = rows.start..rows.end.min(self.gallery.count());
+        let votes = leave_one_out(embeddings, manifest.embedding_width, labels, manifest.classes.len(), rows, k);
+        let class = |class: Option<usize>| class.map_or(NO_LABEL, |class| class as u16).to_le_bytes();
+        let classes = votes.iter().flat_map(|vote| class(vote.class)).collect();
+        [classes, votes.iter().flat_map(|vote| vote.share.to_le_bytes()).collect()]
+    }
+
+    /// What a map says of the gallery.
+    #[must_use]
+    pub fn map_card(&self, runtime: Option<&Runtime>) -> MapCard {
+        let manifest = &self.gallery.manifest;
+        let in_use = runtime.map(|runtime| &runtime.embedder.manifest().sha256);
+        MapCard {
+            gallery: self.card(),
+            classes: manifest.classes.clone(),
+            layout: manifest.layout.clone(),
+            model: manifest.model.clone(),
+            is_of_model_in_use: in_use == Some(&manifest.model_sha256),
+        }
+    }
+
+    /// What a map draws: both layouts (f32), labels (u16), names (one a line), little endian.
+    #[must_use]
+    pub fn map_parts(&self) -> Vec<Vec<u8>> {
+        let points = |points: &[[f32; 2]]| points.as_flattened().iter().flat_map(|value| value.to_le_bytes()).collect();
+        let labels = self.gallery.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+        let names: Vec<String> = self.gallery.manifest.names.iter().map(|name| name.replace('\n', " ")).collect();
+        vec![points(&self.gallery.points), points(&self.gallery.points_pca), labels, names.join("\n").into_bytes()]
+    }
+
+    fn named(&self, found: Vec<shared::compare::Neighbour>) -> Vec<Neighbour> {
+        let name = |found: shared::compare::Neighbour| Neighbour {
+            index: found.index,
+            name: self.gallery.manifest.names[found.index].clone(),
+            class: self.gallery.class(found.index).unwrap_or("unknown").to_owned(),
+            similarity: found.similarity,
+        };
+        found.into_iter().map(name).collect()
     }
 }
 

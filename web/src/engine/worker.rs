@@ -14,8 +14,8 @@ use web_sys::MessageEvent;
 
 use super::clock::{breathe, now_ms, scope};
 use super::decode::{self, Decoded, Preview};
-use super::protocol::{Answer, Bundle, FromWorker, PROTOCOL_VERSION, ToWorker, Vectors};
-use super::runtime::{GallerySearch, Runtime};
+use super::protocol::{Answer, Bundle, FromWorker, PROTOCOL_VERSION, Query, Shelf, ToWorker, Vectors};
+use super::runtime::{GallerySearch, Runtime, open_any_gallery};
 use crate::problem::Problem;
 
 /// Tiles decoded and embedded together: the largest of the embedder's chunk sizes.
@@ -26,6 +26,19 @@ const CHUNK_TILES: usize = 32;
 struct State {
     runtime: Option<Runtime>,
     gallery: Option<GallerySearch>,
+    opened: Option<GallerySearch>,
+}
+
+impl State {
+    fn shelf(&self, shelf: Shelf) -> Result<&GallerySearch, Problem> {
+        let gallery = match shelf {
+            Shelf::Shipped => &self.gallery,
+            Shelf::Opened => &self.opened,
+        };
+        gallery.as_ref().ok_or_else(|| {
+            Problem::new("No gallery is loaded", "The worker was asked before it had one.", "Reload the page.")
+        })
+    }
 }
 
 /// Messages that wait, and the newest request that was cancelled.
@@ -87,6 +100,17 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
             (request, classify(state, inbox, request, neighbours, buffers).await)
         }
         ToWorker::Embed { request } => (request, embed(state, inbox, request, &buffers).await),
+        ToWorker::Map { request } => match map(state, request, &buffers) {
+            Ok((answer, parts)) => return post_parts(&answer, &parts),
+            Err(problem) => (request, Err(problem)),
+        },
+        ToWorker::Nearest { request, shelf, query, k } => {
+            (request, state.shelf(shelf).map(|gallery| nearest(gallery, request, &query, k)))
+        }
+        ToWorker::Votes { request, shelf, start, end, k } => match state.shelf(shelf) {
+            Ok(gallery) => return post_parts(&FromWorker::Votes { request }, &gallery.votes(start..end, k)),
+            Err(problem) => (request, Err(problem)),
+        },
         ToWorker::Cancel { .. } => return,
     };
     match outcome {
@@ -117,6 +141,28 @@ fn read_gallery(
     Ok(FromWorker::GalleryReady { request, gallery })
 }
 
+/// What a map shows: of the gallery in the first buffer, which is kept, or else of the model's.
+fn map(state: &mut State, request: u64, buffers: &[Uint8Array]) -> Result<(FromWorker, Vec<Vec<u8>>), Problem> {
+    let shelf = if let Some(bytes) = buffers.first() {
+        state.opened = Some(open_any_gallery(&bytes.to_vec())?);
+        Shelf::Opened
+    } else {
+        Shelf::Shipped
+    };
+    let gallery = state.shelf(shelf)?;
+    let map = Box::new(gallery.map_card(state.runtime.as_ref()));
+    Ok((FromWorker::Map { request, map }, gallery.map_parts()))
+}
+
+fn nearest(gallery: &GallerySearch, request: u64, query: &Query, k: usize) -> FromWorker {
+    let neighbours = match query {
+        Query::Row(row) => gallery.nearest_to_row(*row, k),
+        Query::Embedding(embedding) => gallery.nearest(embedding, k).neighbours,
+    };
+    FromWorker::Nearest { request, neighbours }
+}
+
+/// Decodes and embeds chunk by chunk; a bad file is answered as such and the rest goes on.
 async fn classify(
     state: &State,
     inbox: &Inbox,
@@ -232,6 +278,17 @@ fn read(data: &JsValue) -> Option<(ToWorker, Vec<Uint8Array>)> {
     let buffers = Reflect::get(data, &"buffers".into()).ok()?.dyn_into::<Array>().ok()?;
     let bytes = buffers.iter().map(|buffer| Uint8Array::new(&buffer)).collect();
     Some((message, bytes))
+}
+
+/// Message → `{ head, buffers }`, each part in a buffer that is transferred.
+fn post_parts(message: &FromWorker, parts: &[Vec<u8>]) {
+    // As in `post`: strings and numbers, a plain object, and buffers.
+    let Ok(head) = serde_json::to_string(message) else { return };
+    let buffers: Array = parts.iter().map(|part| Uint8Array::from(part.as_slice()).buffer()).collect();
+    let envelope = Object::new();
+    let _ = Reflect::set(&envelope, &"head".into(), &head.into());
+    let _ = Reflect::set(&envelope, &"buffers".into(), &buffers);
+    let _ = scope().post_message_with_transfer(&envelope, &buffers);
 }
 
 /// Message → `{ head, buffers }`; a preview is transferred with its width in front of it.

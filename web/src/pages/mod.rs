@@ -1,4 +1,5 @@
 //! The pages, one file each.
 
 pub mod classify;
+pub mod explore;
 pub mod seasons;

@@ -1,0 +1,86 @@
+// The Explore page as a test sees it; where tiles lie on the screen is worked out here, from the gallery file alone.
+import { readFile } from "node:fs/promises";
+
+import { ClassifyPage } from "./classify-page.mjs";
+
+export class ExplorePage extends ClassifyPage {
+  get map() {
+    return this.page.getByRole("application", { name: /^Map of/ });
+  }
+
+  get summary() {
+    return this.page.locator(".explore-status");
+  }
+
+  async openMap(url, parameters = "") {
+    await this.open(url, `#/explore${parameters && `?${parameters}`}`);
+    await this.waitForTiles();
+  }
+
+  async waitForTiles(text = /tiles/) {
+    await this.summary.filter({ hasText: text }).waitFor({ timeout: 120_000 });
+  }
+
+  /** The address's parameters, once they have been written. */
+  async parameters() {
+    await this.page.waitForTimeout(450);
+    return this.page.evaluate(() => Object.fromEntries(new URLSearchParams(location.hash.split("?")[1])));
+  }
+
+  /** Places of all tiles in the window, from raw points, by the page's published rule: the longer side fills 92 %. */
+  async places(points, { x = 0, y = 0, zoom = 1 } = {}) {
+    const box = await this.map.boundingBox();
+    const axis = (at) => points.filter((_, index) => index % 2 === at);
+    const range = [axis(0), axis(1)].map((values) => [Math.min(...values), Math.max(...values)]);
+    const half = Math.max(...range.map(([low, high]) => high - low)) / 2;
+    const world = (index, at) => (points[index * 2 + at] - (range[at][0] + range[at][1]) / 2) / half;
+    const scale = (zoom * 0.92 * Math.min(box.width, box.height)) / 2;
+    return Array.from({ length: points.length / 2 }, (_, index) => [
+      box.x + box.width / 2 + (world(index, 0) - x) * scale,
+      box.y + box.height / 2 + (world(index, 1) - y) * scale,
+    ]);
+  }
+
+  /** Presses at the first place, goes through the others, and lets go. */
+  async drag(...places) {
+    const { mouse } = this.page;
+    await mouse.move(...places[0]);
+    await mouse.down();
+    for (const place of places.slice(1)) await mouse.move(...place, { steps: 4 });
+    await mouse.up();
+  }
+
+  tool(name) {
+    return this.page.getByRole("button", { name, exact: true }).click();
+  }
+
+  get colour() {
+    return this.page.getByRole("combobox", { name: /^Colour/ });
+  }
+
+  /** The selected rows, out of the downloaded JSON. */
+  async selected() {
+    const button = this.page.locator(".selected").getByRole("button", { name: "Download JSON" });
+    if (!(await button.isVisible())) return [];
+    const [download] = await Promise.all([this.page.waitForEvent("download"), button.click()]);
+    // The button may have been below the fold.
+    await this.page.evaluate(() => scrollTo(0, 0));
+    return JSON.parse(await readFile(await download.path(), "utf8")).tiles.map(({ index }) => index);
+  }
+
+  neighbours() {
+    return this.page.locator(".near button").evaluateAll((buttons) => buttons.map((button) => button.textContent));
+  }
+
+  /** The colour of the map at a place of the window. */
+  pixel([x, y]) {
+    return this.map.evaluate(
+      (canvas, [x, y]) => {
+        const box = canvas.getBoundingClientRect();
+        const ratio = canvas.width / box.width;
+        return [...canvas.getContext("2d").getImageData((x - box.x) * ratio, (y - box.y) * ratio, 1, 1).data];
+      },
+      [x, y],
+    );
+  }
+}
