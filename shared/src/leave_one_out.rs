@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use crate::compare::{Best, Neighbour, dot};
 
-/// Rows that are compared at once with each row of the set, which then is read from memory once for all of them.
-const ROWS_AT_ONCE: usize = 8;
+/// Rows that are compared at once with each row of the set, which then is loaded once for all of them.
+const ROWS_AT_ONCE: usize = 4;
 
 /// The outcome of one row's vote.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,22 +30,50 @@ pub fn leave_one_out(
     rows: Range<usize>,
     k: usize,
 ) -> Vec<Vote> {
-    let mut votes = Vec::with_capacity(rows.len());
-    let count = embeddings.len() / width.max(1);
+    let width = width.max(1);
+    let count = embeddings.len() / width;
     let row = |index: usize| embeddings.get(index * width..(index + 1) * width).unwrap_or_default();
+    let mut votes = Vec::with_capacity(rows.len());
     for start in rows.clone().step_by(ROWS_AT_ONCE) {
-        let queries = start..(start + ROWS_AT_ONCE).min(rows.end);
-        let mut best = vec![Best::new(k); queries.len()];
-        for (index, other) in embeddings.chunks_exact(width.max(1)).enumerate() {
-            for (query, best) in queries.clone().zip(&mut best) {
-                if query != index && query < count {
-                    best.offer(index, dot(row(query), other));
+        let queries: [usize; ROWS_AT_ONCE] = std::array::from_fn(|at| start + at);
+        let query_rows = queries.map(row);
+        let mut best = queries.map(|_| Best::new(k));
+        for (index, other) in embeddings.chunks_exact(width).enumerate() {
+            let similarities = dots(query_rows, other);
+            for ((query, best), similarity) in queries.iter().zip(&mut best).zip(similarities) {
+                if *query != index && *query < count {
+                    best.offer(index, similarity);
                 }
             }
         }
-        votes.extend(best.iter().map(|best| majority(&best.found, labels, classes)));
+        let wanted = (rows.end - start).min(ROWS_AT_ONCE);
+        votes.extend(best[..wanted].iter().map(|best| majority(&best.found, labels, classes)));
     }
     votes
+}
+
+/// [`dot`] of each of the rows with `other`: the same sums in the same order. An empty row gives zero.
+fn dots(rows: [&[f32]; ROWS_AT_ONCE], other: &[f32]) -> [f32; ROWS_AT_ONCE] {
+    const LANES: usize = 8;
+    if rows.iter().any(|row| row.len() != other.len()) {
+        return rows.map(|row| dot(row, other));
+    }
+    let (blocks, tail) = other.as_chunks::<LANES>();
+    let heads = rows.map(|row| &row.as_chunks::<LANES>().0[..blocks.len()]);
+    let mut sums = [[0.0_f32; LANES]; ROWS_AT_ONCE];
+    for (at, block) in blocks.iter().enumerate() {
+        for (sums, head) in sums.iter_mut().zip(heads) {
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                *sum += head[at][lane] * block[lane];
+            }
+        }
+    }
+    std::array::from_fn(|at| {
+        let sums = sums[at];
+        let pairs = [sums[0] + sums[4], sums[1] + sums[5], sums[2] + sums[6], sums[3] + sums[7]];
+        let rest: f32 = rows[at][other.len() - tail.len()..].iter().zip(tail).map(|(x, y)| x * y).sum();
+        (pairs[0] + pairs[2]) + (pairs[1] + pairs[3]) + rest
+    })
 }
 
 fn majority(neighbours: &[Neighbour], labels: &[u16], classes: usize) -> Vote {

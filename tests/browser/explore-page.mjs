@@ -27,17 +27,24 @@ export class ExplorePage extends ClassifyPage {
     return this.page.evaluate(() => Object.fromEntries(new URLSearchParams(location.hash.split("?")[1])));
   }
 
-  /** Places of all tiles in the window, from raw points, by the page's published rule: the longer side fills 92 %. */
+  /** Places of all tiles on the map, from raw points, by the page's published rule: the longer side is −1 … 1. */
+  worlds(points) {
+    const range = [0, 1].map((axis) => {
+      const values = points.filter((_, index) => index % 2 === axis);
+      return [Math.min(...values), Math.max(...values)];
+    });
+    const half = Math.max(...range.map(([low, high]) => high - low)) / 2;
+    const world = (value, axis) => (value - (range[axis][0] + range[axis][1]) / 2) / half;
+    return Array.from({ length: points.length / 2 }, (_, row) => [world(points[row * 2], 0), world(points[row * 2 + 1], 1)]);
+  }
+
+  /** Places of all tiles in the window: at zoom 1 the map takes 92 % of the shorter side. */
   async places(points, { x = 0, y = 0, zoom = 1 } = {}) {
     const box = await this.map.boundingBox();
-    const axis = (at) => points.filter((_, index) => index % 2 === at);
-    const range = [axis(0), axis(1)].map((values) => [Math.min(...values), Math.max(...values)]);
-    const half = Math.max(...range.map(([low, high]) => high - low)) / 2;
-    const world = (index, at) => (points[index * 2 + at] - (range[at][0] + range[at][1]) / 2) / half;
     const scale = (zoom * 0.92 * Math.min(box.width, box.height)) / 2;
-    return Array.from({ length: points.length / 2 }, (_, index) => [
-      box.x + box.width / 2 + (world(index, 0) - x) * scale,
-      box.y + box.height / 2 + (world(index, 1) - y) * scale,
+    return this.worlds(points).map(([wx, wy]) => [
+      box.x + box.width / 2 + (wx - x) * scale,
+      box.y + box.height / 2 + (wy - y) * scale,
     ]);
   }
 

@@ -34,8 +34,8 @@ export function readGallery(bytes) {
   return { manifest: JSON.parse(__metadata__["solstice.gallery"]), ...read };
 }
 
-/** The bytes of a gallery of `count` made-up tiles in `classes` clouds, of a model that nobody has. */
-export function madeUpGallery({ count, width, classes }) {
+/** The bytes of a gallery of `count` made-up tiles in `classes` clouds, of a model that nobody has; more `noise` mixes them. */
+export function madeUpGallery({ count, width, classes, noise = 0.3 }) {
   let state = 12345;
   const random = () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) / 2 ** 32;
   const cloud = (index) => index % classes;
@@ -47,7 +47,7 @@ export function madeUpGallery({ count, width, classes }) {
     points_pca: { dtype: "F32", shape: [count, 2], data: Buffer.alloc(count * 8) },
   };
   for (let index = 0; index < count; index += 1) {
-    const row = Array.from({ length: width }, (_, at) => (at % classes === cloud(index) ? 1 : 0) + 0.3 * random());
+    const row = Array.from({ length: width }, (_, at) => (at % classes === cloud(index) ? 1 : 0) + noise * random());
     const norm = Math.hypot(...row);
     row.forEach((value, at) => tensors.embeddings.data.writeUInt16LE(toF16(value / norm), (index * width + at) * 2));
     tensors.labels.data.writeUInt16LE(cloud(index), index * 2);

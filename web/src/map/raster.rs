@@ -14,20 +14,21 @@ pub struct Raster {
     pub pixels: Vec<u8>,
 }
 
-/// One shape in one size: how much of each pixel it covers, 0 to 255.
+/// One shape in one size: the pixels it touches, right and down from its middle, and how much of each, 0 to 256.
 #[derive(Clone, Debug)]
 pub struct Stamp {
     reach: i32,
-    coverage: Vec<u8>,
+    touched: Vec<(i32, i32, u32)>,
 }
 
 impl Stamp {
     /// A shape of about the area of a disc of `radius` pixels.
     #[must_use]
     pub fn new(mark: Mark, radius: f64) -> Self {
-        let reach = (radius * 1.5).ceil() as i32;
+        // The farthest corner of any shape, less the half of a pixel that the middle one covers.
+        let reach = (radius * 1.42 - 0.5).ceil().max(0.0) as i32;
         let sample = |pixel: i32, step: i32| f64::from(pixel) + (f64::from(step) + 0.5) / f64::from(SAMPLES) - 0.5;
-        let mut coverage = Vec::new();
+        let mut touched = Vec::new();
         for row in -reach..=reach {
             for column in -reach..=reach {
                 let steps = (0..SAMPLES).flat_map(|down| (0..SAMPLES).map(move |across| (down, across)));
@@ -36,10 +37,12 @@ impl Stamp {
                         is_inside(mark, sample(column, across) / radius, sample(row, down) / radius)
                     })
                     .count();
-                coverage.push((hits * 255 / (SAMPLES * SAMPLES) as usize) as u8);
+                if hits > 0 {
+                    touched.push((column, row, hits as u32 * 256 / (SAMPLES * SAMPLES) as u32));
+                }
             }
         }
-        Self { reach, coverage }
+        Self { reach, touched }
     }
 }
 
@@ -70,29 +73,31 @@ impl Raster {
         self.width
     }
 
-    /// Lays a shape over the picture, centred on the pixel that holds `[x, y]`; `strength` 255 is opaque.
-    pub fn stamp(&mut self, [x, y]: [f64; 2], stamp: &Stamp, rgb: Rgb, strength: u8) {
-        let (left, top) = (x.floor() as i32 - stamp.reach, y.floor() as i32 - stamp.reach);
-        let side = 2 * stamp.reach + 1;
-        let columns = 0.max(-left)..side.min(self.width as i32 - left);
-        if columns.is_empty() {
-            return;
-        }
-        for row in 0.max(-top)..side.min(self.height as i32 - top) {
-            let from = (row * side + columns.start) as usize;
-            let coverage = &stamp.coverage[from..from + columns.len()];
-            let at = ((top + row) as usize * self.width + (left + columns.start) as usize) * 4;
-            let (pixels, _) = self.pixels[at..at + columns.len() * 4].as_chunks_mut::<4>();
-            for (pixel, &covered) in pixels.iter_mut().zip(coverage) {
-                // 255 · 255 is full strength
-                let share = u32::from(covered) * u32::from(strength);
-                for (under, over) in pixel.iter_mut().zip(rgb) {
-                    let mixed = u32::from(*under) * (255 * 255 - share) + u32::from(over) * share;
-                    *under = ((mixed + 255 * 255 / 2) / (255 * 255)) as u8;
-                }
+    /// Lays a shape over the picture, centred on the pixel that holds `[x, y]`; `strength` 256 is opaque.
+    pub fn stamp(&mut self, [x, y]: [f64; 2], stamp: &Stamp, rgb: Rgb, strength: u32) {
+        let (x, y) = (x.floor() as i32, y.floor() as i32);
+        let (width, height, reach) = (self.width as i32, self.height as i32, stamp.reach);
+        let is_whole = x >= reach && y >= reach && x < width - reach && y < height - reach;
+        let over = u32::from_le_bytes([rgb[0], rgb[1], rgb[2], 255]);
+        let pixels = self.pixels.as_chunks_mut::<4>().0;
+        for &(right, down, covered) in &stamp.touched {
+            // Far outside, where sums would wrap, nothing is inside either.
+            let (column, row) = (x.saturating_add(right), y.saturating_add(down));
+            if !(is_whole || (0..width).contains(&column) && (0..height).contains(&row)) {
+                continue;
+            }
+            if let Some(pixel) = pixels.get_mut((row * width + column) as usize) {
+                *pixel = mixed(u32::from_le_bytes(*pixel), over, covered * strength / 256).to_le_bytes();
             }
         }
     }
+}
+
+/// `share` of 256 of one colour over another; two channels at a time.
+fn mixed(under: u32, over: u32, share: u32) -> u32 {
+    const EVEN: u32 = 0x00ff_00ff;
+    let mix = |under: u32, over: u32| (under * (256 - share) + over * share + 0x0080_0080) >> 8 & EVEN;
+    mix(under & EVEN, over & EVEN) | mix(under >> 8 & EVEN, over >> 8 & EVEN) << 8
 }
 
 #[cfg(test)]
@@ -109,8 +114,8 @@ mod tests {
     fn a_shape_covers_the_area_of_its_disc() {
         for mark in MARKS {
             for radius in [2.0, 5.0, 9.0] {
-                let area: f64 =
-                    Stamp::new(mark, radius).coverage.iter().map(|&covered| f64::from(covered) / 255.0).sum();
+                let stamp = Stamp::new(mark, radius);
+                let area: f64 = stamp.touched.iter().map(|(_, _, covered)| f64::from(*covered) / 256.0).sum();
                 let disc = std::f64::consts::PI * radius * radius;
                 assert!((area / disc - 1.0).abs() < 0.12, "{mark:?} of radius {radius}: {area:.1}, not {disc:.1}");
             }
@@ -121,12 +126,12 @@ mod tests {
     fn strength_is_a_share_of_the_colour() {
         let mut raster = Raster::default();
         raster.reset(9, 9, [100, 100, 100]);
-        raster.stamp([4.7, 4.2], &Stamp::new(Mark::Disc, 2.0), [200, 0, 100], 255);
+        raster.stamp([4.7, 4.2], &Stamp::new(Mark::Disc, 2.0), [200, 0, 100], 256);
         assert_eq!(pixel(&raster, 4, 4), [200, 0, 100, 255]);
         assert_eq!(pixel(&raster, 0, 0), [100, 100, 100, 255]);
         raster.reset(9, 9, [100, 100, 100]);
-        raster.stamp([4.0, 4.0], &Stamp::new(Mark::Square, 2.0), [200, 0, 100], 51);
-        assert_eq!(pixel(&raster, 4, 4), [120, 80, 100, 255]);
+        raster.stamp([4.0, 4.0], &Stamp::new(Mark::Square, 2.0), [200, 0, 100], 64);
+        assert_eq!(pixel(&raster, 4, 4), [125, 75, 100, 255]);
     }
 
     #[test]
@@ -135,7 +140,7 @@ mod tests {
         let mut raster = Raster::default();
         raster.reset(20, 10, [0, 0, 0]);
         for place in [[0.0, 0.0], [19.9, 9.9], [-3.0, 5.0], [1e6, 5.0], [5.0, -1e6], [10.0, 12.0]] {
-            raster.stamp(place, &stamp, [255, 255, 255], 255);
+            raster.stamp(place, &stamp, [255, 255, 255], 256);
         }
         assert_eq!(raster.pixels.len(), 20 * 10 * 4);
         assert_eq!((pixel(&raster, 0, 0)[0], pixel(&raster, 19, 9)[0], pixel(&raster, 10, 9)[0]), (255, 255, 255));
@@ -143,10 +148,10 @@ mod tests {
         let lit = |raster: &Raster| raster.pixels.iter().step_by(4).filter(|value| **value > 0).count();
         let mut whole = Raster::default();
         whole.reset(21, 21, [0, 0, 0]);
-        whole.stamp([10.0, 10.0], &stamp, [255, 255, 255], 255);
+        whole.stamp([10.0, 10.0], &stamp, [255, 255, 255], 256);
         let mut half = Raster::default();
         half.reset(21, 11, [0, 0, 0]);
-        half.stamp([10.0, 10.0], &stamp, [255, 255, 255], 255);
+        half.stamp([10.0, 10.0], &stamp, [255, 255, 255], 256);
         let middle = (0..21).filter(|&x| pixel(&whole, x, 10)[0] > 0).count();
         assert_eq!(2 * lit(&half) - middle, lit(&whole));
     }

@@ -10,10 +10,10 @@ use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
 use super::sprites::Sprites;
-use super::state::{Explore, Focus};
+use super::state::{Choice, Explore, Focus};
 use crate::map::camera::{Camera, Frame};
 use crate::map::colour::Categories;
-use crate::map::data::{Layout, MapData};
+use crate::map::data::{Layout, MapData, Projection};
 use crate::map::palette::{Mark, Rgb, hex};
 use crate::map::raster::{Raster, Stamp};
 use crate::map::selection::Selection;
@@ -21,8 +21,8 @@ use crate::map::shape::Shape;
 use crate::map::thumbnails;
 
 /// How opaque dots are, and those outside the selection.
-const STRENGTH: u8 = 225;
-const FAINT: u8 = 46;
+const STRENGTH: u32 = 226;
+const FAINT: u32 = 46;
 const MARKS: [Mark; 4] = [Mark::Disc, Mark::Square, Mark::Triangle, Mark::Diamond];
 
 /// What lasts from one drawing to the next.
@@ -31,9 +31,21 @@ pub struct Painter {
     raster: Raster,
     sprites: Rc<RefCell<Sprites>>,
     gallery: Option<Arc<MapData>>,
+    /// What the dots in the raster show, and in which colours.
+    drawn: Option<(Drawn, Arc<Categories>)>,
     /// The thumbnails on the map: tile and middle in CSS pixels.
     pictures: Vec<(usize, [f64; 2])>,
     picture_px: f64,
+}
+
+/// All that dots depend on but their categories: while it stays the same, they need not be drawn again.
+#[derive(PartialEq)]
+struct Drawn {
+    size: (u32, u32),
+    ground: Rgb,
+    camera: Camera,
+    projection: Projection,
+    choice: Choice,
 }
 
 /// Everything of one drawing.
@@ -89,26 +101,37 @@ impl Painter {
             canvas.set_height(height);
         }
         let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
-        self.raster.reset(width as usize, height as usize, ground);
         let data = explore.data_untracked();
         if !same(&data, &self.gallery) {
             self.sprites.borrow_mut().clear();
             self.gallery.clone_from(&data);
         }
         self.pictures.clear();
-        let Some(data) = data else {
+        let categories = explore.categories.get_untracked();
+        let Some(data) = data.filter(|data| categories.of.len() == data.count()) else {
+            self.drawn = None;
+            self.raster.reset(width as usize, height as usize, ground);
             return self.show(&context, width, height);
         };
         let choice = explore.choice.with_untracked(|choice| choice.now().clone());
-        let categories = explore.categories.get_untracked();
-        if categories.of.len() != data.count() {
-            return self.show(&context, width, height);
-        }
+        let now = Drawn {
+            size: (width, height),
+            ground,
+            camera: explore.camera.get_untracked(),
+            projection: explore.projection.get_untracked(),
+            choice: choice.clone(),
+        };
         let hidden = (0..categories.legend.len()).map(|at| choice.hidden.contains(&(at as u16))).collect();
         let camera = explore.camera.get_untracked();
         let scene = Scene { data, categories, hidden, selected: choice.selected, camera, frame, is_dark };
         self.choose_pictures(explore, &scene);
-        self.dots(explore, &scene, ratio);
+        let is_same =
+            |(drawn, colours): &(Drawn, Arc<Categories>)| *drawn == now && Arc::ptr_eq(colours, &scene.categories);
+        if !self.drawn.as_ref().is_some_and(is_same) {
+            self.raster.reset(width as usize, height as usize, ground);
+            self.dots(explore, &scene, ratio);
+            self.drawn = Some((now, Arc::clone(&scene.categories)));
+        }
         self.show(&context, width, height);
         // From here on in CSS pixels. Only numbers that are not finite would be refused.
         let _ = context.set_transform(ratio, 0.0, 0.0, ratio, 0.0, 0.0);
@@ -265,8 +288,8 @@ impl Overlay<'_> {
             }
             self.context.stroke();
             self.context.set_global_alpha(1.0);
-            near.iter().for_each(|place| self.ring(*place, 6.0, 1.5));
-            self.ring(from, 10.0, 3.0);
+            near.iter().for_each(|place| self.ring(*place, 5.0, 1.5));
+            self.ring(from, 9.0, 2.5);
         }
         if let Some(place) = self.explore.hovered.get_untracked().and_then(|index| self.place(index)) {
             self.ring(place, 8.0, 2.0);
