@@ -10,6 +10,7 @@ pub mod state;
 mod swipe;
 mod trajectory;
 
+use leptos::html::Section;
 use leptos::prelude::*;
 
 use self::dates::Dates;
@@ -44,6 +45,16 @@ pub fn SeasonsPage() -> impl IntoView {
         }
     });
     Effect::new(move |_| seasons.work(session));
+    let shown = NodeRef::<Section>::new();
+    Effect::new(move |before: Option<usize>| {
+        // On a narrow screen the place is below the list: a choice brings it into view.
+        let choices = seasons.choices.get();
+        let is_narrow = window().inner_width().ok().and_then(|width| width.as_f64()).is_some_and(|width| width < 900.0);
+        if is_narrow && before.is_some_and(|before| before != choices) {
+            shown.get_untracked().into_iter().for_each(|shown| shown.scroll_into_view());
+        }
+        choices
+    });
     view! {
         <div class="intro">
             <h1>"How does a place change through the year?"</h1>
@@ -63,7 +74,7 @@ pub fn SeasonsPage() -> impl IntoView {
                 />
                 <Problems />
             </section>
-            <section class="column-out" aria-label="The place through the year">
+            <section class="column-out" aria-label="The place through the year" node_ref=shown>
                 <Show when=move || seasons.place_index().is_some()>
                     <Compared />
                     <Spaces />
