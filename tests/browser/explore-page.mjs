@@ -79,6 +79,24 @@ export class ExplorePage extends ClassifyPage {
     return this.page.locator(".near button").evaluateAll((buttons) => buttons.map((button) => button.textContent));
   }
 
+  /** Milliseconds that the page takes to draw, the median over the movements of a drag. */
+  async drawingTime(from, by, steps = 40) {
+    await this.page.evaluate(() => {
+      globalThis.costs = [];
+      let start;
+      // Before the page's own listener and after it: so are their callbacks in the next frame.
+      addEventListener("pointermove", () => requestAnimationFrame(() => (start = performance.now())), { capture: true });
+      addEventListener("pointermove", () => requestAnimationFrame(() => globalThis.costs.push(performance.now() - start)));
+    });
+    const { mouse } = this.page;
+    await mouse.move(...from);
+    await mouse.down();
+    for (let step = 1; step <= steps; step += 1) await mouse.move(from[0] + (by[0] * step) / steps, from[1] + (by[1] * step) / steps);
+    await mouse.up();
+    const costs = await this.page.evaluate(() => globalThis.costs.slice(3).sort((a, b) => a - b));
+    return costs[Math.floor(costs.length / 2)];
+  }
+
   /** The colour of the map at a place of the window. */
   pixel([x, y]) {
     return this.map.evaluate(

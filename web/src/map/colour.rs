@@ -99,6 +99,20 @@ impl Votes {
     }
 }
 
+/// How often tiles of each class (rows) are taken for each class (columns).
+#[must_use]
+pub fn confusion(data: &MapData, votes: &Votes) -> Vec<Vec<usize>> {
+    let classes = data.card.classes.len();
+    let mut table = vec![vec![0; classes]; classes];
+    for (label, predicted) in data.labels.iter().zip(&votes.predicted) {
+        let line = table.get_mut(usize::from(*label));
+        if let Some(count) = line.and_then(|line| line.get_mut(usize::from(*predicted))) {
+            *count += 1;
+        }
+    }
+    table
+}
+
 /// One line of the legend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {
@@ -202,6 +216,7 @@ mod tests {
         assert_eq!(of(ColourBy::Season).of, [0, 1, 1, 4]);
         assert_eq!(counts(&of(ColourBy::Verdict)), [2, 1, 1]);
         assert_eq!(votes.accuracy(&data.labels), Some(2.0 / 3.0));
+        assert_eq!(confusion(&data, &votes), [[1, 0], [1, 1]]);
     }
 
     #[test]

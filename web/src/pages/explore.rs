@@ -2,6 +2,7 @@
 
 mod address;
 mod canvas;
+mod confusion;
 mod detail;
 mod draw;
 mod files;
@@ -24,6 +25,7 @@ use crate::map::colour::Votes;
 use crate::map::data::MapData;
 use crate::wording::{grouped, percent};
 use canvas::MapCanvas;
+use confusion::Confusion;
 use detail::Detail;
 use files::Files;
 use legend::Legend;
@@ -56,6 +58,7 @@ pub fn ExplorePage() -> impl IntoView {
                 <Toolbar />
                 <MapCanvas />
                 <Legend />
+                <Confusion />
                 <p class="explore-status note" aria-live="polite">{move || summary(explore)}</p>
             </section>
             <section class="explore-side" aria-label="About the map">

@@ -62,7 +62,10 @@ pub fn follow(explore: Explore) {
             // Another tile may be in detail by now.
             if untrack(|| explore.query()) == Some(query) && explore.k.get_untracked() == k {
                 match found {
-                    Ok(neighbours) => explore.neighbours.set(neighbours),
+                    Ok(neighbours) => {
+                        explore.problem.set(None);
+                        explore.neighbours.set(neighbours);
+                    }
                     Err(problem) => explore.problem.set(Some(problem)),
                 }
             }
