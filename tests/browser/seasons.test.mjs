@@ -208,7 +208,10 @@ describe("Seasons", () => {
     await view.page.getByRole("heading", { name: "What does this tile show?" }).waitFor();
     await view.page.getByRole("link", { name: "Seasons" }).click();
     await view.page.getByRole("button", { name: "Your pictures" }).waitFor();
-    assert.equal((await view.parameters()).place, places.find(({ name }) => name.startsWith("Lapland")).id);
+    const { id } = places.find(({ name }) => name.startsWith("Lapland"));
+    assert.equal((await view.parameters()).place, id);
+    await view.page.getByRole("link", { name: "Seasons" }).click();
+    await view.page.waitForFunction((id) => location.hash.includes(id), id);
   });
 
   test("no request left the origin, and nothing went wrong unseen", () => {

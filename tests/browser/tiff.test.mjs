@@ -71,6 +71,18 @@ describe("TIFF", () => {
     assert.equal((await view.answer("shown.tif").locator(".verdict").innerText()).trim(), classLabel(TILE.class));
   });
 
+  test("the picture shown of an 8-bit TIFF has its very pixels", async () => {
+    await answerFor("plain.tif", tiff({ ...picture, bands: 3, bits: 8, samples: picture.rgb }));
+    const shown = view.answer("plain.tif").getByRole("img", { name: "The tile plain.tif" });
+    const pixels = await shown.evaluate(async (image) => {
+      await image.decode();
+      const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext("2d");
+      canvas.drawImage(image, 0, 0);
+      return [...canvas.getImageData(0, 0, image.naturalWidth, image.naturalHeight).data].filter((_, i) => i % 4 !== 3);
+    });
+    assert.deepEqual(pixels, picture.rgb);
+  });
+
   const refusal = async (name, bytes) => {
     await view.drop({ name, type: "image/tiff", bytes });
     const alert = view.answer(name).getByRole("alert");

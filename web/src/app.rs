@@ -33,8 +33,8 @@ fn report_panic(message: &str) {
 pub fn App() -> impl IntoView {
     let session = Session::new();
     provide_context(session);
-    provide_context(Explore::new(session));
     provide_context(Seasons::new());
+    provide_context(Explore::new(session));
     let page = use_page();
     session.start();
     view! {
@@ -46,8 +46,8 @@ pub fn App() -> impl IntoView {
         <main id="main" tabindex="-1">
             {move || match page.get() {
                 Page::Classify => view! { <Classify /> }.into_any(),
-                Page::Explore => view! { <ExplorePage /> }.into_any(),
                 Page::Seasons => view! { <SeasonsPage /> }.into_any(),
+                Page::Explore => view! { <ExplorePage /> }.into_any(),
             }}
         </main>
         <Footer />

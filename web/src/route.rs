@@ -12,10 +12,10 @@ pub enum Page {
     /// What does this tile show?
     #[default]
     Classify,
-    /// What does the gallery look like to the model?
-    Explore,
     /// How does a place change through the year?
     Seasons,
+    /// What does the gallery look like to the model?
+    Explore,
 }
 
 impl Page {
@@ -27,8 +27,8 @@ impl Page {
     pub const fn path(self) -> &'static str {
         match self {
             Self::Classify => "#/classify",
-            Self::Explore => "#/explore",
             Self::Seasons => "#/seasons",
+            Self::Explore => "#/explore",
         }
     }
 
@@ -37,8 +37,8 @@ impl Page {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Classify => "Classify",
-            Self::Explore => "Explore",
             Self::Seasons => "Seasons",
+            Self::Explore => "Explore",
         }
     }
 

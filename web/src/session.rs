@@ -1,7 +1,7 @@
 //! The page's session: its state as signals, and what can be done with it.
 //!
-//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it, [`embed`] those of the Seasons page, and
-//! [`maps`] asks about galleries.
+//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it, [`embed`] those of the Seasons page; [`maps`]
+//! asks about galleries.
 
 mod bring_up;
 mod embed;

@@ -173,7 +173,7 @@ fn decode_tiff(bytes: &[u8], wanted: &Bands) -> Result<Decoded, Problem> {
             "Fill them, or cut an area without them.",
         ));
     }
-    let preview = preview(&tile);
+    let preview = preview(&tile, depth != "8-bit");
     Ok(Decoded { tile, bands: samples, format: format!("TIFF, {depth}"), preview: Some(preview) })
 }
 
@@ -226,8 +226,8 @@ fn match_bands(tile: Tile, wanted: &Bands) -> Result<Tile, Problem> {
     ))
 }
 
-/// The first three bands, stretched between the tile's own extremes when it is reflectance.
-fn preview(tile: &Tile) -> Preview {
+/// The first three bands; reflectance, which is dark as it is, is stretched between the tile's own extremes.
+fn preview(tile: &Tile, is_reflectance: bool) -> Preview {
     let scale = PREVIEW_PX as f32 / tile.height().max(tile.width()) as f32;
     let small = if scale < 1.0 {
         let side = |length: usize| ((length as f32 * scale).round() as usize).max(1);
@@ -236,14 +236,18 @@ fn preview(tile: &Tile) -> Preview {
         tile.clone()
     };
     let channel = |index: usize| small.plane(index.min(small.bands() - 1));
-    let mut sorted: Vec<f32> =
-        (0..3).flat_map(|index| channel(index).iter().copied()).filter(|v| v.is_finite()).collect();
-    sorted.sort_by(f32::total_cmp);
-    let quantile = |q: f32| sorted.get(((sorted.len().max(1) - 1) as f32 * q) as usize).copied().unwrap_or(0.0);
-    let (low, high) = (quantile(0.01), quantile(0.99).max(quantile(0.01) + 1e-6));
-    let byte = |value: f32| ((value - low) / (high - low) * 255.0).clamp(0.0, 255.0) as u8;
+    let (low, high) = if is_reflectance { extremes((0..3).flat_map(&channel).copied()) } else { (0.0, 1.0) };
+    let byte = |value: f32| ((value - low) / (high - low) * 255.0).round().clamp(0.0, 255.0) as u8;
     let rgba = (0..small.height() * small.width())
         .flat_map(|pixel| [byte(channel(0)[pixel]), byte(channel(1)[pixel]), byte(channel(2)[pixel]), 255])
         .collect();
     Preview { width: small.width(), rgba }
+}
+
+/// What 1 % of the values are under, and what 1 % are over.
+fn extremes(values: impl Iterator<Item = f32>) -> (f32, f32) {
+    let mut sorted: Vec<f32> = values.filter(|value| value.is_finite()).collect();
+    sorted.sort_by(f32::total_cmp);
+    let quantile = |q: f32| sorted.get(((sorted.len().max(1) - 1) as f32 * q) as usize).copied().unwrap_or(0.0);
+    (quantile(0.01), quantile(0.99).max(quantile(0.01) + 1e-6))
 }

@@ -66,6 +66,12 @@ pub enum ToWorker {
         /// How many gallery tiles to name beside each answer.
         neighbours: usize,
     },
+    /// Embeds the files in `buffers`, without classes or neighbours; answered by one `Embedded` or `Undecodable` each, then
+    /// `Finished`.
+    Embed {
+        /// Request number.
+        request: u64,
+    },
     /// Asks for what a map of a gallery shows. With `buffers[0]`, that gallery file is read first and becomes
     /// [`Shelf::Opened`]; without, it is the model's. Answered by `Map` or `Refused`.
     Map {
@@ -95,12 +101,6 @@ pub enum ToWorker {
         end: usize,
         /// How many neighbours vote.
         k: usize,
-    },
-    /// Embeds the files in `buffers`, without classes or neighbours; answered by one `Embedded` or `Undecodable` each, then
-    /// `Finished`.
-    Embed {
-        /// Request number.
-        request: u64,
     },
     /// Stops the given request after the chunk in work; its `Finished` says how far it came.
     Cancel {

@@ -99,6 +99,7 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
             let buffers = &buffers[..buffers.len().min(names.len())];
             (request, classify(state, inbox, request, neighbours, buffers).await)
         }
+        ToWorker::Embed { request } => (request, embed(state, inbox, request, &buffers).await),
         ToWorker::Map { request } => match map(state, request, &buffers) {
             Ok((answer, parts)) => return post_parts(&answer, &parts),
             Err(problem) => (request, Err(problem)),
@@ -110,7 +111,6 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
             Ok(gallery) => return post_parts(&FromWorker::Votes { request }, &gallery.votes(start..end, k)),
             Err(problem) => (request, Err(problem)),
         },
-        ToWorker::Embed { request } => (request, embed(state, inbox, request, &buffers).await),
         ToWorker::Cancel { .. } => return,
     };
     match outcome {
@@ -162,6 +162,7 @@ fn nearest(gallery: &GallerySearch, request: u64, query: &Query, k: usize) -> Fr
     FromWorker::Nearest { request, neighbours }
 }
 
+/// Decodes and embeds chunk by chunk; a bad file is answered as such and the rest goes on.
 async fn classify(
     state: &State,
     inbox: &Inbox,

@@ -10,6 +10,7 @@ pub mod state;
 mod swipe;
 mod trajectory;
 
+use leptos::html::Section;
 use leptos::prelude::*;
 
 use self::dates::Dates;
@@ -23,7 +24,7 @@ use self::trajectory::Trajectory;
 use crate::components::drop_zone::DropZone;
 use crate::components::model_card::ModelCardView;
 use crate::components::problem_card::ProblemCard;
-use crate::route;
+use crate::route::{self, Page};
 use crate::session::use_session;
 
 /// The page.
@@ -32,18 +33,33 @@ pub fn SeasonsPage() -> impl IntoView {
     let (session, seasons) = (use_session(), use_seasons());
     seasons.read_address();
     seasons.load();
-    let on_address = window_event_listener(leptos::ev::hashchange, move |_| seasons.read_address());
-    on_cleanup(move || on_address.remove());
     let parameters = Memo::new(move |_| seasons.parameters());
-    Effect::new(move |_| {
-        for (key, value) in parameters.get() {
-            // Before the places are known, the address is what says which one is wanted.
-            if seasons.place_index().is_some() && route::parameter(key) != value {
+    let write_address = move || {
+        // Before the places are known, the address is what says which one is wanted.
+        let is_known = seasons.place_index().is_some() && Page::current() == Page::Seasons;
+        for (key, value) in parameters.get().into_iter().filter(|_| is_known) {
+            if route::parameter(key) != value {
                 route::set_parameter(key, value.as_deref());
             }
         }
+    };
+    Effect::new(move |_| write_address());
+    let on_address = window_event_listener(leptos::ev::hashchange, move |_| {
+        seasons.read_address();
+        untrack(write_address);
     });
+    on_cleanup(move || on_address.remove());
     Effect::new(move |_| seasons.work(session));
+    let shown = NodeRef::<Section>::new();
+    Effect::new(move |before: Option<usize>| {
+        // On a narrow screen the place is below the list: a choice brings it into view.
+        let choices = seasons.choices.get();
+        let is_narrow = window().inner_width().ok().and_then(|width| width.as_f64()).is_some_and(|width| width < 900.0);
+        if is_narrow && before.is_some_and(|before| before != choices) {
+            shown.get_untracked().into_iter().for_each(|shown| shown.scroll_into_view());
+        }
+        choices
+    });
     view! {
         <div class="intro">
             <h1>"How does a place change through the year?"</h1>
@@ -63,7 +79,7 @@ pub fn SeasonsPage() -> impl IntoView {
                 />
                 <Problems />
             </section>
-            <section class="column-out" aria-label="The place through the year">
+            <section class="column-out" aria-label="The place through the year" node_ref=shown>
                 <Show when=move || seasons.place_index().is_some()>
                     <Compared />
                     <Spaces />

@@ -33,7 +33,7 @@ pub fn sort(names: &[String]) -> Sorted {
     let mut problems = Vec::new();
     let mut say = |left_out: &[&str], why: &str, remedy: &str| {
         if !left_out.is_empty() {
-            problems.push(Problem::new(format!("{why}: {}", listed(left_out)), "They are left out.", remedy));
+            problems.push(Problem::new(format!("{why}: {}", listed(left_out)), "Left out of the series.", remedy));
         }
     };
     let spelling =

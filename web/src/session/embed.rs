@@ -36,7 +36,12 @@ impl Session {
         let outcome = handle.ask(request, &ToWorker::Embed { request }, &buffers).await;
         let answers = parts.embeddings.borrow_mut().remove(&key)?;
         match outcome {
-            Ok(_) => Some(answers),
+            Ok(_) => {
+                if handle.bundle() == Bundle::Gpu {
+                    parts.is_gpu_on_probation.set(false);
+                }
+                Some(answers)
+            }
             Err(problem) => {
                 // A run of the Classify page goes through the phases by itself.
                 if self.fall_back(&handle, problem).await {

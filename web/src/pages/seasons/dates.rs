@@ -45,6 +45,6 @@ pub fn Dates() -> impl IntoView {
         <ul class="dates" aria-label="Dates">
             {move || shots.get().into_iter().enumerate().map(button).collect_view()}
         </ul>
-        <p class="note">"Choose a date for the right-hand side; hold Shift for the left-hand side."</p>
+        <p class="note">"Choose a date for the right-hand side; hold Shift, or use the menus below, for the left-hand side."</p>
     }
 }

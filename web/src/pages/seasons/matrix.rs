@@ -14,6 +14,10 @@ use crate::session::use_session;
 /// Over more dates than this, the cells are too small for numbers.
 const MAX_NUMBERED: usize = 14;
 
+/// Room for the names of the rows, and for a cell at most.
+const HEAD_PX: usize = 52;
+const MAX_CELL_PX: usize = 60;
+
 /// The matrix as a grid: arrow keys move through it, and the two dates in view follow.
 #[component]
 pub fn Matrix() -> impl IntoView {
@@ -115,7 +119,17 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
         .collect_view();
     view! {
         <div class="matrix-frame">
-            <table class="matrix" role="grid" aria-labelledby="matrix-title" node_ref=table on:keydown=on_key>
+            <table
+                class="matrix"
+                role="grid"
+                aria-labelledby="matrix-title"
+                node_ref=table
+                on:keydown=on_key
+                style:max-width=format!("{}px", HEAD_PX + count * MAX_CELL_PX)
+            >
+                <colgroup>
+                    <col class="matrix-head" />
+                </colgroup>
                 <thead>
                     <tr>
                         <td></td>

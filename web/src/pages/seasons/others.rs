@@ -102,8 +102,8 @@ fn Separation(
     let step = f64::from((high - low) / 500.0).max(1e-5);
     view! {
         <p class="legend">
-            <span class="key same" aria-hidden="true"></span>"Two dates of one place"
-            <span class="key other" aria-hidden="true"></span>"Dates of two places"
+            <span><span class="key same" aria-hidden="true"></span>"Two dates of one place"</span>
+            <span><span class="key other" aria-hidden="true"></span>"Dates of two places"</span>
         </p>
         <div class="histogram">
             <svg

@@ -72,6 +72,8 @@ pub struct Seasons {
     pub about: RwSignal<[String; 3]>,
     /// What could not be done.
     pub problems: RwSignal<Vec<Problem>>,
+    /// How many times the user chose a place.
+    pub choices: RwSignal<usize>,
     chosen: RwSignal<String>,
     left: RwSignal<Option<Date>>,
     right: RwSignal<Option<Date>>,
@@ -91,6 +93,7 @@ impl Seasons {
             places: RwSignal::new(Vec::new()),
             about: RwSignal::new(Default::default()),
             problems: RwSignal::new(Vec::new()),
+            choices: RwSignal::new(0),
             chosen: RwSignal::new(String::new()),
             left: RwSignal::new(None),
             right: RwSignal::new(None),
@@ -179,6 +182,7 @@ impl Seasons {
     /// Shows another place; the dates stay when it has them.
     pub fn choose(self, id: String) {
         self.chosen.set(id);
+        self.choices.update(|choices| *choices += 1);
     }
 
     /// Indices of the two dates that are compared: at first, the first one and the one half a series later.
@@ -244,7 +248,7 @@ impl Seasons {
             }
             places.push(place);
         });
-        self.chosen.set(id);
+        self.choose(id);
     }
 
     /// Embeds what waits, the place in view first. Called whenever a device may have become ready.
