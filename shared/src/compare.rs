@@ -166,6 +166,32 @@ pub fn knn_vote<L: Copy + Into<usize>>(
     shares
 }
 
+/// The class that most of `neighbours` have, and its share of the votes; of classes with equally many, the one whose votes
+/// are more similar in sum, then the first. Neighbours without a label or with one out of range do not vote; `None` when
+/// nobody does.
+#[must_use]
+pub fn majority<L: Copy + Into<usize>>(neighbours: &[Neighbour], labels: &[L], classes: usize) -> Option<(usize, f32)> {
+    // votes and their sum of similarities, for each class
+    let mut tally = vec![(0_usize, 0.0_f64); classes];
+    let mut voters = 0;
+    for neighbour in neighbours {
+        let label = labels.get(neighbour.index).map_or(usize::MAX, |&label| label.into());
+        if let Some((count, similarity)) = tally.get_mut(label) {
+            *count += 1;
+            *similarity += f64::from(neighbour.similarity);
+            voters += 1;
+        }
+    }
+    let mut winner: Option<usize> = None;
+    for (class, vote) in tally.iter().enumerate().filter(|(_, (count, _))| *count > 0) {
+        let is_ahead = |best: usize| vote.0 > tally[best].0 || (vote.0 == tally[best].0 && vote.1 > tally[best].1);
+        if winner.is_none_or(is_ahead) {
+            winner = Some(class);
+        }
+    }
+    winner.map(|class| (class, tally[class].0 as f32 / voters as f32))
+}
+
 /// Probabilities from logits: exp(logit / `temperature`), normalised to sum 1. A temperature that is not a positive
 /// number counts as 1.
 #[must_use]

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::compare::{Best, Neighbour, dot};
+use crate::compare::{Best, dot, majority};
 
 /// Rows that are compared at once with each row of the set, which then is loaded once for all of them.
 const ROWS_AT_ONCE: usize = 4;
@@ -47,7 +47,10 @@ pub fn leave_one_out(
             }
         }
         let wanted = (rows.end - start).min(ROWS_AT_ONCE);
-        votes.extend(best[..wanted].iter().map(|best| majority(&best.found, labels, classes)));
+        votes.extend(best[..wanted].iter().map(|best| match majority(&best.found, labels, classes) {
+            Some((class, share)) => Vote { class: Some(class), share },
+            None => Vote { class: None, share: 0.0 },
+        }));
     }
     votes
 }
@@ -74,27 +77,4 @@ fn dots(rows: [&[f32]; ROWS_AT_ONCE], other: &[f32]) -> [f32; ROWS_AT_ONCE] {
         let rest: f32 = rows[at][other.len() - tail.len()..].iter().zip(tail).map(|(x, y)| x * y).sum();
         (pairs[0] + pairs[2]) + (pairs[1] + pairs[3]) + rest
     })
-}
-
-fn majority(neighbours: &[Neighbour], labels: &[u16], classes: usize) -> Vote {
-    // votes and their sum of similarities, for each class
-    let mut tally = vec![(0_usize, 0.0_f32); classes];
-    let mut voters = 0;
-    for neighbour in neighbours {
-        let label = labels.get(neighbour.index).map_or(usize::MAX, |&label| usize::from(label));
-        if let Some((count, similarity)) = tally.get_mut(label) {
-            *count += 1;
-            *similarity += neighbour.similarity;
-            voters += 1;
-        }
-    }
-    let mut winner: Option<usize> = None;
-    for (class, vote) in tally.iter().enumerate().filter(|(_, (count, _))| *count > 0) {
-        let is_ahead = |best: usize| vote.0 > tally[best].0 || (vote.0 == tally[best].0 && vote.1 > tally[best].1);
-        if winner.is_none_or(is_ahead) {
-            winner = Some(class);
-        }
-    }
-    let share = winner.map_or(0.0, |class| tally[class].0 as f32 / voters as f32);
-    Vote { class: winner, share }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
-use shared::compare::{Neighbour, l2_normalise_rows};
+use shared::compare::{self, Neighbour, l2_normalise_rows};
 
 use super::features::Embedded;
 use super::metrics::accuracy;
@@ -81,23 +81,10 @@ pub fn neighbours(k: usize, metric: Metric, train: &Embedded, queries: &Embedded
     Ok(found)
 }
 
-/// The class with most votes; of classes with equally many, the one whose votes are more similar in sum, then the first.
+/// The class that [`compare::majority`] gives; every training tile has a class, so that somebody votes.
 #[must_use]
 pub fn majority(neighbours: &[Neighbour], labels: &[usize], classes: usize) -> usize {
-    let mut votes = vec![(0_usize, 0.0_f64); classes];
-    for neighbour in neighbours {
-        let (count, similarity) = &mut votes[labels[neighbour.index]];
-        *count += 1;
-        *similarity += f64::from(neighbour.similarity);
-    }
-    let mut best = 0;
-    for (class, vote) in votes.iter().enumerate().skip(1) {
-        let (count, similarity) = votes[best];
-        if vote.0 > count || (vote.0 == count && vote.1 > similarity) {
-            best = class;
-        }
-    }
-    best
+    compare::majority(neighbours, labels, classes).map_or(0, |(class, _)| class)
 }
 
 /// Rows as they are compared: of length 1 for the cosine.

@@ -8,6 +8,7 @@ use crate::components::drop_zone::DropZone;
 use crate::components::model_card::ModelCardView;
 use crate::components::result::{EmptyResult, ResultCard};
 use crate::components::samples::Samples;
+use crate::pages::show_if_narrow;
 use crate::session::use_session;
 
 /// The page.
@@ -18,9 +19,8 @@ pub fn Classify() -> impl IntoView {
     let answers = NodeRef::<Section>::new();
     Effect::new(move |_| {
         // On a narrow screen the answers are below the samples: new tiles bring them into view.
-        let is_narrow = window().inner_width().ok().and_then(|width| width.as_f64()).is_some_and(|width| width < 900.0);
-        if session.arrivals.get() > 0 && is_narrow {
-            answers.get_untracked().into_iter().for_each(|answers| answers.scroll_into_view());
+        if session.arrivals.get() > 0 {
+            show_if_narrow(answers);
         }
     });
     view! {

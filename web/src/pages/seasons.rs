@@ -24,6 +24,7 @@ use self::trajectory::Trajectory;
 use crate::components::drop_zone::DropZone;
 use crate::components::model_card::ModelCardView;
 use crate::components::problem_card::ProblemCard;
+use crate::pages::show_if_narrow;
 use crate::route::{self, Page};
 use crate::session::use_session;
 
@@ -54,9 +55,8 @@ pub fn SeasonsPage() -> impl IntoView {
     Effect::new(move |before: Option<usize>| {
         // On a narrow screen the place is below the list: a choice brings it into view.
         let choices = seasons.choices.get();
-        let is_narrow = window().inner_width().ok().and_then(|width| width.as_f64()).is_some_and(|width| width < 900.0);
-        if is_narrow && before.is_some_and(|before| before != choices) {
-            shown.get_untracked().into_iter().for_each(|shown| shown.scroll_into_view());
+        if before.is_some_and(|before| before != choices) {
+            show_if_narrow(shown);
         }
         choices
     });
