@@ -91,6 +91,14 @@ fn cases() -> Vec<Case> {
         square(1, [2, 2], [3, 3], [3, 3, 3]),
         square(17, [12, 24], [16, 16], [3, 2, 1]),
         square(1, [40, 40], [24, 24], [3, 1, 1]),
+        // Wide enough for Winograd's way: one patch an image, odd sides, other paddings, several groups, many channels.
+        square(20, [32, 48], [2, 2], [3, 1, 1]),
+        square(9, [17, 20], [5, 7], [3, 1, 1]),
+        square(2, [20, 70], [11, 9], [3, 1, 0]),
+        square(2, [33, 16], [8, 6], [3, 1, 2]),
+        square(70, [64, 16], [4, 4], [3, 1, 1]),
+        square(1, [16, 128], [33, 32], [3, 1, 1]),
+        square(1, [600, 16], [8, 8], [3, 1, 1]),
     ];
     let uneven = Case { n: 2, ci: 3, size: [6, 9], co: 4, kernel: [3, 1], stride: [1, 2], padding: [1, 0] };
     cases.push(uneven);

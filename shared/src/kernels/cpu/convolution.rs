@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use super::geometry::{ConvShape, Gather, Window};
 use super::lanes::{GatherTile, Kernels, MAX_ROWS};
 use super::threads::{Output, for_each, with_scratch};
+use super::winograd;
 
 /// Positions per piece of work: enough to reuse the weights, few enough for every core to have several pieces.
 const POSITIONS: usize = 256;
@@ -21,6 +22,9 @@ pub(in crate::kernels) fn forward(
     weight: &[f32],
     bias: Option<&[f32]>,
 ) -> Vec<f32> {
+    if winograd::suits(shape, output) {
+        return winograd::forward(shape, output, x, weight, bias);
+    }
     let gather = Gather::forward(shape, output);
     let plane = gather.positions();
     let len = shape.n * shape.co * plane;
@@ -46,6 +50,9 @@ pub(in crate::kernels) fn input_gradient(
     weight: &[f32],
     gradient: &[f32],
 ) -> Vec<f32> {
+    if winograd::suits(shape, output) {
+        return winograd::input_gradient(shape, output, weight, gradient);
+    }
     let len = shape.n * shape.ci * shape.input_plane();
     let elements = shape.kernel[0] * shape.kernel[1];
     let phases = |axis: usize| 0..shape.stride[axis].min(shape.size[axis]);

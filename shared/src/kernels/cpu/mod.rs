@@ -15,6 +15,7 @@ pub(super) mod normalisation;
 pub(super) mod pooling;
 mod threads;
 pub(super) mod weight_gradient;
+mod winograd;
 
 pub(in crate::kernels) use geometry::ConvShape;
 pub(in crate::kernels) use normalisation::NormShape;

@@ -3,6 +3,7 @@
 use super::geometry::{ConvShape, Gather};
 use super::lanes::{Kernels, MAX_ROWS, ReduceTile};
 use super::threads::{Output, for_each, with_scratch};
+use super::winograd;
 
 /// Positions whose output gradient stays in a near cache while all weights of a piece of work pass over it.
 const POSITIONS: usize = 256;
@@ -18,6 +19,9 @@ pub(in crate::kernels) fn weight_gradient(
     x: &[f32],
     gradient: &[f32],
 ) -> Vec<f32> {
+    if winograd::suits(shape, output) {
+        return winograd::weight_gradient(shape, output, x, gradient);
+    }
     let gather = Gather::forward(shape, output);
     let depth = shape.depth();
     if gather.positions() * shape.n == 0 {
@@ -81,7 +85,7 @@ pub(in crate::kernels) fn bias_gradient(shape: &ConvShape, output: [usize; 2], g
 }
 
 /// Adds each of the equally long parts of `rest` to `first`, in order.
-fn add_in_order(first: &mut [f32], rest: &[f32]) {
+pub(super) fn add_in_order(first: &mut [f32], rest: &[f32]) {
     const BLOCK: usize = 4096;
     let len = first.len();
     let target = Output::of(first);
@@ -97,15 +101,15 @@ fn add_in_order(first: &mut [f32], rest: &[f32]) {
 }
 
 /// The output gradient with channels last: per image, blocks of lanes, each `[positions, lanes]`.
-struct Lanes {
-    values: Vec<f32>,
+pub(super) struct Lanes {
+    pub values: Vec<f32>,
     /// All lanes of all blocks.
-    total: usize,
-    positions: usize,
+    pub total: usize,
+    pub positions: usize,
 }
 
 impl Lanes {
-    fn arrange(kernels: &Kernels, shape: &ConvShape, positions: usize, gradient: &[f32]) -> Self {
+    pub(super) fn arrange(kernels: &Kernels, shape: &ConvShape, positions: usize, gradient: &[f32]) -> Self {
         let total = shape.co.next_multiple_of(kernels.width);
         let len = shape.n * total * positions;
         let (values, target) = Output::reserve_or_zero(len, total == shape.co);
@@ -185,6 +189,7 @@ fn accumulate(
                     lanes_image: lanes.total * lanes.positions,
                     out,
                     out_row,
+                    adds: true,
                 };
                 if whole {
                     // SAFETY: the window holds what every weight reads at every position; `target` has these rows.

@@ -5,6 +5,7 @@
 mod planes;
 mod portable;
 mod tiles;
+mod winograd;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod wasm;
 mod x86;
 
 pub(super) use planes::{Affine, PARTS, Room, Slope, Sums};
+pub(super) use winograd::{GradientTransform, InputTransform, KernelTransform, OutputTransform};
 
 /// The most rows and vectors that any instruction set's tiles have.
 pub(in crate::kernels) const MAX_ROWS: usize = 16;
@@ -38,7 +40,7 @@ pub(super) struct GatherTile<'a> {
 }
 
 /// Sum over positions for some weights (rows) and output channels (lanes):
-/// `out[r] += Σ_image Σ_line Σ_i starts[r][image * image_step + line * line_step + i * step] * lanes[position]`.
+/// `out[r] = out[r]? + Σ_image Σ_line Σ_i starts[r][image * image_step + line * line_step + i * step] * lanes[position]`.
 pub(super) struct ReduceTile {
     /// Where each weight reads at the first position; rows that are not wanted repeat another.
     pub starts: [*const f32; MAX_ROWS],
@@ -54,6 +56,8 @@ pub(super) struct ReduceTile {
     /// `[rows, lanes]`.
     pub out: *mut f32,
     pub out_row: usize,
+    /// Whether what is there already is part of the sum.
+    pub adds: bool,
 }
 
 /// The inner loops of one instruction set.
@@ -80,6 +84,19 @@ pub(super) struct Kernels {
     /// Eight rows of eight floats must be readable and writable at these distances.
     pub transpose8: unsafe fn(*const f32, usize, *mut f32, usize),
     pub planes: &'static Planes,
+    pub winograd: &'static Winograd,
+}
+
+/// The transforms of Winograd's convolution.
+///
+/// # Safety
+/// Every address that is described must be readable, or writable for `out`.
+pub(super) struct Winograd {
+    pub input: unsafe fn(&InputTransform),
+    pub output: unsafe fn(&OutputTransform),
+    pub gradient: unsafe fn(&GradientTransform),
+    pub kernel: unsafe fn(&KernelTransform),
+    pub kernel_gradient: unsafe fn(&KernelTransform),
 }
 
 /// Batch normalisation of one plane.

@@ -32,8 +32,24 @@ fn mul_add(a: Lanes, b: Lanes, c: Lanes) -> Lanes {
     core::array::from_fn(|i| if cfg!(target_arch = "aarch64") { a[i].mul_add(b[i], c[i]) } else { a[i] * b[i] + c[i] })
 }
 
+#[inline(always)]
+fn add(a: Lanes, b: Lanes) -> Lanes {
+    core::array::from_fn(|i| a[i] + b[i])
+}
+
+#[inline(always)]
+fn sub(a: Lanes, b: Lanes) -> Lanes {
+    core::array::from_fn(|i| a[i] - b[i])
+}
+
+#[inline(always)]
+fn mul(a: Lanes, b: Lanes) -> Lanes {
+    core::array::from_fn(|i| a[i] * b[i])
+}
+
 super::tiles::tiles!(Lanes, 8, zero, splat, load, store, mul_add);
 super::planes::planes!();
+super::winograd::winograd!(Lanes, 8, splat, load, store, mul_add, add, sub, mul);
 
 unsafe fn transpose8(source: *const f32, source_row: usize, target: *mut f32, target_row: usize) {
     for r in 0..8 {
@@ -54,4 +70,5 @@ pub(super) static KERNELS: Kernels = Kernels {
     reduce: &[reduce::<6, 1>, reduce::<4, 2>],
     transpose8,
     planes: &PLANES,
+    winograd: &WINOGRAD,
 };

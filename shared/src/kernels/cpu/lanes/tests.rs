@@ -69,32 +69,36 @@ fn reduce_tiles() {
             let (rows, width) = (kernels.reduce_rows[vectors - 1], vectors * kernels.width);
             let lanes_image = lines * length * width + 3;
             let lanes = values(2000, images * lanes_image);
-            let before = values(7000, rows * width);
-            let mut out = before.clone();
-            let tile = ReduceTile {
-                starts: std::array::from_fn(|r| input[r..].as_ptr()),
-                images,
-                image_step,
-                lines,
-                line_step,
-                length,
-                step,
-                lanes: lanes.as_ptr(),
-                lanes_image,
-                out: out.as_mut_ptr(),
-                out_row: width,
-            };
-            // SAFETY: `input` has a spare row for every start; the rest has the tile's sizes.
-            unsafe { (kernels.reduce[vectors - 1])(&tile) };
-            for (at, &found) in out.iter().enumerate() {
-                let (row, lane) = (at / width, at % width);
-                let mut expected = before[at];
-                for position in 0..images * lines * length {
-                    let (i, line, image) = (position % length, position / length % lines, position / (length * lines));
-                    expected += input[row + image * image_step + line * line_step + i * step]
-                        * lanes[image * lanes_image + (line * length + i) * width + lane];
+            for adds in [false, true] {
+                let before = values(7000, rows * width);
+                let mut out = before.clone();
+                let tile = ReduceTile {
+                    starts: std::array::from_fn(|r| input[r..].as_ptr()),
+                    images,
+                    image_step,
+                    lines,
+                    line_step,
+                    length,
+                    step,
+                    lanes: lanes.as_ptr(),
+                    lanes_image,
+                    out: out.as_mut_ptr(),
+                    out_row: width,
+                    adds,
+                };
+                // SAFETY: `input` has a spare row for every start; the rest has the tile's sizes.
+                unsafe { (kernels.reduce[vectors - 1])(&tile) };
+                for (at, &found) in out.iter().enumerate() {
+                    let (row, lane) = (at / width, at % width);
+                    let mut expected = if adds { before[at] } else { 0.0 };
+                    for position in 0..images * lines * length {
+                        let (i, line, image) =
+                            (position % length, position / length % lines, position / (length * lines));
+                        expected += input[row + image * image_step + line * line_step + i * step]
+                            * lanes[image * lanes_image + (line * length + i) * width + lane];
+                    }
+                    assert!((found - expected).abs() < TOLERANCE, "width {}, {vectors} vectors, {at}", kernels.width);
                 }
-                assert!((found - expected).abs() < TOLERANCE, "width {}, {vectors} vectors, {at}", kernels.width);
             }
         }
     }
@@ -115,6 +119,103 @@ fn transposition_of_any_size() {
                 let (row, column) = (at / columns, at % columns);
                 assert_eq!(target[column * target_row + row], source[row * source_row + column], "{rows}×{columns}");
             }
+        }
+    }
+}
+
+/// `left · middle · right` of small dense matrices.
+fn product3<const A: usize, const B: usize, const C: usize, const D: usize>(
+    left: [[f32; B]; A],
+    middle: [[f32; C]; B],
+    right: [[f32; D]; C],
+) -> [[f32; D]; A] {
+    let mut result = [[0.0; D]; A];
+    for (a, row) in result.iter_mut().enumerate() {
+        for (d, sum) in row.iter_mut().enumerate() {
+            *sum = (0..B).flat_map(|b| (0..C).map(move |c| left[a][b] * middle[b][c] * right[c][d])).sum();
+        }
+    }
+    result
+}
+
+fn turned<const A: usize, const B: usize>(matrix: [[f32; B]; A]) -> [[f32; A]; B] {
+    std::array::from_fn(|b| std::array::from_fn(|a| matrix[a][b]))
+}
+
+/// The matrices as the paper prints them.
+const INPUT: [[f32; 4]; 4] =
+    [[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, -1.0, 1.0, 0.0], [0.0, 1.0, 0.0, -1.0]];
+const KERNEL: [[f32; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+const OUTPUT: [[f32; 4]; 2] = [[1.0, 1.0, 1.0, 0.0], [0.0, 1.0, -1.0, -1.0]];
+
+#[test]
+fn winograd_transforms() {
+    for kernels in each() {
+        let (winograd, width) = (kernels.winograd, kernels.width);
+        let (vectors, lanes) = (2, 2 * width);
+        let (sixteen, nine, four) = (values(0, 16 * lanes), values(3000, 9 * lanes), values(6000, 4 * lanes));
+        let bias = values(9000, lanes);
+        let mut outputs = vec![0.0; 4 * lanes];
+        let (mut spread, mut kernel, mut kernel_gradient) =
+            (vec![0.0; 16 * lanes], vec![0.0; 16 * lanes], vec![0.0; 9 * lanes]);
+        let mut patch_out = vec![0.0; 16 * lanes];
+        // The elements of the patch, in some order.
+        let places: [usize; 16] = std::array::from_fn(|i| (i * 5 % 16) * lanes);
+        let [first, second, third, fourth] = std::array::from_fn(|i| i * lanes);
+        let out = outputs.as_mut_ptr();
+        // SAFETY: every buffer has as many rows of `lanes` floats as its transform has elements.
+        unsafe {
+            (winograd.input)(&InputTransform {
+                from: sixteen.as_ptr(),
+                places: &places,
+                vectors,
+                out: patch_out.as_mut_ptr(),
+                step: lanes,
+            });
+            (winograd.output)(&OutputTransform {
+                products: sixteen.as_ptr(),
+                step: lanes,
+                vectors,
+                bias: bias.as_ptr(),
+                out: [out.add(first), out.add(second), out.add(third), out.add(fourth)],
+            });
+            (winograd.gradient)(&GradientTransform {
+                gradients: std::array::from_fn(|i| four[i * lanes..].as_ptr()),
+                vectors,
+                out: spread.as_mut_ptr(),
+                step: lanes,
+            });
+            (winograd.kernel)(&KernelTransform {
+                from: nine.as_ptr(),
+                from_step: lanes,
+                vectors,
+                out: kernel.as_mut_ptr(),
+                out_step: lanes,
+            });
+            (winograd.kernel_gradient)(&KernelTransform {
+                from: sixteen.as_ptr(),
+                from_step: lanes,
+                vectors,
+                out: kernel_gradient.as_mut_ptr(),
+                out_step: lanes,
+            });
+        }
+        let close = |found: f32, expected: f32| assert!((found - expected).abs() < TOLERANCE, "width {width}");
+        for lane in 0..lanes {
+            let patch = std::array::from_fn(|i| std::array::from_fn(|j| sixteen[(i * 4 + j) * lanes + lane]));
+            let weights = std::array::from_fn(|i| std::array::from_fn(|j| nine[(i * 3 + j) * lanes + lane]));
+            let gradient = std::array::from_fn(|i| std::array::from_fn(|j| four[(i * 2 + j) * lanes + lane]));
+            let placed = std::array::from_fn(|i| std::array::from_fn(|j| sixteen[places[i * 4 + j] + lane]));
+            let expected = product3(INPUT, placed, turned(INPUT));
+            (0..16).for_each(|i| close(patch_out[i * lanes + lane], expected[i / 4][i % 4]));
+            let expected = product3(OUTPUT, patch, turned(OUTPUT));
+            (0..4).for_each(|i| close(outputs[i * lanes + lane], expected[i / 2][i % 2] + bias[lane]));
+            let expected = product3(turned(OUTPUT), gradient, OUTPUT);
+            (0..16).for_each(|i| close(spread[i * lanes + lane], expected[i / 4][i % 4]));
+            let expected = product3(KERNEL, weights, turned(KERNEL));
+            (0..16).for_each(|i| close(kernel[i * lanes + lane], expected[i / 4][i % 4]));
+            let expected = product3(turned(KERNEL), patch, KERNEL);
+            (0..9).for_each(|i| close(kernel_gradient[i * lanes + lane], expected[i / 3][i % 3]));
         }
     }
 }

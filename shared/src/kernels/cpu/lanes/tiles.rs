@@ -43,9 +43,11 @@ macro_rules! tiles {
             // SAFETY: the addresses are the caller's promise.
             unsafe {
                 let mut sums = [[$zero(); V]; R];
-                for r in 0..R {
-                    for v in 0..V {
-                        sums[r][v] = $load(tile.out.add(r * tile.out_row + v * $width));
+                if tile.adds {
+                    for r in 0..R {
+                        for v in 0..V {
+                            sums[r][v] = $load(tile.out.add(r * tile.out_row + v * $width));
+                        }
                     }
                 }
                 for image in 0..tile.images {

@@ -1,6 +1,8 @@
 //! WebAssembly's 128-bit vectors, compiled in with `-C target-feature=+simd128`.
 
-use core::arch::wasm32::{f32x4, f32x4_add, f32x4_mul, f32x4_splat, i32x4_shuffle, v128, v128_load, v128_store};
+use core::arch::wasm32::{
+    f32x4, f32x4_add, f32x4_mul, f32x4_splat, f32x4_sub, i32x4_shuffle, v128, v128_load, v128_store,
+};
 
 use super::Kernels;
 
@@ -28,6 +30,7 @@ fn mul_add(a: v128, b: v128, c: v128) -> v128 {
 
 super::tiles::tiles!(v128, 4, zero, f32x4_splat, load, store, mul_add);
 super::planes::planes!();
+super::winograd::winograd!(v128, 4, f32x4_splat, load, store, mul_add, f32x4_add, f32x4_sub, f32x4_mul);
 
 unsafe fn transpose8(source: *const f32, source_row: usize, target: *mut f32, target_row: usize) {
     for row in [0, 4] {
@@ -60,4 +63,5 @@ pub(super) static KERNELS: Kernels = Kernels {
     reduce: &[reduce::<6, 1>, reduce::<6, 2>],
     transpose8,
     planes: &PLANES,
+    winograd: &WINOGRAD,
 };

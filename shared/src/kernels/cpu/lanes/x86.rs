@@ -25,6 +25,18 @@ mod avx512 {
         _mm512_fmadd_ps
     );
     crate::kernels::cpu::lanes::planes::planes!(#[target_feature(enable = "avx512f")]);
+    crate::kernels::cpu::lanes::winograd::winograd!(
+        #[target_feature(enable = "avx512f")]
+        __m512,
+        16,
+        _mm512_set1_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_fmadd_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps
+    );
 
     pub(super) static KERNELS: Kernels = Kernels {
         width: 16,
@@ -34,6 +46,7 @@ mod avx512 {
         reduce: &[reduce::<8, 1>, reduce::<8, 2>],
         transpose8: super::transpose8,
         planes: &PLANES,
+        winograd: &WINOGRAD,
     };
 }
 
@@ -51,6 +64,18 @@ mod avx2 {
         _mm256_fmadd_ps
     );
     crate::kernels::cpu::lanes::planes::planes!(#[target_feature(enable = "avx2,fma")]);
+    crate::kernels::cpu::lanes::winograd::winograd!(
+        #[target_feature(enable = "avx2,fma")]
+        __m256,
+        8,
+        _mm256_set1_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps
+    );
 
     pub(super) static KERNELS: Kernels = Kernels {
         width: 8,
@@ -60,6 +85,7 @@ mod avx2 {
         reduce: &[reduce::<8, 1>, reduce::<6, 2>],
         transpose8: super::transpose8,
         planes: &PLANES,
+        winograd: &WINOGRAD,
     };
 }
 
