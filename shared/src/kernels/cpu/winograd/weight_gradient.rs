@@ -11,10 +11,10 @@ use crate::kernels::cpu::weight_gradient::{Lanes, add_in_order};
 
 /// Patches times output channels whose transforms fit a core's own cache beside the sums.
 const PATCHES: usize = 8192;
-/// Input channels per piece of work.
-const CHANNELS: usize = 32;
+/// Input channels times output channels of a piece of work: their sums share that cache.
+const CHANNELS: usize = 8192;
 /// Pieces of work that the sum is split into at least, by images when there are too few input channels.
-const PIECES: usize = 16;
+const PIECES: usize = 8;
 
 /// As [`super::super::weight_gradient::weight_gradient`].
 pub(in crate::kernels::cpu) fn weight_gradient(
@@ -29,15 +29,15 @@ pub(in crate::kernels::cpu) fn weight_gradient(
 
     // Fixed by the shape: blocks of channels, and sets of groups whose sums are added in order below.
     let groups = tiling.groups(shape.n, (PATCHES / lanes.total).clamp(32, 64));
-    let channels_each = CHANNELS.min(shape.ci);
+    let channels_each = (CHANNELS / lanes.total).clamp(32, 64).min(shape.ci);
     let blocks = shape.ci.div_ceil(channels_each);
     let sets = PIECES.div_ceil(blocks).min(groups.len());
     let groups_each = groups.len().div_ceil(sets);
     let sets = groups.len().div_ceil(groups_each);
 
-    // Per set and block `[channels, 16, lanes]`, and room for a tile that sticks out.
-    let row = ELEMENTS * lanes.total;
-    let block_len = (channels_each + MAX_ROWS) * row;
+    // Per set and block `[16, channels, lanes]`, and room for a tile that sticks out.
+    let element_len = (channels_each + MAX_ROWS) * lanes.total;
+    let block_len = ELEMENTS * element_len;
     let mut partials = vec![0.0; sets * blocks * block_len];
     let sums = Output::of(&mut partials);
     for_each(sets * blocks, |index| {
@@ -46,21 +46,21 @@ pub(in crate::kernels::cpu) fn weight_gradient(
         let wanted = set * groups_each..((set + 1) * groups_each).min(groups.len());
         // SAFETY: this part of the sums belongs to this piece alone.
         let target = unsafe { sums.at(index * block_len) };
-        accumulate(kernels, &tiling, &groups, wanted, &lanes, x, channels, target);
+        accumulate(kernels, &tiling, &groups, wanted, &lanes, x, channels, target, element_len);
     });
     let (first, rest) = partials.split_at_mut(blocks * block_len);
     add_in_order(first, rest);
 
-    // [ci, 16, lanes] → [ci, 9, lanes] → [co, ci, 9]
+    // [16, ci, lanes] → [ci, 9, lanes] → [co, ci, 9]
     let (result, target) = Output::reserve(shape.co * shape.depth());
     for_each(shape.ci.div_ceil(8), |index| {
         let channels = index * 8..((index + 1) * 8).min(shape.ci);
         with_scratch(8 * 9 * lanes.total, |nine| {
             for (slot, channel) in channels.clone().enumerate() {
-                let at = channel / channels_each * block_len + channel % channels_each * row;
+                let at = channel / channels_each * block_len + channel % channels_each * lanes.total;
                 let transform = KernelTransform {
                     from: first[at..].as_ptr(),
-                    from_step: lanes.total,
+                    from_step: element_len,
                     vectors: lanes.total / kernels.width,
                     out: nine[slot * 9 * lanes.total..].as_mut_ptr(),
                     out_step: lanes.total,
@@ -80,7 +80,7 @@ pub(in crate::kernels::cpu) fn weight_gradient(
     unsafe { Output::finish(result, shape.co * shape.depth()) }
 }
 
-/// Adds the products of some groups and channels to `target`, `[channels, 16, lanes]`.
+/// Adds the products of some groups and channels to `target`, `[16, channels, lanes]`.
 #[expect(clippy::too_many_arguments, reason = "what a piece of work is made of, named where it is called")]
 fn accumulate(
     kernels: &Kernels,
@@ -91,6 +91,7 @@ fn accumulate(
     x: &[f32],
     channels: Range<usize>,
     target: *mut f32,
+    element_len: usize,
 ) {
     let widest = kernels.width * kernels.max_vectors();
     let inputs = channels.len().next_multiple_of(kernels.width);
@@ -124,8 +125,8 @@ fn accumulate(
                             step: inputs,
                             lanes: gradients[element * patches * width..].as_ptr(),
                             lanes_image: 0,
-                            out: target.wrapping_add((channel * ELEMENTS + element) * lanes.total + first),
-                            out_row: ELEMENTS * lanes.total,
+                            out: target.wrapping_add(element * element_len + channel * lanes.total + first),
+                            out_row: lanes.total,
                             adds: true,
                         };
                         // SAFETY: `target` has room for `MAX_ROWS` channels more than there are.
