@@ -5,7 +5,7 @@
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use shared::kernels::{batch_norm_relu_train, batch_norm_train, conv2d, max_pool2d};
+use shared::kernels::{batch_norm_relu_train, batch_norm_train, contrast, conv2d, max_pool2d};
 
 /// Rounding of sums of some thousand single-precision products of numbers around 0.3, relative to the largest result.
 const TOLERANCE: f64 = 1e-5;
@@ -393,5 +393,46 @@ fn max_pooling_and_its_gradient_match_the_definition() {
         let gradients = (found.clone() * numbers).sum().backward();
         assert_close(&values(found), &output, &format!("output of {shape:?} {sizes:?}"));
         assert_close(&values(input.grad(&gradients).unwrap()), &gradient, &format!("gradient of {shape:?} {sizes:?}"));
+    }
+}
+
+#[test]
+fn contrast_and_its_gradient_match_the_definition() {
+    for (n, width, banks, temperature) in
+        [(1, 3, vec![1], 1.0), (5, 16, vec![40], 0.1), (70, 33, vec![300, 5], 0.2), (40, 128, vec![520, 40, 40], 0.07)]
+    {
+        let count = banks.iter().sum::<usize>();
+        let (queries, positives) = (noise(n * width, 1), noise(n * width, 2));
+        let keys = noise(count * width, 3);
+        let device = Device::flex();
+        let mut rows = keys.chunks(width);
+        let negatives: Vec<Tensor<2>> = banks
+            .iter()
+            .map(|&m| {
+                let bank: Vec<f32> = rows.by_ref().take(m).flatten().copied().collect();
+                tensor(&bank, [m, width], &device)
+            })
+            .collect();
+        let matrix = |values: &[f32]| tensor(values, [n, width], &device);
+        let found = contrast(&matrix(&queries), &matrix(&positives), &negatives, temperature).unwrap();
+
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+        let (mut losses, mut gradients, mut wins) = (Vec::new(), Vec::new(), Vec::new());
+        for (query, positive) in queries.chunks(width).zip(positives.chunks(width)) {
+            let all: Vec<&[f32]> = std::iter::once(positive).chain(keys.chunks(width)).collect();
+            let logits: Vec<f64> = all.iter().map(|key| dot(query, key) / temperature).collect();
+            let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
+            losses.push(total.ln() - logits[0]);
+            wins.push(if logits[1..].iter().all(|&logit| logit < logits[0]) { 1.0 } else { 0.0 });
+            for i in 0..width {
+                let expected: f64 =
+                    all.iter().zip(&logits).map(|(key, logit)| logit.exp() / total * f64::from(key[i])).sum();
+                gradients.push((expected - f64::from(positive[i])) / temperature);
+            }
+        }
+        let what = format!("{n} queries of {width}");
+        assert_close(&values(found.losses), &losses, &format!("{what}, losses"));
+        assert_close(&values(found.gradients), &gradients, &format!("{what}, gradients"));
+        assert_close(&values(found.wins), &wins, &format!("{what}, wins"));
     }
 }

@@ -5,8 +5,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::BatchNorm;
-use super::cpu::{ConvShape, NormShape, PoolShape, convolution, normalisation, pooling};
+use super::cpu::{ConvShape, NormShape, PoolShape, contrast, convolution, normalisation, pooling};
+use super::{BatchNorm, Contrast};
 
 /// A tensor that may be left out, in a form that Burn can pass between backends.
 #[derive(ExtensionType)]
@@ -112,6 +112,29 @@ pub(super) fn batch_norm(
 
 pub(super) fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::tile_max_pool2d(x.into_dispatch(), kernel, stride, padding))
+}
+
+/// See [`super::contrast`]; `None` unless everything is in single precision.
+pub(super) fn contrast(
+    query: &Tensor<2>,
+    positive: &Tensor<2>,
+    negatives: &[Tensor<2>],
+    temperature: f64,
+) -> Option<Contrast> {
+    let [n, width] = query.dims();
+    let device = query.device();
+    let data = |tensor: &Tensor<2>| tensor.clone().into_data();
+    let (queries, positives) = (data(query), data(positive));
+    let banks: Vec<TensorData> = negatives.iter().map(data).collect();
+    let banks: Vec<&[f32]> = banks.iter().map(TensorData::as_slice).collect::<Result<_, _>>().ok()?;
+    let (queries, positives) = (queries.as_slice().ok()?, positives.as_slice().ok()?);
+    let found = contrast::contrast(width, queries, positives, &banks, temperature as f32);
+    let column = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [n]), &device);
+    Some(Contrast {
+        losses: column(found.losses),
+        gradients: Tensor::from_data(TensorData::new(found.gradients, [n, width]), &device),
+        wins: column(found.wins),
+    })
 }
 
 /// The `flex` backend's tensor.

@@ -1,7 +1,7 @@
-//! Convolution, batch normalisation and max pooling: our own on the CPU, Burn's on every other device.
+//! Convolution, batch normalisation, max pooling and contrast: our own on the CPU, Burn's on every other device.
 //!
-//! Burn's CPU backend multiplies image by image and builds batch normalisation from a dozen passes over memory; a
-//! training step spends nearly all its time there; its pooling runs on one thread. The CPU versions here ([`cpu`]) replace them, forward and backward.
+//! Burn's CPU backend multiplies image by image and builds batch normalisation and softmax from a dozen passes over
+//! memory, most of them on one thread; a training step spends nearly all its time there. The CPU versions here ([`cpu`]) replace them, forward and backward.
 //! They are chosen per call, by where the tensor lives: `flex` in single precision takes them, everything else
 //! (GPUs, the browser's WebGPU, other precisions) takes Burn's operation of the same name.
 
@@ -97,4 +97,35 @@ pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) ->
     }
     let options = MaxPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([padding; 2]);
     burn::tensor::module::max_pool2d(x, options)
+}
+
+/// What [`contrast`] finds.
+#[derive(Clone, Debug)]
+pub struct Contrast {
+    /// The cross-entropy of each query, `[n]`.
+    pub losses: Tensor<1>,
+    /// Its gradient by that query, `[n, d]`.
+    pub gradients: Tensor<2>,
+    /// 1 where the positive has the highest logit, else 0, `[n]`.
+    pub wins: Tensor<1>,
+}
+
+/// Softmax cross-entropy of one positive among shared negatives, with its gradient: logits are inner products over
+/// `temperature`. `None` where only Burn's operations can do it; none of the tensors may be tracked.
+///
+/// # Shapes
+/// `query` and `positive` `[n, d]`, each of `negatives` `[m, d]`.
+#[must_use]
+pub fn contrast(
+    query: &Tensor<2>,
+    positive: &Tensor<2>,
+    negatives: &[Tensor<2>],
+    temperature: f64,
+) -> Option<Contrast> {
+    #[cfg(feature = "flex")]
+    if flex::has_kernels(&query.device()) {
+        return flex::contrast(query, positive, negatives, temperature);
+    }
+    let _ = (query, positive, negatives, temperature);
+    None
 }

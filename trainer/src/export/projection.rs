@@ -76,7 +76,7 @@ fn leading_direction(covariance: &[Vec<f64>], found: Option<&[f64]>) -> Vec<f64>
 /// time, and neighbourhoods lie about where the components put them.
 ///
 /// # Errors
-/// When `values` does not consist of rows of `width`.
+/// When `values` does not consist of rows of `width`, or no thread can be started.
 pub fn tsne(values: &[f32], width: usize) -> Result<Vec<[f32; 2]>> {
     let start = principal_components(values, width)?;
     let rows: Vec<&[f32]> = values.chunks_exact(width).collect();
@@ -88,11 +88,16 @@ pub fn tsne(values: &[f32], width: usize) -> Result<Vec<[f32; 2]>> {
     let variance = start.iter().map(|point| f64::from(point[0]).powi(2)).sum::<f64>() / rows.len() as f64;
     let scale = if variance > 0.0 { (1e-4 / variance.sqrt()) as f32 } else { 1.0 };
     let start: Vec<f32> = start.iter().flatten().map(|value| value * scale).collect();
-    let mut map = tSNE::<f32, &[f32], 2>::new(&rows);
-    map.perplexity(perplexity).epochs(TSNE_EPOCHS).initial_embedding(start);
     let distance = |a: &&[f32], b: &&[f32]| a.iter().zip(*b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
-    map.barnes_hut(TSNE_THETA, distance);
-    Ok(map.embedding().chunks_exact(2).map(|point| [point[0], point[1]]).collect())
+    // On several threads the order of its sums changes from run to run, and with it the map.
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let map = alone.install(|| {
+        let mut map = tSNE::<f32, &[f32], 2>::new(&rows);
+        map.perplexity(perplexity).epochs(TSNE_EPOCHS).initial_embedding(start);
+        map.barnes_hut(TSNE_THETA, distance);
+        map.embedding()
+    });
+    Ok(map.chunks_exact(2).map(|point| [point[0], point[1]]).collect())
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

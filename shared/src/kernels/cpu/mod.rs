@@ -1,4 +1,4 @@
-//! Convolution, batch normalisation and max pooling on plain `f32` slices: the CPU's vector units, all cores, no tensors.
+//! Convolution, batch normalisation, max pooling and contrast on plain `f32` slices: the CPU's vector units, all cores, no tensors.
 //!
 //! Everything is computed "channels last inside": a tile of the result holds a few positions (rows) by one or two
 //! vectors of output channels (lanes). A step of the inner loop broadcasts one input value per row and multiplies it
@@ -8,6 +8,7 @@
 //!
 //! Results do not depend on the number of threads: work is split by shape alone and partial sums are added in order.
 
+pub(super) mod contrast;
 pub(super) mod convolution;
 mod geometry;
 mod lanes;

@@ -60,6 +60,24 @@ pub(super) struct ReduceTile {
     pub adds: bool,
 }
 
+impl ReduceTile {
+    /// A matrix product, of which addresses, `length`, `step` and `out_row` are still to be given.
+    pub(super) const PRODUCT: Self = Self {
+        starts: [std::ptr::null(); MAX_ROWS],
+        images: 1,
+        image_step: 0,
+        lines: 1,
+        line_step: 0,
+        length: 0,
+        step: 1,
+        lanes: std::ptr::null(),
+        lanes_image: 0,
+        out: std::ptr::null_mut(),
+        out_row: 0,
+        adds: false,
+    };
+}
+
 /// The inner loops of one instruction set.
 pub(super) struct Kernels {
     /// Floats per vector.
@@ -99,7 +117,7 @@ pub(super) struct Winograd {
     pub kernel_gradient: unsafe fn(&KernelTransform),
 }
 
-/// Batch normalisation of one plane.
+/// Batch normalisation of one plane, and what a softmax needs of a row.
 ///
 /// # Safety
 /// All of them need nothing but the instruction set they were compiled for; slices of one call are equally long.
@@ -109,6 +127,8 @@ pub(super) struct Planes {
     pub normalise: unsafe fn(&[f32], Option<&[f32]>, Affine, Room),
     pub mask: unsafe fn(&[f32], &[f32], Room),
     pub input_gradient: unsafe fn(&[f32], &[f32], Slope, Room),
+    /// Replaces each `x` by `exp((x - highest) * scale)`, and gives their sum; `(x - highest) * scale` is at most 0.
+    pub exponentials: unsafe fn(&mut [f32], f32, f32) -> f32,
 }
 
 impl Kernels {

@@ -30,7 +30,25 @@ pub(in crate::kernels::cpu) type Room<'a> = &'a mut [MaybeUninit<f32>];
 /// Two sums in parts.
 pub(in crate::kernels::cpu) type Sums = [[f32; PARTS]; 2];
 
-/// Defines the five loops; plain Rust that compilers turn into vectors of the enabled instruction set.
+/// `exp(x)` for `x` from -87 to 0 within two units in the last place, of less as if it were -87; not-a-number stays.
+#[inline(always)]
+pub(in crate::kernels::cpu) fn exponential(x: f32) -> f32 {
+    /// Adding and subtracting it rounds to a whole number.
+    const ROUND: f32 = 12_582_912.0;
+    /// ln 2 in two parts, the first with so few digits that multiples are exact.
+    const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    let x = if x < -87.0 { -87.0 } else { x };
+    let twos = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rest = (x - twos * LN2[0]) - twos * LN2[1];
+    // Taylor's series: the next term is below 2⁻²⁶ on ±ln 2 / 2.
+    let mut power = 1.0 / 5040.0;
+    for factor in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        power = power * rest + factor;
+    }
+    power * f32::from_bits((((twos as i32) + 127) << 23) as u32)
+}
+
+/// Defines the six loops; plain Rust that compilers turn into vectors of the enabled instruction set.
 macro_rules! planes {
     ($(#[$feature:meta])*) => {
         use $crate::kernels::cpu::lanes::planes::{Affine, PARTS, Room, Slope, Sums};
@@ -109,8 +127,34 @@ macro_rules! planes {
             }
         }
 
+        $(#[$feature])*
+        unsafe fn exponentials(values: &mut [f32], highest: f32, scale: f32) -> f32 {
+            use $crate::kernels::cpu::lanes::planes::exponential;
+
+            let mut sums = [0.0f32; PARTS];
+            let (whole, rest) = values.as_chunks_mut::<PARTS>();
+            for values in whole {
+                for (value, sum) in values.iter_mut().zip(&mut sums) {
+                    *value = exponential((*value - highest) * scale);
+                    *sum += *value;
+                }
+            }
+            for (value, sum) in rest.iter_mut().zip(&mut sums) {
+                *value = exponential((*value - highest) * scale);
+                *sum += *value;
+            }
+            sums.into_iter().sum()
+        }
+
         pub(super) static PLANES: $crate::kernels::cpu::lanes::Planes =
-            $crate::kernels::cpu::lanes::Planes { moments, normalise, gradient_sums, mask, input_gradient };
+            $crate::kernels::cpu::lanes::Planes {
+                moments,
+                normalise,
+                gradient_sums,
+                mask,
+                input_gradient,
+                exponentials,
+            };
     };
 }
 pub(super) use planes;

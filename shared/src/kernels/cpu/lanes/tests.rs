@@ -255,3 +255,29 @@ fn planes_of_any_length() {
         }
     }
 }
+
+#[test]
+fn exponentials() {
+    for kernels in each() {
+        for len in [0, 1, 16, 1003] {
+            // From 0 down to -100; what is below -87 is as good as nothing.
+            let x: Vec<f32> = (0..len).map(|i| 2.0 - i as f32 * 0.05).collect();
+            let mut found = x.clone();
+            // SAFETY: the machine has these instructions.
+            let sum = unsafe { (kernels.planes.exponentials)(&mut found, 2.0, 2.0) };
+            let mut expected_sum = 0.0;
+            for (&x, &found) in x.iter().zip(&found) {
+                let expected = ((f64::from(x) - 2.0) * 2.0).exp();
+                expected_sum += expected;
+                // The rounding of the argument is the exponential's relative error.
+                let tolerance = expected * 1e-5 + 2e-38;
+                assert!((f64::from(found) - expected).abs() <= tolerance, "width {}: exp of {x}", kernels.width);
+            }
+            assert!((f64::from(sum) - expected_sum).abs() <= 1e-5 * expected_sum, "width {}", kernels.width);
+        }
+        let mut odd = [f32::NAN, 0.0];
+        // SAFETY: as above.
+        let sum = unsafe { (kernels.planes.exponentials)(&mut odd, 0.0, 1.0) };
+        assert!(odd[0].is_nan() && sum.is_nan() && odd[1] == 1.0);
+    }
+}

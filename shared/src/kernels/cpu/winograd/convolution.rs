@@ -223,17 +223,13 @@ fn multiply(
             let start = |r: usize| transformed[(first + r).min(patches - 1) * inputs + channel..].as_ptr();
             let tile = ReduceTile {
                 starts: std::array::from_fn(start),
-                images: 1,
-                image_step: 0,
-                lines: 1,
-                line_step: 0,
                 length: channels_each.min(channels - channel),
                 step: 1,
                 lanes: weights[channel * lanes..].as_ptr(),
-                lanes_image: 0,
                 out: products[first * lanes..].as_mut_ptr(),
                 out_row: lanes,
                 adds: channel > 0,
+                ..ReduceTile::PRODUCT
             };
             // SAFETY: `products` has room for `MAX_ROWS` patches more than there are.
             unsafe { (kernels.reduce[vectors - 1])(&tile) };

@@ -117,17 +117,13 @@ fn accumulate(
                         let start = |r: usize| patches_of[(channel + r).min(channels.len() - 1)..].as_ptr();
                         let tile = ReduceTile {
                             starts: std::array::from_fn(start),
-                            images: 1,
-                            image_step: 0,
-                            lines: 1,
-                            line_step: 0,
                             length: patches,
                             step: inputs,
                             lanes: gradients[element * patches * width..].as_ptr(),
-                            lanes_image: 0,
                             out: target.wrapping_add(element * element_len + channel * lanes.total + first),
                             out_row: lanes.total,
                             adds: true,
+                            ..ReduceTile::PRODUCT
                         };
                         // SAFETY: `target` has room for `MAX_ROWS` channels more than there are.
                         unsafe { (kernels.reduce[vectors - 1])(&tile) };
