@@ -38,6 +38,16 @@ export class ClassifyPage {
     return (await this.status.innerText()).trim();
   }
 
+  /** Waits until answers come with neighbours. */
+  async waitForGallery() {
+    await this.page.locator("footer").getByText("EuroSAT").waitFor();
+  }
+
+  /** What the header says of model, device and memory. */
+  async deviceChip() {
+    return (await this.page.locator(".device-menu summary").innerText()).replace(/\s+/g, " ").trim();
+  }
+
   /** Picks a device in the menu of the header, by its label there. */
   async chooseDevice(label) {
     await this.page.locator(".device-menu summary").click();

@@ -107,7 +107,9 @@ pub fn BatchTable() -> impl IntoView {
             (tiles.iter().filter(|tile| tile.outcome.answer().is_some()).count(), failed)
         });
         let speed = session.last_run.get().filter(|run| run.tiles > 0).map(|run| {
-            format!(" in {} ({} a tile)", milliseconds(run.elapsed_ms), milliseconds(run.elapsed_ms / run.tiles as f64))
+            let (whole, each) = (milliseconds(run.elapsed_ms), milliseconds(run.elapsed_ms / run.tiles as f64));
+            let by = if run.workers > 1 { format!(" by {} workers", run.workers) } else { String::new() };
+            format!(" in {whole} ({each} a tile){by}")
         });
         let failed = if failed > 0 { format!(", {failed} not readable") } else { String::new() };
         format!("{done} classified{}{failed}", speed.unwrap_or_default())
