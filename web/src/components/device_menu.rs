@@ -4,6 +4,7 @@ use leptos::html::Details;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
+use super::kept_files::KeptFiles;
 use crate::engine::protocol::Bundle;
 use crate::session::use_session;
 use crate::state::{DeviceState, Preference, Transfer};
@@ -81,6 +82,8 @@ pub fn DeviceMenu() -> impl IntoView {
     };
     // Esc, or a click somewhere else, closes it.
     let menu = NodeRef::<Details>::new();
+    let is_open = RwSignal::new(false);
+    let on_toggle = move |_| is_open.set(menu.get_untracked().is_some_and(|menu| menu.open()));
     let close = move || menu.get_untracked().into_iter().for_each(|menu| menu.set_open(false));
     let on_key = window_event_listener(leptos::ev::keydown, move |event| {
         if event.key() == "Escape" {
@@ -99,7 +102,7 @@ pub fn DeviceMenu() -> impl IntoView {
     });
     let choose = move |event| session.prefer(Preference::parse(&event_target_value(&event)));
     view! {
-        <details class="menu device-menu" node_ref=menu>
+        <details class="menu device-menu" node_ref=menu on:toggle=on_toggle>
             <summary>
                 <span class="dot" aria-hidden="true" data-active=move || session.devices.with(|d| d.active.is_some()).to_string()></span>
                 <span class="device-lines">
@@ -112,6 +115,7 @@ pub fn DeviceMenu() -> impl IntoView {
                 {move || row(Bundle::Cpu)}
                 <p class="device-why">{move || session.with_device(|device, why| format!("{device} answers: {why}."))}</p>
                 <p class="device-text">{memory}</p>
+                <KeptFiles is_shown=is_open />
                 <label>
                     "Device "
                     <select on:change=choose prop:value=move || session.preference.get().as_str()>
