@@ -92,7 +92,7 @@ test("with the server gone: the page opens, classifies a sample, and shows Seaso
   assert.ok(await isPictureThere(picture));
   const explore = new ExplorePage(view.page);
   await view.page.getByRole("link", { name: "Explore" }).click();
-  await explore.waitForMap();
+  await explore.waitForTiles();
   const index = JSON.parse(await readFile(deployed("gallery/index.json"), "utf8"));
   const sheets = Object.values(await kept()).flat().filter((name) => /^gallery\/thumbnails-\d+\.jpg$/.test(name));
   assert.ok(index.galleries.length > 0 && sheets.length > 1, "thumbnails are kept");
@@ -168,11 +168,12 @@ test("nothing of another origin goes through the service worker", async () => {
 });
 
 describe("a new build", () => {
-  let folder;
+  let folder, script;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "solstice-site-"));
     await cp(DIST, folder, { recursive: true });
+    script = await readFile(join(folder, "boot.js"), "utf8");
   });
 
   after(() => rm(folder, { recursive: true, force: true }));
@@ -182,9 +183,7 @@ describe("a new build", () => {
   const notice = () => view.page.getByText("A new version is ready.");
 
   const deploy = async (number) => {
-    await appendFile(join(folder, "boot.js"), `// build ${number}\n`);
-    const stamped = (await readFile(join(folder, "boot.js"), "utf8")).replace(/\/\/ build \d+\n(?=[^]*\/\/ build)/g, "");
-    await writeFile(join(folder, "boot.js"), stamped);
+    await writeFile(join(folder, "boot.js"), `${script}// build ${number}\n`);
     execFileSync("sh", ["service-worker.sh"], { cwd: WEB, env: { ...process.env, TRUNK_STAGING_DIR: folder } });
   };
 
