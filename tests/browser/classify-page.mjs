@@ -61,6 +61,11 @@ export class ClassifyPage {
   }
 
   async dropOn(target, ...files) {
+    await (await this.readyToDrop(target, ...files))();
+  }
+
+  /** Has the files in the browser already; the result drops them. */
+  async readyToDrop(target, ...files) {
     const parts = await Promise.all(
       files.map(async (file) =>
         typeof file === "string"
@@ -76,8 +81,11 @@ export class ClassifyPage {
       }
       return transfer;
     }, parts);
-    await target.dispatchEvent("dragover", { dataTransfer: transfer });
-    await target.dispatchEvent("drop", { dataTransfer: transfer });
+    return async () => {
+      await target.dispatchEvent("dragover", { dataTransfer: transfer });
+      await target.dispatchEvent("drop", { dataTransfer: transfer });
+      await transfer.dispose();
+    };
   }
 
   answer(name) {

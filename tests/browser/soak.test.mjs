@@ -30,17 +30,21 @@ describe("600 tiles at once", () => {
     await site?.close();
   });
 
-  const classifyAll = async () => {
-    await view.drop(...TILES);
+  const classifyAll = async (watch = async () => {}) => {
+    const drop = await view.readyToDrop(view.page.getByText("Drop tiles here"), ...TILES);
+    const watched = await watch(view.page);
+    await drop();
+    // An earlier round says the same until this one begins.
+    await view.waitForPhase("running");
     await view.page.getByText("600 classified in").waitFor({ timeout: 240_000 });
     await view.waitForPhase("ready");
+    return watched;
   };
   const frame = () => view.page.getByRole("region", { name: "Answers, one row for each tile" });
   const rows = () => frame().locator("tbody:not(.room) tr");
 
   test("the page stays smooth meanwhile", async (t) => {
-    const frames = await watchFrames(view.page);
-    await classifyAll();
+    const frames = await classifyAll(watchFrames);
     const { median, p95, longest, longestTask } = await frames();
     t.diagnostic(`frames: median ${median.toFixed(0)} ms, 95 % under ${p95.toFixed(0)} ms, longest ${longest.toFixed(0)} ms; longest task ${longestTask.toFixed(0)} ms`);
     assert.ok(longestTask < 500, `a task of the page took ${longestTask} ms`);
