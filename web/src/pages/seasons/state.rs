@@ -292,11 +292,7 @@ impl Seasons {
     async fn embed(self, session: Session, places: &[Place]) -> bool {
         let (mut names, mut files) = (Vec::new(), Vec::new());
         for (id, shot) in places.iter().flat_map(|place| place.shots.iter().map(|shot| (&place.id, shot))) {
-            let file = match self.files.with_value(|files| files.get(&shot.name).cloned()) {
-                Some(file) if is_own(id) => Ok(file),
-                _ => fetch::blob(&shot.name).await,
-            };
-            match file {
+            match self.file(id, &shot.name).await {
                 Ok(file) => {
                     names.push((id, shot.name.clone()));
                     files.push(file);
@@ -313,6 +309,17 @@ impl Seasons {
             }
         }
         true
+    }
+
+    /// The file of a shot of the place `id`.
+    ///
+    /// # Errors
+    /// When a shipped one cannot be fetched.
+    pub async fn file(self, id: &str, name: &str) -> Result<Blob, Problem> {
+        match self.files.with_value(|files| files.get(name).cloned()) {
+            Some(file) if is_own(id) => Ok(file),
+            _ => fetch::blob(name).await,
+        }
     }
 
     fn keep(self, id: &str, name: &str, vectors: &Vectors, picture: Option<String>) {
