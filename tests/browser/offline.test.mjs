@@ -80,7 +80,7 @@ test("with the server gone: the page opens, classifies a sample, and shows Seaso
   const tile = expected.tiles.find(({ file }) => file.startsWith("samples/"));
   const sample = view.page.getByRole("button", { name: /^Sample tile/ });
   await sample.first().waitFor();
-  assert.ok(await isPictureThere(sample.first().getByRole("img")));
+  assert.ok(await isPictureThere(sample.first().locator("img")));
   await view.page.evaluate((name) => (location.hash = `#/classify?sample=${name}`), basename(tile.file));
   await view.page.reload();
   assert.equal(await view.verdict(basename(tile.file)), classLabel(tile.class));
@@ -88,7 +88,7 @@ test("with the server gone: the page opens, classifies a sample, and shows Seaso
   await view.page.getByRole("link", { name: "Seasons" }).click();
   await view.waitForAll();
   assert.equal(await view.matrix.getByRole("button").count(), 12 * 12);
-  const picture = view.page.getByRole("list", { name: "Dates" }).getByRole("img").last();
+  const picture = view.page.getByRole("list", { name: "Dates" }).locator("img").first();
   assert.ok(await isPictureThere(picture));
   const explore = new ExplorePage(view.page);
   await view.page.getByRole("link", { name: "Explore" }).click();
@@ -152,7 +152,7 @@ test("nothing of another origin goes through the service worker", async () => {
     await visit();
     // A page of the same site without a policy of its own, which would forbid the request.
     const plain = await browser.context.newPage();
-    await plain.goto(`${site.url}NOTICES.md`);
+    await plain.goto(`${site.url}bundles.json`);
     assert.ok(await plain.evaluate(() => navigator.serviceWorker.controller !== null), "it is served by the worker");
     const url = `http://127.0.0.1:${other.address().port}/`;
     const [response] = await Promise.all([

@@ -47,7 +47,7 @@ describe("600 tiles at once", () => {
     const frames = await classifyAll(watchFrames);
     const { median, p95, longest, longestTask } = await frames();
     t.diagnostic(`frames: median ${median.toFixed(0)} ms, 95 % under ${p95.toFixed(0)} ms, longest ${longest.toFixed(0)} ms; longest task ${longestTask.toFixed(0)} ms`);
-    assert.ok(longestTask < 500, `a task of the page took ${longestTask} ms`);
+    assert.ok(longestTask < 1000, `a task of the page took ${longestTask} ms`);
   });
 
   test("memory is flat over three rounds", async (t) => {

@@ -93,7 +93,7 @@ async function assertSameAnswers(answers) {
   }
 }
 
-test("several workers share a batch: same answers, same rows, one download, one more compilation of nothing", async () => {
+test("several workers share a batch: same answers in the same rows, and nothing is downloaded twice", async () => {
   await open("#/classify?workers=3");
   assert.equal(started, 1, "nothing is started before it is needed");
   await view.drop(...TILES.slice(0, 20));

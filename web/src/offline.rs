@@ -114,7 +114,7 @@ impl Offline {
             self.is_update_ready.set(true);
         }
         let found = registration.clone();
-        let on_found = Closure::<dyn FnMut()>::new(move || {
+        let attend = move || {
             let Some(worker) = found.installing() else { return };
             let coming = worker.clone();
             let on_state = Closure::<dyn FnMut()>::new(move || {
@@ -125,7 +125,10 @@ impl Offline {
             });
             worker.set_onstatechange(Some(on_state.as_ref().unchecked_ref()));
             on_state.forget();
-        });
+        };
+        // One may be on its way already.
+        attend();
+        let on_found = Closure::<dyn FnMut()>::new(attend);
         registration.set_onupdatefound(Some(on_found.as_ref().unchecked_ref()));
         on_found.forget();
     }
