@@ -1,10 +1,12 @@
 // Milliseconds a tile in the browser: our workers beside onnxruntime-web with the same network, in the same Chromium.
 //
-//   node tests/bench/browser.mjs --onnx FILE [--model FILE] [--webgpu] [--seconds 5] [--batches 1,8,32]
+//   node tests/bench/browser.mjs --onnx FILE [--model FILE] [--webgpu] [--seconds 5] [--batches 1,8,32] [--shared 256]
 //
 // `trainer export --onnx` writes both files of one network; without `--model` ours is the shipped one.
 // Ours is the worker's own figure: preprocessing, forward pass and read-back, without decoding. onnxruntime-web gets
-// ready-made input tensors: forward pass and read-back alone. `--webgpu` adds the WebGPU rows; on a machine without
+// ready-made input tensors: forward pass and read-back alone. A second table has a batch of `--shared` tiles, by the clock
+// on the wall: ours spread over workers as the page does it, decoding and answers included; onnxruntime-web in runs of 32
+// (its best), with as many threads. `--webgpu` adds the WebGPU rows; on a machine without
 // a graphics card they run on SwiftShader, which says nothing about speed.
 import { existsSync } from "node:fs";
 import { readFile, readdir, writeFile } from "node:fs/promises";
@@ -27,10 +29,12 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "5" },
     batches: { type: "string", default: "1,8,32" },
     px: { type: "string", default: "64" },
+    shared: { type: "string", default: "256" },
   },
 });
 const seconds = Number(options.seconds);
 const batches = options.batches.split(",").map(Number);
+const shared = Number(options.shared);
 
 /** Runs in the page: our worker, asked the way the app asks it. */
 async function timeOurs({ bundle, modelPath, files, batches, seconds }) {
@@ -54,7 +58,7 @@ async function timeOurs({ bundle, modelPath, files, batches, seconds }) {
   const bytes = (path) => fetch(path).then((response) => response.arrayBuffer());
   const crashed = answerTo("crashed").then(({ message }) => Promise.reject(new Error(message)));
   await Promise.race([answerTo("hello"), crashed]);
-  const loaded = await Promise.race([ask({ kind: "load" }, [await bytes(modelPath)]), crashed]);
+  const loaded = await Promise.race([ask({ kind: "load", is_timed: true }, [await bytes(modelPath)]), crashed]);
   const tiles = await Promise.all(files.map(bytes));
   const results = {};
   for (const batch of batches) {
@@ -72,6 +76,82 @@ async function timeOurs({ bundle, modelPath, files, batches, seconds }) {
   }
   worker.terminate();
   return { results, first: loaded.self_test.first_run_ms };
+}
+
+/** Runs in the page: a batch spread over several of our workers, as `session/crew.rs` does it. */
+async function timeOursShared({ modelPath, files, shared, workers, seconds }) {
+  const bytes = (path) => fetch(path).then((response) => response.arrayBuffer());
+  const [model, tiles] = [await bytes(modelPath), await Promise.all(files.map(bytes))];
+  const start = async () => {
+    const worker = new Worker("/app/worker.js?bundle=solstice-cpu", { type: "module" });
+    const waiting = new Map();
+    const answerTo = (key) => new Promise((resolve, reject) => waiting.set(key, { resolve, reject }));
+    worker.onmessage = ({ data }) => {
+      const message = JSON.parse(data.head);
+      if (message.kind === "crashed") return waiting.forEach(({ reject }) => reject(new Error(message.message)));
+      if (["classified", "undecodable"].includes(message.kind)) return;
+      const waits = waiting.get(message.request ?? message.kind);
+      if (message.kind === "refused") waits?.reject(new Error(`${message.problem.what}: ${message.problem.why}`));
+      else waits?.resolve(message);
+    };
+    let request = 0;
+    const ask = (head, buffers) => {
+      const answer = answerTo((request += 1));
+      worker.postMessage({ head: JSON.stringify({ ...head, request }), buffers }, buffers);
+      return answer;
+    };
+    await answerTo("hello");
+    await ask({ kind: "load", is_timed: false }, [model.slice(0)]);
+    return { ask, stop: () => worker.terminate() };
+  };
+  const crew = await Promise.all(Array.from({ length: workers }, start));
+  const run = async () => {
+    const started = performance.now();
+    let next = 0;
+    const lane = async ({ ask }) => {
+      while (next < shared) {
+        const size = workers === 1 ? 32 : Math.min(32, Math.max(8, Math.ceil((shared - next) / (2 * workers) / 8) * 8));
+        const buffers = Array.from({ length: Math.min(size, shared - next) }, (_, i) => tiles[(next + i) % tiles.length].slice(0));
+        next += buffers.length;
+        await ask({ kind: "classify", names: buffers.map((_, i) => `${i}.jpg`), neighbours: 0 }, buffers);
+      }
+    };
+    // Two slabs in hand each: one is computed while the next is on its way.
+    await Promise.all([...crew, ...crew].map(lane));
+    return (performance.now() - started) / shared;
+  };
+  await run();
+  const times = [];
+  const end = performance.now() + seconds * 1000;
+  while (times.length < 3 || performance.now() < end) times.push(await run());
+  crew.forEach(({ stop }) => stop());
+  times.sort((a, b) => a - b);
+  return { median: times[Math.floor(times.length / 2)], best: times[0] };
+}
+
+/** Runs in the page: onnxruntime-web, a batch in runs of 32. */
+async function timeOnnxShared({ threads, onnxPath, px, shared, seconds }) {
+  const ort = await import("/ort/ort.wasm.min.mjs");
+  ort.env.wasm.numThreads = threads;
+  ort.env.wasm.wasmPaths = "/ort/";
+  const session = await ort.InferenceSession.create(onnxPath, { executionProviders: ["wasm"] });
+  const values = Float32Array.from({ length: 32 * 3 * px * px }, (_, index) => ((index * 37) % 255) / 127 - 1);
+  const run = async () => {
+    const started = performance.now();
+    for (let done = 0; done < shared; done += 32) {
+      const size = Math.min(32, shared - done);
+      const input = new ort.Tensor("float32", values.subarray(0, size * 3 * px * px), [size, 3, px, px]);
+      await (await session.run({ [session.inputNames[0]]: input }))[session.outputNames[0]].getData();
+    }
+    return (performance.now() - started) / shared;
+  };
+  await run();
+  const times = [];
+  const end = performance.now() + seconds * 1000;
+  while (times.length < 3 || performance.now() < end) times.push(await run());
+  await session.release();
+  times.sort((a, b) => a - b);
+  return { median: times[Math.floor(times.length / 2)], best: times[0] };
 }
 
 /** Runs in the page: onnxruntime-web. */
@@ -169,7 +249,20 @@ if (options.webgpu) {
   if (hasOnnx) engines.push(["onnxruntime-web WebGPU", onnx("webgpu", 1, true)]);
 }
 
-const report = { model: options.model ?? model.id, batches, engines: {}, sizes: await sizes() };
+const sharing = [];
+for (const count of [1, 2]) {
+  const files = expected.tiles.map(({ file }) => `/app/${file}`);
+  const modelPath = options.model ? `/model/${basename(options.model)}` : `/app/models/${model.file}`;
+  const ours = { modelPath, files, shared, workers: count, seconds };
+  sharing.push([`Solstice, ${count} CPU worker${count > 1 ? "s" : ""}`, [false, false, timeOursShared, ours]]);
+  if (hasOnnx) {
+    const onnx = { threads: count, onnxPath: `/onnx/${basename(options.onnx)}`, px: Number(options.px), shared, seconds };
+    const name = `onnxruntime-web wasm, ${count} thread${count > 1 ? "s (COOP/COEP)" : ""}`;
+    sharing.push([name, [count > 1, false, timeOnnxShared, onnx]]);
+  }
+}
+
+const report = { model: options.model ?? model.id, batches, shared, engines: {}, sharing: {}, sizes: await sizes() };
 console.log(`| ms a tile, median (best) | ${batches.map((batch) => `N = ${batch}`).join(" | ")} | first run |`);
 console.log(`|---|${"---|".repeat(batches.length + 1)}`);
 for (const [name, job] of engines) {
@@ -179,6 +272,17 @@ for (const [name, job] of engines) {
     console.log(`| ${name} | ${batches.map((batch) => `${results[batch].median.toFixed(2)} (${results[batch].best.toFixed(2)})`).join(" | ")} | ${first.toFixed(0)} |`);
   } catch (error) {
     report.engines[name] = { error: String(error) };
+    console.log(`| ${name} | failed: ${String(error).split("\n")[0]} |`);
+  }
+}
+console.log(`\n| batch of ${shared} tiles | ms a tile, median (best) |\n|---|---:|`);
+for (const [name, job] of sharing) {
+  try {
+    const { median, best } = await inFreshPage(...job);
+    report.sharing[name] = { median, best };
+    console.log(`| ${name} | ${median.toFixed(2)} (${best.toFixed(2)}) |`);
+  } catch (error) {
+    report.sharing[name] = { error: String(error) };
     console.log(`| ${name} | failed: ${String(error).split("\n")[0]} |`);
   }
 }

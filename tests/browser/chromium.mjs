@@ -24,7 +24,8 @@ export function executable() {
 }
 
 /**
- * A browser with a fresh profile.
+ * A browser with a fresh profile. Service workers are blocked unless a test allows them: they would answer what it means
+ * to intercept.
  * @returns {Promise<{ context: import("playwright-core").BrowserContext, close: () => Promise<void> }>}
  */
 export async function launch({ webgpu = false, ...options } = {}) {
@@ -34,6 +35,7 @@ export async function launch({ webgpu = false, ...options } = {}) {
     headless: false, // the new headless mode is asked for below; Playwright's own is the old one
     args: ["--headless=new", ...QUIET, ...(webgpu ? WEBGPU : [])],
     viewport: { width: 1280, height: 800 },
+    serviceWorkers: "block",
     ...options,
   });
   return {

@@ -38,6 +38,16 @@ export class ClassifyPage {
     return (await this.status.innerText()).trim();
   }
 
+  /** Waits until answers come with neighbours. */
+  async waitForGallery() {
+    await this.page.locator("footer").getByText("EuroSAT").waitFor();
+  }
+
+  /** What the header says of model, device and memory. */
+  async deviceChip() {
+    return (await this.page.locator(".device-menu summary").innerText()).replace(/\s+/g, " ").trim();
+  }
+
   /** Picks a device in the menu of the header, by its label there. */
   async chooseDevice(label) {
     await this.page.locator(".device-menu summary").click();
@@ -51,6 +61,11 @@ export class ClassifyPage {
   }
 
   async dropOn(target, ...files) {
+    await (await this.readyToDrop(target, ...files))();
+  }
+
+  /** Has the files in the browser already; the result drops them. */
+  async readyToDrop(target, ...files) {
     const parts = await Promise.all(
       files.map(async (file) =>
         typeof file === "string"
@@ -66,8 +81,11 @@ export class ClassifyPage {
       }
       return transfer;
     }, parts);
-    await target.dispatchEvent("dragover", { dataTransfer: transfer });
-    await target.dispatchEvent("drop", { dataTransfer: transfer });
+    return async () => {
+      await target.dispatchEvent("dragover", { dataTransfer: transfer });
+      await target.dispatchEvent("drop", { dataTransfer: transfer });
+      await transfer.dispose();
+    };
   }
 
   answer(name) {

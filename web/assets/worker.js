@@ -1,7 +1,13 @@
-// Starts one of the two worker bundles: `worker.js?bundle=solstice-cpu`. A failure becomes a message, not silence.
-const bundle = new URL(import.meta.url).searchParams.get("bundle");
+// Starts one of the two worker bundles: `worker.js?bundle=solstice-cpu`. A failure becomes a message, not silence. With
+// `&module=posted` the page posts the program that another worker has compiled: nothing is fetched or compiled twice.
+const { searchParams } = new URL(import.meta.url);
+const bundle = searchParams.get("bundle");
+const posted = new Promise((resolve) => {
+  // Listens before anything is waited for: what comes earlier would be lost.
+  addEventListener("message", ({ data }) => resolve(data.module), { once: true });
+});
 
-const say = (head) => postMessage({ head: JSON.stringify(head), buffers: [] });
+const say = (head, more = {}) => postMessage({ head: JSON.stringify(head), buffers: [], ...more });
 
 function crashed(reason) {
   const message = reason instanceof Error ? `${reason.name}: ${reason.message}` : String(reason);
@@ -25,14 +31,18 @@ async function program(file) {
       controller.enqueue(chunk);
     },
   });
-  return new Response(response.body.pipeThrough(counter), { headers: { "content-type": "application/wasm" } });
+  const body = new Response(response.body.pipeThrough(counter), { headers: { "content-type": "application/wasm" } });
+  const module = await WebAssembly.compileStreaming(body);
+  say({ kind: "compiled" }, { module });
+  return module;
 }
 
 try {
   if (bundle !== "solstice-cpu" && bundle !== "solstice-gpu") {
     throw new Error(`no such bundle: ${bundle}`);
   }
-  const [{ default: init }, wasm] = await Promise.all([import(`./${bundle}.js`), program(`${bundle}_bg.wasm`)]);
+  const module = searchParams.get("module") === "posted" ? posted : program(`${bundle}_bg.wasm`);
+  const [{ default: init }, wasm] = await Promise.all([import(`./${bundle}.js`), module]);
   await init({ module_or_path: wasm });
 } catch (error) {
   crashed(error);

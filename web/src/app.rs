@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
+use crate::offline::Offline;
 use crate::pages::classify::Classify;
 use crate::pages::explore::{Explore, ExplorePage};
 use crate::pages::seasons::SeasonsPage;
@@ -33,10 +34,13 @@ fn report_panic(message: &str) {
 pub fn App() -> impl IntoView {
     let session = Session::new();
     provide_context(session);
+    let offline = Offline::new();
+    provide_context(offline);
     provide_context(Seasons::new());
     provide_context(Explore::new(session));
     let page = use_page();
     session.start();
+    offline.follow(session);
     view! {
         <button type="button" class="skip" on:click=move |_| focus_main()>
             "Skip to content"

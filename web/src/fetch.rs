@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, AbortSignal, Cache, ReadableStreamDefaultReader, RequestInit, Response};
+use web_sys::{
+    AbortController, AbortSignal, Cache, CacheQueryOptions, ReadableStreamDefaultReader, RequestInit, Response,
+};
 
 use crate::catalogue::FileEntry;
 use crate::problem::Problem;
@@ -191,8 +193,12 @@ async fn cached(cache: &Cache, key: &str) -> Option<Response> {
     JsFuture::from(cache.match_with_str(key)).await.ok()?.dyn_into().ok()
 }
 
-/// Keeps a verified copy. A full disk only means that the next visit downloads again.
+/// Keeps a verified copy in the place of older ones. A full disk only means that the next visit downloads again.
 async fn keep(cache: &Cache, key: &str, bytes: &Uint8Array) {
+    let older = CacheQueryOptions::new();
+    older.set_ignore_search(true);
+    // There may be none.
+    let _ = JsFuture::from(cache.delete_with_str_and_options(key, &older)).await;
     if let Ok(response) = Response::new_with_opt_js_u8_array(Some(bytes)) {
         let _ = JsFuture::from(cache.put_with_str(key, &response)).await;
     }

@@ -23,6 +23,10 @@ pub mod download;
 #[cfg(feature = "ui")]
 pub mod fetch;
 #[cfg(feature = "ui")]
+pub mod kept;
+#[cfg(feature = "ui")]
+pub mod offline;
+#[cfg(feature = "ui")]
 pub mod pages;
 #[cfg(feature = "ui")]
 pub mod route;

@@ -1,9 +1,10 @@
 //! The page's session: its state as signals, and what can be done with it.
 //!
-//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it, [`embed`] those of the Seasons page; [`maps`]
-//! asks about galleries.
+//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it, [`embed`] those of the Seasons page, both
+//! through [`crew`], which spreads them over workers; [`maps`] asks about galleries.
 
 mod bring_up;
+mod crew;
 mod embed;
 mod maps;
 mod run;
@@ -19,10 +20,11 @@ use leptos::task::spawn_local;
 use web_sys::Blob;
 
 use crate::engine::handle::Handle;
+use crate::engine::pool::Pool;
 use crate::engine::protocol::{Bundle, ModelCard};
 use crate::problem::Problem;
 use crate::route;
-use crate::state::{Devices, GalleryState, Outcome, Phase, Preference, TileEntry, Transfers};
+use crate::state::{Crew, Devices, GalleryState, Outcome, Phase, Preference, TileEntry, Transfers};
 use crate::wording;
 
 /// Key of the wanted device in local storage and in the address.
@@ -37,6 +39,8 @@ pub struct Session {
     pub devices: RwSignal<Devices>,
     /// Which one the user wants.
     pub preference: RwSignal<Preference>,
+    /// The workers in use.
+    pub crew: RwSignal<Crew>,
     /// What the model says of itself.
     pub card: RwSignal<Option<ModelCard>>,
     /// Bytes of model and workers.
@@ -61,15 +65,17 @@ pub struct RunReport {
     pub tiles: usize,
     /// Milliseconds from first to last.
     pub elapsed_ms: f64,
-    /// Of those, inside the encoder.
+    /// Inside the encoder, of all workers together.
     pub encoder_ms: f64,
+    /// Workers that shared it.
+    pub workers: usize,
 }
 
 /// What no signal can hold: workers, bytes and files.
 #[derive(Default)]
 struct Parts {
-    cpu: RefCell<Option<Rc<Handle>>>,
-    gpu: RefCell<Option<Rc<Handle>>>,
+    cpu: RefCell<Option<Rc<Pool>>>,
+    gpu: RefCell<Option<Rc<Pool>>>,
     model: RefCell<Option<Uint8Array>>,
     /// Bytes, and the similarity under which a tile is unlike all of it.
     gallery: RefCell<Option<(Uint8Array, Option<f32>)>>,
@@ -81,25 +87,17 @@ struct Parts {
     /// Raised by every new set of tiles and by cancelling: older answers are stale.
     generation: Cell<u64>,
     /// Questions for vectors alone, with the answers that have come.
-    embeddings: RefCell<HashMap<(Bundle, u64), Vec<embed::Answer>>>,
-    /// The question that classified tiles belong to.
-    question: Cell<Option<Question>>,
+    embeddings: RefCell<HashMap<u64, Vec<embed::Answer>>>,
+    /// The questions that classified tiles belong to.
+    questions: RefCell<HashMap<u64, run::Question>>,
+    /// Answers that are not on the page yet.
+    arrived: RefCell<Vec<run::Arrival>>,
     /// A gallery from disk, and the worker that has read it.
     opened: RefCell<Option<maps::Opened>>,
 }
 
-/// Ties answers to tiles.
-#[derive(Clone, Copy, PartialEq)]
-struct Question {
-    bundle: Bundle,
-    request: u64,
-    generation: u64,
-    /// Index of the request's first tile on the page.
-    offset: usize,
-}
-
 impl Parts {
-    fn slot(&self, bundle: Bundle) -> &RefCell<Option<Rc<Handle>>> {
+    fn slot(&self, bundle: Bundle) -> &RefCell<Option<Rc<Pool>>> {
         match bundle {
             Bundle::Cpu => &self.cpu,
             Bundle::Gpu => &self.gpu,
@@ -116,6 +114,7 @@ impl Session {
             phase: RwSignal::new(Phase::Probing("Looking at this browser".to_owned())),
             devices: RwSignal::new(Devices::default()),
             preference: RwSignal::new(wanted.as_deref().map_or(Preference::Auto, Preference::parse)),
+            crew: RwSignal::new(Crew::default()),
             card: RwSignal::new(None),
             transfers: RwSignal::new(Transfers::default()),
             gallery: RwSignal::new(GalleryState::default()),
@@ -177,6 +176,7 @@ impl Session {
         parts.gpu.take();
         parts.is_gpu_on_probation.set(false);
         self.devices.set(Devices::default());
+        self.count_crew();
         self.gallery.set(GalleryState::Waiting);
     }
 
@@ -198,9 +198,14 @@ impl Session {
         self.parts.get_value()
     }
 
-    fn active_handle(self) -> Option<Rc<Handle>> {
+    fn active_pool(self) -> Option<Rc<Pool>> {
         let active = self.devices.with_untracked(|devices| devices.active)?;
         self.parts().slot(active).borrow().clone()
+    }
+
+    /// The worker that answers what one alone can answer.
+    fn active_handle(self) -> Option<Rc<Handle>> {
+        self.active_pool()?.first()
     }
 
     fn fail(self, problem: Problem) {

@@ -221,6 +221,17 @@ impl DeviceState {
     }
 }
 
+/// The workers in use, on all devices together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Crew {
+    /// Those of the device that answers.
+    pub workers: usize,
+    /// WebAssembly memory of all workers, in bytes.
+    pub memory_bytes: u64,
+    /// Why there are fewer workers than there could be.
+    pub trouble: Option<Problem>,
+}
+
 /// One tile on the page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TileEntry {

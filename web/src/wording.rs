@@ -29,6 +29,12 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// `2 workers`; nothing of a single one.
+#[must_use]
+pub fn workers(count: usize) -> Option<String> {
+    (count > 1).then(|| format!("{count} workers"))
+}
+
 /// `0.9349` → `93.5 %`; never claims certainty.
 #[must_use]
 pub fn percent(share: f64) -> String {

@@ -155,20 +155,26 @@ fn publish_expected(
     model_sha256: &str,
 ) -> Result<()> {
     let tiles: Vec<Tile> = set.tiles(&samples.iter().map(|(index, _)| *index).collect::<Vec<_>>())?;
-    let embeddings = pollster::block_on(embedder.embed(&tiles))?;
-    let answers = samples.iter().zip(&embeddings).map(|((_, file), embedding)| {
+    let files: Vec<String> = samples.iter().map(|(_, file)| format!("samples/{file}")).collect();
+    write_json(&args.site.join("models/expected.json"), &answers(embedder, model_sha256, &tiles, &files)?)
+}
+
+/// What this program answers for some tiles.
+fn answers(embedder: &Embedder, model_sha256: &str, tiles: &[Tile], files: &[String]) -> Result<Value> {
+    let embeddings = pollster::block_on(embedder.embed(tiles))?;
+    let answers = files.iter().zip(&embeddings).map(|(file, embedding)| {
         let probabilities = embedder.probabilities(embedding).unwrap_or_default();
         let best = argmax(&probabilities);
         let class = best.and_then(|best| embedder.manifest().classes.get(best));
         json!({
-            "file": format!("samples/{file}"),
+            "file": file,
             "class": class,
             "probability": best.map(|best| probabilities[best]),
             "embedding": embedding,
         })
     });
     let answers: Vec<Value> = answers.collect();
-    write_json(&args.site.join("models/expected.json"), &json!({ "model_sha256": model_sha256, "tiles": answers }))
+    Ok(json!({ "model_sha256": model_sha256, "tiles": answers }))
 }
 
 fn file_entry(folder: &Path, file: &str) -> Result<Value> {
@@ -190,3 +196,6 @@ fn merge(into: &mut Value, from: Value) {
 fn write_json(path: &Path, value: &Value) -> Result<()> {
     atomic::write(path, serde_json::to_string(value)?.as_bytes())
 }
+
+#[cfg(test)]
+mod tests;

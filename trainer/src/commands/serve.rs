@@ -78,6 +78,7 @@ fn content_type(path: &Path) -> &'static str {
         Some("js" | "mjs") => "text/javascript",
         Some("css") => "text/css",
         Some("json") => "application/json",
+        Some("webmanifest") => "application/manifest+json",
         // Without this type a browser refuses to compile while it downloads.
         Some("wasm") => "application/wasm",
         Some("svg") => "image/svg+xml",

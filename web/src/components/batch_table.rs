@@ -1,160 +1,122 @@
 //! Several tiles at once: a table to sort, with every row opening in full below.
+//!
+//! Only the rows in view are there, with some to spare: thousands of tiles scroll as a dozen do.
 
-use std::cmp::Ordering;
-
+use leptos::html::Div;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{HtmlElement, KeyboardEvent};
 
-use crate::session::use_session;
-use crate::state::{Outcome, TileEntry};
-use crate::wording::{class_label, milliseconds, percent};
-
-/// What the table is sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Column {
-    Name,
-    Class,
-    Probability,
-    Similarity,
-    Time,
-}
-
-impl Column {
-    const ALL: [Self; 5] = [Self::Name, Self::Class, Self::Probability, Self::Similarity, Self::Time];
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Name => "Tile",
-            Self::Class => "Class",
-            Self::Probability => "Probability",
-            Self::Similarity => "Nearest",
-            Self::Time => "Time",
-        }
-    }
-}
-
-/// A tile as a row: what is shown and what is sorted by.
-#[derive(Clone, PartialEq)]
-struct Row {
-    index: usize,
-    name: String,
-    picture: Option<String>,
-    class: String,
-    probability: Option<f64>,
-    similarity: Option<f64>,
-    ms: Option<f64>,
-    is_unlike: bool,
-    problem: Option<String>,
-}
-
-impl Row {
-    fn of(index: usize, tile: &TileEntry, classes: &[String]) -> Self {
-        let answer = tile.outcome.answer();
-        let top = answer.and_then(|answer| answer.ranking().first().copied());
-        let problem = match &tile.outcome {
-            Outcome::Undecodable(problem) => Some(problem.what.clone()),
-            _ => None,
-        };
-        Self {
-            index,
-            name: tile.name.clone(),
-            picture: tile.picture.clone(),
-            class: top.and_then(|class| classes.get(class)).map(|name| class_label(name)).unwrap_or_default(),
-            probability: answer.zip(top).map(|(answer, class)| f64::from(answer.probabilities[class])),
-            similarity: answer
-                .and_then(|answer| answer.neighbours.first())
-                .map(|nearest| f64::from(nearest.similarity)),
-            ms: answer.map(|answer| answer.encoder_ms),
-            is_unlike: answer.is_some_and(|answer| answer.unlike_gallery == Some(true)),
-            problem,
-        }
-    }
-
-    fn compare(&self, other: &Self, column: Column) -> Ordering {
-        // Rows without a value come last when rising.
-        let number = |value: Option<f64>| value.unwrap_or(f64::INFINITY);
-        let order = match column {
-            Column::Name => self.name.cmp(&other.name),
-            Column::Class => self.class.is_empty().cmp(&other.class.is_empty()).then(self.class.cmp(&other.class)),
-            Column::Probability => number(self.probability).total_cmp(&number(other.probability)),
-            Column::Similarity => number(self.similarity).total_cmp(&number(other.similarity)),
-            Column::Time => number(self.ms).total_cmp(&number(other.ms)),
-        };
-        order.then(self.index.cmp(&other.index))
-    }
-}
+use super::batch_rows::{Column, ROW_PX, Row, in_view, order};
+use crate::session::{Session, use_session};
+use crate::state::Outcome;
+use crate::wording::{milliseconds, percent};
 
 /// The table.
 #[component]
 pub fn BatchTable() -> impl IntoView {
     let session = use_session();
+    let frame = NodeRef::<Div>::new();
     let sorting = RwSignal::new(None::<(Column, bool)>);
-    let rows = Memo::new(move |_| {
-        let classes = session.card.with(|card| card.as_ref().map(|card| card.classes.clone()).unwrap_or_default());
-        let mut rows: Vec<Row> = session
-            .tiles
-            .with(|tiles| tiles.iter().enumerate().map(|(index, tile)| Row::of(index, tile, &classes)).collect());
-        if let Some((column, is_falling)) = sorting.get() {
-            rows.sort_by(|a, b| a.compare(b, column));
-            if is_falling {
-                rows.reverse();
-            }
-        }
-        rows
+    let classes = Memo::new(move |_| session.card.with(|card| card.as_ref().map(|card| card.classes.clone())));
+    let order = Memo::new(move |_| {
+        let classes = classes.get().unwrap_or_default();
+        session.tiles.with(|tiles| order(tiles, &classes, sorting.get()))
     });
-    let summary = move || {
-        let (done, failed) = session.tiles.with(|tiles| {
-            let failed = tiles.iter().filter(|tile| matches!(tile.outcome, Outcome::Undecodable(_))).count();
-            (tiles.iter().filter(|tile| tile.outcome.answer().is_some()).count(), failed)
-        });
-        let speed = session.last_run.get().filter(|run| run.tiles > 0).map(|run| {
-            format!(" in {} ({} a tile)", milliseconds(run.elapsed_ms), milliseconds(run.elapsed_ms / run.tiles as f64))
-        });
-        let failed = if failed > 0 { format!(", {failed} not readable") } else { String::new() };
-        format!("{done} classified{}{failed}", speed.unwrap_or_default())
-    };
-    let sort_by = move |column: Column| {
-        sorting.update(|sorting| {
-            *sorting = match *sorting {
-                Some((current, false)) if current == column => Some((column, true)),
-                Some((current, true)) if current == column => None,
-                _ => Some((column, false)),
-            };
-        });
-    };
-    let heads = Column::ALL
-        .into_iter()
-        .map(|column| {
-            let direction = move || match sorting.get() {
-                Some((current, is_falling)) if current == column => {
-                    if is_falling {
-                        "descending"
-                    } else {
-                        "ascending"
-                    }
-                }
-                _ => "none",
-            };
-            view! {
-                <th scope="col" aria-sort=direction>
-                    <button type="button" on:click=move |_| sort_by(column)>
-                        {column.label()}
-                    </button>
-                </th>
-            }
+    let count = Memo::new(move |_| order.with(Vec::len));
+    let scroll_px = RwSignal::new(0.0);
+    let window = Memo::new(move |_| in_view(scroll_px.get(), count.get()));
+    let rows = Memo::new(move |_| {
+        let (classes, window) = (classes.get().unwrap_or_default(), window.get());
+        session.tiles.with(|tiles| {
+            order.with(|order| {
+                let row =
+                    |position: usize| Some((position, Row::of(order[position], tiles.get(order[position])?, &classes)));
+                window.filter_map(row).collect::<Vec<_>>()
+            })
         })
-        .collect_view();
+    });
+    let on_scroll = move |_| {
+        if let Some(frame) = frame.get_untracked() {
+            scroll_px.set(f64::from(frame.scroll_top()));
+        }
+    };
+    // Up and down go from row to row, wherever those are.
+    let on_key = move |event: KeyboardEvent| {
+        let step = match event.key().as_str() {
+            "ArrowDown" => 1,
+            "ArrowUp" => -1,
+            _ => return,
+        };
+        let Some(frame) = frame.get_untracked() else { return };
+        let Some(position) = event.target().and_then(position_of) else { return };
+        let Some(target) = position.checked_add_signed(step).filter(|target| *target < count.get_untracked()) else {
+            return;
+        };
+        event.prevent_default();
+        if let Some(index) = order.with_untracked(|order| order.get(target).copied()) {
+            session.selected.set(index);
+        }
+        if let Some(button) = frame.query_selector(&format!("[data-position=\"{target}\"] button")).ok().flatten() {
+            // Focusing an element that is on the page cannot fail.
+            let _ = button.unchecked_into::<HtmlElement>().focus();
+        }
+    };
+    let head = |column: Column| {
+        let direction = move || match sorting.get() {
+            Some((current, true)) if current == column => "descending",
+            Some((current, false)) if current == column => "ascending",
+            _ => "none",
+        };
+        let sort = move |_| {
+            sorting.update(|sorting| {
+                *sorting = match *sorting {
+                    Some((current, false)) if current == column => Some((column, true)),
+                    Some((current, true)) if current == column => None,
+                    _ => Some((column, false)),
+                };
+            });
+        };
+        view! {
+            <th scope="col" aria-sort=direction>
+                <button type="button" on:click=sort>
+                    {column.label()}
+                </button>
+            </th>
+        }
+    };
+    let above = move || format!("{}px", window.with(|window| window.start as f64 * ROW_PX));
+    let below =
+        move || format!("{}px", window.with(|window| (count.get() - window.end.min(count.get())) as f64 * ROW_PX));
+    let key = |(position, row): &(usize, Row)| {
+        (*position, row.index, row.ms.map(f64::to_bits), row.problem.clone(), row.similarity.map(f64::to_bits))
+    };
     view! {
         <div class="card batch">
-            <p class="batch-summary">{summary}</p>
-            <div class="table-frame" tabindex="0" role="region" aria-label="Answers, one row for each tile">
-                <table>
+            <p class="batch-summary">{move || summary(session)}</p>
+            <div
+                class="table-frame"
+                tabindex="0"
+                role="region"
+                aria-label="Answers, one row for each tile"
+                node_ref=frame
+                on:scroll=on_scroll
+                on:keydown=on_key
+            >
+                <table aria-rowcount=move || count.get() + 1>
                     <thead>
-                        <tr>{heads}</tr>
+                        <tr aria-rowindex="1">{Column::ALL.into_iter().map(head).collect_view()}</tr>
                     </thead>
+                    <tbody class="room" aria-hidden="true">
+                        <tr style:height=above></tr>
+                    </tbody>
                     <tbody>
-                        <For each=move || rows.get() key=|row| (row.index, row.ms.map(f64::to_bits), row.problem.clone(), row.similarity.map(f64::to_bits)) let:row>
-                            <BatchRow row=row />
+                        <For each=move || rows.get() key=key let:placed>
+                            <BatchRow position=placed.0 row=placed.1 />
                         </For>
+                    </tbody>
+                    <tbody class="room" aria-hidden="true">
+                        <tr style:height=below></tr>
                     </tbody>
                 </table>
             </div>
@@ -162,8 +124,28 @@ pub fn BatchTable() -> impl IntoView {
     }
 }
 
+fn summary(session: Session) -> String {
+    let (done, failed) = session.tiles.with(|tiles| {
+        let failed = tiles.iter().filter(|tile| matches!(tile.outcome, Outcome::Undecodable(_))).count();
+        (tiles.iter().filter(|tile| tile.outcome.answer().is_some()).count(), failed)
+    });
+    let speed = session.last_run.get().filter(|run| run.tiles > 0).map(|run| {
+        let (whole, each) = (milliseconds(run.elapsed_ms), milliseconds(run.elapsed_ms / run.tiles as f64));
+        let by = if run.workers > 1 { format!(" by {} workers", run.workers) } else { String::new() };
+        format!(" in {whole} ({each} a tile){by}")
+    });
+    let failed = if failed > 0 { format!(", {failed} not readable") } else { String::new() };
+    format!("{done} classified{}{failed}", speed.unwrap_or_default())
+}
+
+/// The position of the row that an event came from.
+fn position_of(target: web_sys::EventTarget) -> Option<usize> {
+    let row = target.dyn_into::<web_sys::Element>().ok()?.closest("[data-position]").ok()??;
+    row.get_attribute("data-position")?.parse().ok()
+}
+
 #[component]
-fn BatchRow(row: Row) -> impl IntoView {
+fn BatchRow(position: usize, row: Row) -> impl IntoView {
     let session = use_session();
     let index = row.index;
     let is_selected = move || session.selected.get() == index;
@@ -172,14 +154,19 @@ fn BatchRow(row: Row) -> impl IntoView {
         None => view! { {row.class.clone()} }.into_any(),
     };
     view! {
-        <tr aria-current=move || is_selected().then_some("true") on:click=move |_| session.selected.set(index)>
+        <tr
+            data-position=position
+            aria-rowindex=position + 2
+            aria-current=move || is_selected().then_some("true")
+            on:click=move |_| session.selected.set(index)
+        >
             <th scope="row">
                 <button type="button" class="row-button" aria-pressed=move || is_selected().to_string()>
                     {row.picture.clone().map(|address| view! { <img src=address alt="" loading="lazy" /> })}
                     <span title=row.name.clone()>{row.name.clone()}</span>
                 </button>
             </th>
-            <td>{class}</td>
+            <td title=row.problem.clone()>{class}</td>
             <td class="number">{row.probability.map(percent)}</td>
             <td class="number" class:unlike=row.is_unlike title=row.is_unlike.then_some("Unlike anything in the gallery")>
                 {row.similarity.map(|similarity| format!("{similarity:.3}"))}

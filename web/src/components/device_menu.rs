@@ -1,9 +1,10 @@
-//! Which device answers, why that one, and a choice.
+//! Which model on which device, why that one, how much memory they take, and a choice.
 
 use leptos::html::Details;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
+use super::kept_files::KeptFiles;
 use crate::engine::protocol::Bundle;
 use crate::session::use_session;
 use crate::state::{DeviceState, Preference, Transfer};
@@ -21,13 +22,30 @@ fn proving(transfer: Transfer) -> String {
 #[component]
 pub fn DeviceMenu() -> impl IntoView {
     let session = use_session();
-    let name = move || session.devices.with(|devices| devices.active.map_or("No device yet", Bundle::label));
-    let speed = move || {
-        session.devices.with(|devices| match devices.of(devices.active?) {
-            DeviceState::Proven { ms_per_tile, .. } => {
-                Some(format!("· {} a tile", wording::milliseconds(*ms_per_tile)))
-            }
+    let name = move || {
+        let device = session.devices.with(|devices| devices.active.map_or("No device yet", Bundle::label));
+        let workers = session.crew.with(|crew| wording::workers(crew.workers));
+        let model = session.card.with(|card| card.as_ref().map(|card| card.name.clone()));
+        [model, Some(device.to_owned()), workers].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    };
+    let facts = move || {
+        let memory = session.crew.with(|crew| crew.memory_bytes);
+        let memory = (memory > 0).then(|| wording::bytes(memory));
+        let speed = session.devices.with(|devices| match devices.of(devices.active?) {
+            DeviceState::Proven { ms_per_tile, .. } => Some(format!("{} a tile", wording::milliseconds(*ms_per_tile))),
             _ => None,
+        });
+        let why = session.devices.with(|devices| Some(devices.why.clone()).filter(|why| !why.is_empty()));
+        [memory, speed, why].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    };
+    let memory = move || {
+        session.crew.with(|crew| {
+            let of = if crew.workers > 1 { format!(" of {} workers", crew.workers) } else { String::new() };
+            let trouble = crew
+                .trouble
+                .as_ref()
+                .map(|problem| format!(" Fewer workers than cores: {}: {}", problem.what, problem.why));
+            format!("Memory{of}: {}.{}", wording::bytes(crew.memory_bytes), trouble.unwrap_or_default())
         })
     };
     let row = move |bundle: Bundle| {
@@ -64,6 +82,8 @@ pub fn DeviceMenu() -> impl IntoView {
     };
     // Esc, or a click somewhere else, closes it.
     let menu = NodeRef::<Details>::new();
+    let is_open = RwSignal::new(false);
+    let on_toggle = move |_| is_open.set(menu.get_untracked().is_some_and(|menu| menu.open()));
     let close = move || menu.get_untracked().into_iter().for_each(|menu| menu.set_open(false));
     let on_key = window_event_listener(leptos::ev::keydown, move |event| {
         if event.key() == "Escape" {
@@ -82,16 +102,20 @@ pub fn DeviceMenu() -> impl IntoView {
     });
     let choose = move |event| session.prefer(Preference::parse(&event_target_value(&event)));
     view! {
-        <details class="menu device-menu" node_ref=menu>
+        <details class="menu device-menu" node_ref=menu on:toggle=on_toggle>
             <summary>
                 <span class="dot" aria-hidden="true" data-active=move || session.devices.with(|d| d.active.is_some()).to_string()></span>
-                <span>{name}</span>
-                <span class="device-speed">{speed}</span>
+                <span class="device-lines">
+                    <span class="device-main">{name}</span>
+                    <span class="device-facts" title=facts>{facts}</span>
+                </span>
             </summary>
             <div class="menu-body">
                 {move || row(Bundle::Gpu)}
                 {move || row(Bundle::Cpu)}
                 <p class="device-why">{move || session.with_device(|device, why| format!("{device} answers: {why}."))}</p>
+                <p class="device-text">{memory}</p>
+                <KeptFiles is_shown=is_open />
                 <label>
                     "Device "
                     <select on:change=choose prop:value=move || session.preference.get().as_str()>

@@ -1,11 +1,13 @@
 //! The page's parts, one file each.
 
+pub mod batch_rows;
 pub mod batch_table;
 pub mod class_bars;
 pub mod device_menu;
 pub mod drop_zone;
 pub mod footer;
 pub mod header;
+pub mod kept_files;
 pub mod model_card;
 pub mod neighbours;
 pub mod problem_card;
@@ -13,3 +15,4 @@ pub mod result;
 pub mod samples;
 pub mod status;
 pub mod theme_toggle;
+pub mod update_notice;

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::problem_card::ProblemCard;
+use super::update_notice::UpdateNotice;
 use crate::session::use_session;
 use crate::state::Phase;
 use crate::wording;
@@ -59,6 +60,7 @@ pub fn StatusLine() -> impl IntoView {
                     "Cancel"
                 </button>
             </Show>
+            <UpdateNotice />
             {move || {
                 progress().map(|(value, total)| view! { <progress value=value max=total aria-label="Progress"></progress> })
             }}

@@ -34,31 +34,51 @@ pub struct Handle {
     worker: Worker,
     bundle: Bundle,
     pending: Pending,
-    next_request: Cell<u64>,
+    said: Rc<Said>,
     // Kept alive as long as the worker: it calls them.
     _on_message: Closure<dyn FnMut(MessageEvent)>,
     _on_error: Closure<dyn FnMut(ErrorEvent)>,
 }
 
+/// What a worker's messages say beside their heads.
+#[derive(Default)]
+struct Said {
+    module: RefCell<JsValue>,
+    memory_bytes: Cell<f64>,
+}
+
 /// `Hello` has no request number; its slot is this one.
 const HELLO: u64 = 0;
 
+thread_local! {
+    /// No two questions of the page have the same number, whichever worker they go to.
+    static NEXT_REQUEST: Cell<u64> = const { Cell::new(HELLO + 1) };
+}
+
 impl Handle {
-    /// Starts the bundle's worker and waits until it listens.
+    /// Starts the bundle's worker and waits until it listens. It compiles its program, unless it is given the `module` of
+    /// one that has done so.
     ///
     /// # Errors
     /// When the worker cannot be started, its files are missing, or it is of another release.
-    pub async fn open(bundle: Bundle, on_event: impl Fn(Event) + 'static) -> Result<Self, Problem> {
+    pub async fn open(
+        bundle: Bundle,
+        module: Option<JsValue>,
+        on_event: impl Fn(Event) + 'static,
+    ) -> Result<Self, Problem> {
         let (greet, greeting) = oneshot::channel();
         let pending: Pending = Rc::new(RefCell::new(Some(HashMap::from([(HELLO, greet)]))));
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let script = address(&format!("worker.js?bundle={}", bundle.file_stem()));
+        let from = if module.is_some() { "&module=posted" } else { "" };
+        let script = address(&format!("worker.js?bundle={}{from}", bundle.file_stem()));
+        let said = Rc::new(Said::default());
         let worker = Worker::new_with_options(&script, &options)
             .map_err(|error| died(bundle, &format!("The browser refused to start it: {error:?}.")))?;
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
-            let pending = Rc::clone(&pending);
+            let (pending, said) = (Rc::clone(&pending), Rc::clone(&said));
             move |event: MessageEvent| {
+                said.hear(&event.data());
                 if let Some(event) = read(&event.data()) {
                     dispatch(bundle, &pending, event, &on_event);
                 }
@@ -70,14 +90,14 @@ impl Handle {
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        let handle = Self {
-            worker,
-            bundle,
-            pending,
-            next_request: Cell::new(HELLO + 1),
-            _on_message: on_message,
-            _on_error: on_error,
-        };
+        let handle = Self { worker, bundle, pending, said, _on_message: on_message, _on_error: on_error };
+        if let Some(module) = module {
+            let envelope = Object::new();
+            // Setting a property of a fresh plain object cannot fail.
+            let _ = Reflect::set(&envelope, &"module".into(), &module);
+            let posted = handle.worker.post_message(&envelope);
+            posted.map_err(|error| died(bundle, &format!("Its program could not be handed over: {error:?}.")))?;
+        }
         match greeting.await.unwrap_or_else(|_| Err(died(bundle, "It closed before it spoke.")))?.0 {
             FromWorker::Hello { protocol: PROTOCOL_VERSION, bundle: found } if found == bundle => Ok(handle),
             _ => Err(Problem::new(
@@ -97,9 +117,27 @@ impl Handle {
         self.bundle
     }
 
-    /// A number for the next question.
+    /// A number for the next question, like no other on the page.
     pub fn next_request(&self) -> u64 {
-        self.next_request.replace(self.next_request.get() + 1)
+        NEXT_REQUEST.with(|next| next.replace(next.get() + 1))
+    }
+
+    /// False once it has crashed.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.pending.borrow().is_some()
+    }
+
+    /// Its compiled program, for further workers; undefined before it came.
+    #[must_use]
+    pub fn module(&self) -> JsValue {
+        self.said.module.borrow().clone()
+    }
+
+    /// Bytes of WebAssembly memory that it held when it last spoke.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.said.memory_bytes.get() as u64
     }
 
     /// Asks, and waits for the final answer. `buffers` are transferred: the page loses them.
@@ -148,6 +186,17 @@ impl Drop for Handle {
     }
 }
 
+impl Said {
+    fn hear(&self, data: &JsValue) {
+        if let Some(bytes) = Reflect::get(data, &"memory".into()).ok().and_then(|bytes| bytes.as_f64()) {
+            self.memory_bytes.set(bytes);
+        }
+        if let Some(module) = Reflect::get(data, &"module".into()).ok().filter(JsValue::is_object) {
+            *self.module.borrow_mut() = module;
+        }
+    }
+}
+
 /// Gives a message to who waits for it.
 fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(Event)) {
     let (request, reply) = match &event.message {
@@ -165,6 +214,7 @@ fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(
             return;
         }
         FromWorker::Fetching { .. }
+        | FromWorker::Compiled
         | FromWorker::Classified { .. }
         | FromWorker::Embedded { .. }
         | FromWorker::Undecodable { .. } => {

@@ -1,12 +1,16 @@
-//! The encoder at arm's length: the page's end ([`handle`], [`capability`]) and the worker's end ([`worker`],
+//! The encoder at arm's length: the page's end ([`handle`], [`pool`], [`capability`]) and the worker's end ([`worker`],
 //! [`runtime`]) of one conversation ([`protocol`]).
 
+pub mod capacity;
 pub mod protocol;
+pub mod slabs;
 
 #[cfg(feature = "ui")]
 pub mod capability;
 #[cfg(feature = "ui")]
 pub mod handle;
+#[cfg(feature = "ui")]
+pub mod pool;
 
 #[cfg(feature = "worker")]
 pub mod clock;

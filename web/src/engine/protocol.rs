@@ -2,14 +2,15 @@
 //!
 //! A message travels as `{ head: string, buffers: ArrayBuffer[] }`: the head is JSON of one of the enums below, and the
 //! bulky parts (model, gallery, files, previews) are transferred beside it without a copy. Every question carries a
-//! request number, which its answers repeat, so that an answer to an abandoned question can be told and dropped.
+//! request number, which its answers repeat, so that an answer to an abandoned question can be told and dropped. A
+//! worker's messages also say how much memory it holds (`memory`, in bytes).
 
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 
 /// Raised whenever a message changes, so that a page never talks to a worker of another release.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// Which of the two worker bundles is speaking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,10 +46,12 @@ impl Bundle {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ToWorker {
-    /// Opens the device and loads the model in `buffers[0]`; answered by `Loaded` or `Refused`.
+    /// Opens the device, loads the model in `buffers[0]` and proves both; answered by `Loaded` or `Refused`.
     Load {
         /// Request number.
         request: u64,
+        /// Whether to measure the speed as well: not for a further worker on the same device.
+        is_timed: bool,
     },
     /// Reads the gallery in `buffers[0]`; answered by `GalleryReady` or `Refused`.
     Gallery {
@@ -118,6 +121,8 @@ pub enum FromWorker {
         /// Bytes so far.
         received: u64,
     },
+    /// The bundle is compiled (from `worker.js`); `module` beside the head is the result, for further workers.
+    Compiled,
     /// The first message of the bundle: the worker listens from now on.
     Hello {
         /// The worker's [`PROTOCOL_VERSION`].
@@ -133,8 +138,8 @@ pub enum FromWorker {
         card: Box<ModelCard>,
         /// How the proof went.
         self_test: SelfTest,
-        /// Milliseconds a tile, warm, in a chunk of eight.
-        ms_per_tile: f64,
+        /// Milliseconds a tile, warm, in a chunk of eight; none when it was not to be timed.
+        ms_per_tile: Option<f64>,
     },
     /// The gallery can be searched.
     GalleryReady {

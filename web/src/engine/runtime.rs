@@ -26,22 +26,25 @@ pub struct Runtime {
     embedder: Embedder,
     /// How the proof went.
     pub self_test: SelfTest,
-    /// Milliseconds a tile, warm, in a chunk of eight.
-    pub ms_per_tile: f64,
+    /// Milliseconds a tile, warm, in a chunk of eight; none when it was not timed.
+    pub ms_per_tile: Option<f64>,
 }
 
 impl Runtime {
-    /// Opens the device, loads the model, embeds the golden tile, and measures.
+    /// Opens the device, loads the model, embeds the golden tile, and measures if `is_timed`.
     ///
     /// # Errors
     /// When there is no device, the model is damaged or of another version, or the device computes wrong numbers.
-    pub async fn open(model: &[u8]) -> Result<Self, Problem> {
+    pub async fn open(model: &[u8], is_timed: bool) -> Result<Self, Problem> {
         let device = open_device().await?;
         let embedder = Embedder::load(model, &device).map_err(|error| unusable(&error))?;
         let started = now_ms();
         let max_relative_error = prove(&embedder).await?;
         let self_test = SelfTest { max_relative_error, first_run_ms: now_ms() - started };
-        let ms_per_tile = measure(&embedder).await.map_err(|error| device_failed(&error))?;
+        let ms_per_tile = match is_timed {
+            true => Some(measure(&embedder).await.map_err(|error| device_failed(&error))?),
+            false => None,
+        };
         Ok(Self { embedder, self_test, ms_per_tile })
     }
 

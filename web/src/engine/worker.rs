@@ -4,7 +4,7 @@
 //! between two chunks.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
@@ -16,10 +16,8 @@ use super::clock::{breathe, now_ms, scope};
 use super::decode::{self, Decoded, Preview};
 use super::protocol::{Answer, Bundle, FromWorker, PROTOCOL_VERSION, Query, Shelf, ToWorker, Vectors};
 use super::runtime::{GallerySearch, Runtime, open_any_gallery};
+use super::slabs::CHUNK_TILES;
 use crate::problem::Problem;
-
-/// Tiles decoded and embedded together: the largest of the embedder's chunk sizes.
-const CHUNK_TILES: usize = 32;
 
 /// What the worker holds between messages.
 #[derive(Default)]
@@ -41,12 +39,12 @@ impl State {
     }
 }
 
-/// Messages that wait, and the newest request that was cancelled.
+/// Messages that wait, and requests that were cancelled and are not worked off yet.
 #[derive(Default)]
 struct Inbox {
     waiting: RefCell<VecDeque<(ToWorker, Vec<Uint8Array>)>>,
     is_busy: Cell<bool>,
-    cancelled: Cell<u64>,
+    cancelled: RefCell<BTreeSet<u64>>,
 }
 
 /// Starts listening, then says `Hello`.
@@ -65,7 +63,7 @@ pub fn start(bundle: Bundle) {
             return;
         };
         if let ToWorker::Cancel { request } = message {
-            inbox.cancelled.set(inbox.cancelled.get().max(request));
+            inbox.cancelled.borrow_mut().insert(request);
             return;
         }
         inbox.waiting.borrow_mut().push_back((message, buffers));
@@ -93,7 +91,7 @@ async fn work_off(inbox: Rc<Inbox>, slot: Rc<RefCell<Option<State>>>) {
 
 async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Vec<Uint8Array>) {
     let (request, outcome) = match message {
-        ToWorker::Load { request } => (request, load(state, request, &buffers).await),
+        ToWorker::Load { request, is_timed } => (request, load(state, request, is_timed, &buffers).await),
         ToWorker::Gallery { request, unlike_below } => (request, read_gallery(state, request, unlike_below, &buffers)),
         ToWorker::Classify { request, names, neighbours } => {
             let buffers = &buffers[..buffers.len().min(names.len())];
@@ -113,16 +111,17 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
         },
         ToWorker::Cancel { .. } => return,
     };
+    inbox.cancelled.borrow_mut().retain(|cancelled| *cancelled > request);
     match outcome {
         Ok(answer) => post(&answer, None),
         Err(problem) => post(&FromWorker::Refused { request, problem }, None),
     }
 }
 
-async fn load(state: &mut State, request: u64, buffers: &[Uint8Array]) -> Result<FromWorker, Problem> {
+async fn load(state: &mut State, request: u64, is_timed: bool, buffers: &[Uint8Array]) -> Result<FromWorker, Problem> {
     let bytes = first(buffers)?.to_vec();
     state.runtime = None;
-    let runtime = Runtime::open(&bytes).await?;
+    let runtime = Runtime::open(&bytes, is_timed).await?;
     let (card, self_test, ms_per_tile) = (runtime.card(), runtime.self_test, runtime.ms_per_tile);
     state.runtime = Some(runtime);
     Ok(FromWorker::Loaded { request, card: Box::new(card), self_test, ms_per_tile })
@@ -231,7 +230,7 @@ async fn each_tile(
     let started = now_ms();
     let (mut done, mut encoder_ms) = (0, 0.0);
     for first_index in (0..buffers.len()).step_by(CHUNK_TILES) {
-        if inbox.cancelled.get() >= request {
+        if inbox.cancelled.borrow().contains(&request) {
             break;
         }
         let (mut seen, mut tiles) = (Vec::with_capacity(CHUNK_TILES), Vec::with_capacity(CHUNK_TILES));
@@ -271,6 +270,12 @@ fn no_model() -> Problem {
     Problem::new("No model is loaded", "The worker was asked before it had a model.", "Reload the page.")
 }
 
+/// What this instance holds; it never gives any back while it lives.
+fn memory_bytes() -> f64 {
+    const PAGE_BYTES: f64 = 65536.0;
+    core::arch::wasm32::memory_size::<0>() as f64 * PAGE_BYTES
+}
+
 /// `{ head, buffers }` → message and bytes.
 fn read(data: &JsValue) -> Option<(ToWorker, Vec<Uint8Array>)> {
     let head = Reflect::get(data, &"head".into()).ok()?.as_string()?;
@@ -280,7 +285,7 @@ fn read(data: &JsValue) -> Option<(ToWorker, Vec<Uint8Array>)> {
     Some((message, bytes))
 }
 
-/// Message → `{ head, buffers }`, each part in a buffer that is transferred.
+/// Message → `{ head, buffers, memory }`, each part in a buffer that is transferred.
 fn post_parts(message: &FromWorker, parts: &[Vec<u8>]) {
     // As in `post`: strings and numbers, a plain object, and buffers.
     let Ok(head) = serde_json::to_string(message) else { return };
@@ -288,10 +293,11 @@ fn post_parts(message: &FromWorker, parts: &[Vec<u8>]) {
     let envelope = Object::new();
     let _ = Reflect::set(&envelope, &"head".into(), &head.into());
     let _ = Reflect::set(&envelope, &"buffers".into(), &buffers);
+    let _ = Reflect::set(&envelope, &"memory".into(), &memory_bytes().into());
     let _ = scope().post_message_with_transfer(&envelope, &buffers);
 }
 
-/// Message → `{ head, buffers }`; a preview is transferred with its width in front of it.
+/// Message → `{ head, buffers, memory }`; a preview is transferred with its width in front of it.
 fn post(message: &FromWorker, preview: Option<&Preview>) {
     // Every message is made of strings and finite numbers: there is nothing in it that JSON could refuse.
     let Ok(head) = serde_json::to_string(message) else { return };
@@ -304,6 +310,7 @@ fn post(message: &FromWorker, preview: Option<&Preview>) {
     }
     let _ = Reflect::set(&envelope, &"head".into(), &head.into());
     let _ = Reflect::set(&envelope, &"buffers".into(), &buffers);
+    let _ = Reflect::set(&envelope, &"memory".into(), &memory_bytes().into());
     let transfer: Array = buffers.iter().filter(|buffer| buffer.is_instance_of::<ArrayBuffer>()).collect();
     // Posting fails only for values that cannot be cloned; these are a string and buffers.
     let _ = scope().post_message_with_transfer(&envelope, &transfer);

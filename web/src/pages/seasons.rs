@@ -1,5 +1,7 @@
 //! Seasons: how does a place change through the year, and is it still told from other places?
 
+mod change;
+mod cut;
 mod dates;
 mod matrix;
 mod others;
@@ -13,6 +15,7 @@ mod trajectory;
 use leptos::html::Section;
 use leptos::prelude::*;
 
+use self::change::Change;
 use self::dates::Dates;
 use self::matrix::Matrix;
 use self::others::Others;
@@ -82,6 +85,7 @@ pub fn SeasonsPage() -> impl IntoView {
             <section class="column-out" aria-label="The place through the year" node_ref=shown>
                 <Show when=move || seasons.place_index().is_some()>
                     <Compared />
+                    <Change />
                     <Spaces />
                     <Matrix />
                     <Trajectory />

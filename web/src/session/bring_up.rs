@@ -14,7 +14,8 @@ use super::{Session, copied};
 use crate::catalogue::{BundleIndex, GalleryIndex, ModelIndex};
 use crate::engine::capability::{self, WebGpu};
 use crate::engine::handle::{Event, Handle};
-use crate::engine::protocol::{Bundle, FromWorker, ToWorker};
+use crate::engine::pool::Pool;
+use crate::engine::protocol::{Bundle, FromWorker, GalleryCard, ToWorker};
 use crate::fetch;
 use crate::problem::Problem;
 use crate::state::{DeviceState, GalleryState, Phase, Preference, Transfers};
@@ -74,11 +75,13 @@ impl Session {
             self.try_bundle(Bundle::Cpu).await;
         }
         self.devices.update(|devices| devices.choose(preference));
+        self.count_crew();
     }
 
     /// Ready if some device answers; failed with the reason of each if none does.
     fn settle(self) {
         self.devices.update(|devices| devices.choose(self.preference.get_untracked()));
+        self.count_crew();
         let devices = self.devices.get_untracked();
         if devices.active.is_some() {
             if !self.phase.with_untracked(Phase::is_able) {
@@ -116,25 +119,33 @@ impl Session {
         let bytes = fetch::checked("gallery", &entry.file, |_| ()).await?;
         *self.parts().gallery.borrow_mut() = Some((bytes, entry.unlike_below));
         for bundle in [Bundle::Cpu, Bundle::Gpu] {
-            let handle = self.parts().slot(bundle).borrow().clone();
-            if let Some(handle) = handle {
+            let pool = self.parts().slot(bundle).borrow().clone();
+            for handle in pool.iter().flat_map(|pool| pool.workers()) {
                 self.hand_over_gallery(&handle).await?;
             }
         }
+        self.count_crew();
         self.run_without_neighbours_again();
         Ok(())
     }
 
-    /// Gives a worker its copy of the gallery, if there is one yet.
+    /// Gives a worker its copy of the gallery, if there is one yet, and says so.
     async fn hand_over_gallery(self, handle: &Handle) -> Result<(), Problem> {
-        let Some((bytes, unlike_below)) = self.parts().gallery.borrow().clone() else { return Ok(()) };
+        if let Some(gallery) = self.give_gallery(handle).await? {
+            self.gallery.set(GalleryState::Ready(gallery));
+        }
+        Ok(())
+    }
+
+    /// Gives a worker its copy of the gallery, if there is one yet.
+    pub(super) async fn give_gallery(self, handle: &Handle) -> Result<Option<GalleryCard>, Problem> {
+        let Some((bytes, unlike_below)) = self.parts().gallery.borrow().clone() else { return Ok(None) };
         let request = handle.next_request();
         let question = ToWorker::Gallery { request, unlike_below };
         let FromWorker::GalleryReady { gallery, .. } = handle.ask(request, &question, &[copied(&bytes)]).await? else {
             return Err(unexpected("an answer to another question"));
         };
-        self.gallery.set(GalleryState::Ready(*gallery));
-        Ok(())
+        Ok(Some(*gallery))
     }
 
     async fn try_gpu(self, is_forced: bool) {
@@ -173,7 +184,7 @@ impl Session {
     }
 
     async fn open(self, bundle: Bundle) -> Result<Handle, Problem> {
-        Handle::open(bundle, move |event: Event| self.on_event(bundle, event)).await
+        Handle::open(bundle, None, move |event: Event| self.on_event(bundle, event)).await
     }
 
     /// The model goes to the worker, which embeds the golden tile; the verdict lands in [`Session::devices`].
@@ -186,11 +197,16 @@ impl Session {
         self.devices.update(|devices| *devices.of_mut(bundle) = state);
     }
 
-    async fn load_into(self, handle: Rc<Handle>) -> Result<DeviceState, Problem> {
+    /// The model goes to a worker, which proves itself with it.
+    pub(super) async fn give_model(self, handle: &Handle, is_timed: bool) -> Result<FromWorker, Problem> {
         let model = self.parts().model.borrow().clone().ok_or_else(|| unexpected("the model is not there yet"))?;
         let request = handle.next_request();
-        let answer = handle.ask(request, &ToWorker::Load { request }, &[copied(&model)]).await?;
-        let FromWorker::Loaded { card, self_test, ms_per_tile, .. } = answer else {
+        handle.ask(request, &ToWorker::Load { request, is_timed }, &[copied(&model)]).await
+    }
+
+    async fn load_into(self, handle: Rc<Handle>) -> Result<DeviceState, Problem> {
+        let answer = self.give_model(&handle, true).await?;
+        let FromWorker::Loaded { card, self_test, ms_per_tile: Some(ms_per_tile), .. } = answer else {
             return Err(unexpected("an answer to another question"));
         };
         self.card.set(Some(*card));
@@ -198,7 +214,7 @@ impl Session {
             self.gallery.set(GalleryState::Failed(problem));
         }
         let bundle = handle.bundle();
-        self.parts().slot(bundle).replace(Some(handle));
+        self.parts().slot(bundle).replace(Some(Rc::new(Pool::new(handle))));
         Ok(DeviceState::Proven { ms_per_tile, self_test })
     }
 }

@@ -1,6 +1,8 @@
 //! Sending tiles to the worker and putting its answers on the page.
 
+use std::ops::Range;
 use std::rc::Rc;
+use std::time::Duration;
 
 use js_sys::ArrayBuffer;
 use leptos::prelude::*;
@@ -9,19 +11,35 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
-use super::{Question, RunReport, Session};
+use super::{RunReport, Session};
 use crate::download::bitmap_address;
 use crate::engine::handle::{Event, Handle};
+use crate::engine::pool::Pool;
 use crate::engine::protocol::{Bundle, FromWorker, ToWorker};
+use crate::engine::slabs::Slabs;
 use crate::problem::Problem;
 use crate::state::{DeviceState, GalleryState, Outcome, Phase, Preference, TileEntry};
 
-/// Files read and sent at once: bounds memory, and is the grain of cancelling.
-const FILES_AT_ONCE: usize = 32;
 /// Gallery tiles shown beside an answer.
 const NEIGHBOURS: usize = 8;
 /// Larger files are not read at all.
 const MAX_FILE_BYTES: f64 = 512.0 * 1024.0 * 1024.0;
+/// How long an answer may wait for others to be shown with.
+const SHOWN_EVERY: Duration = Duration::from_millis(60);
+
+/// Ties answers to tiles.
+pub(super) struct Question {
+    worker: Rc<Handle>,
+    /// Index on the page of each of its files.
+    tiles: Vec<usize>,
+}
+
+/// An answer that is not on the page yet.
+pub(super) struct Arrival {
+    tile: usize,
+    picture: Option<String>,
+    outcome: Outcome,
+}
 
 impl Session {
     /// Replaces the tiles on the page and classifies the new ones as soon as a device is ready.
@@ -100,10 +118,11 @@ impl Session {
 
     /// Makes every answer on its way stale; returns the new generation.
     fn abandon(self) -> u64 {
+        self.show_arrived();
         let parts = self.parts();
-        if let (Some(question), Some(handle)) = (parts.question.take(), self.active_handle()) {
+        for (request, question) in parts.questions.take() {
             // A worker that cannot hear it is dead, which its own event says.
-            let _ = handle.send(&ToWorker::Cancel { request: question.request }, &[]);
+            let _ = question.worker.send(&ToWorker::Cancel { request }, &[]);
         }
         parts.generation.set(parts.generation.get() + 1);
         parts.generation.get()
@@ -111,69 +130,78 @@ impl Session {
 
     async fn run(self, generation: u64) {
         let is_stale = || self.parts().generation.get() != generation;
-        let total = self.tiles.with_untracked(Vec::len);
-        let mut report = RunReport { tiles: 0, elapsed_ms: 0.0, encoder_ms: 0.0 };
-        let mut offset = 0;
-        while offset < total {
-            let next =
-                |tiles: &Vec<TileEntry>| tiles.iter().skip(offset).position(|tile| tile.outcome == Outcome::Waiting);
-            let Some(step) = self.tiles.with_untracked(next) else { break };
-            offset += step;
-            self.phase.set(Phase::Running { done: offset, total });
-            let Some(handle) = self.active_handle() else { return };
-            match self.ask_slab(&handle, offset, generation).await {
-                Ok(FromWorker::Finished { done, elapsed_ms, encoder_ms, .. }) => {
-                    if handle.bundle() == Bundle::Gpu {
-                        self.parts().is_gpu_on_probation.set(false);
-                    }
-                    report.tiles += done;
-                    report.elapsed_ms += elapsed_ms;
-                    report.encoder_ms += encoder_ms;
-                    offset += FILES_AT_ONCE;
-                }
-                Ok(_) => offset += FILES_AT_ONCE,
-                Err(_) if is_stale() => return,
-                Err(problem) => {
-                    if !self.fall_back(&handle, problem).await {
-                        return;
-                    }
-                    if is_stale() {
-                        // Other tiles came meanwhile, and found no device.
-                        self.phase.set(Phase::Ready);
-                        return self.run_waiting();
-                    }
-                }
-            }
-            if is_stale() {
+        let started = now_ms();
+        let mut report = RunReport { tiles: 0, elapsed_ms: 0.0, encoder_ms: 0.0, workers: 0 };
+        loop {
+            let is_waiting = |tile: &TileEntry| tile.outcome == Outcome::Waiting;
+            let (waiting, total) = self.tiles.with_untracked(|tiles| {
+                let waiting = tiles.iter().enumerate().filter(|(_, tile)| is_waiting(tile)).map(|(index, _)| index);
+                (waiting.collect::<Vec<_>>(), tiles.len())
+            });
+            self.phase.set(Phase::Running { done: total - waiting.len(), total });
+            let Some(pool) = self.active_pool() else { return };
+            let sizes = self.parts().files.borrow().iter().map(Blob::size).collect::<Vec<_>>();
+            let slabs = Slabs::new(waiting.iter().map(|&index| sizes.get(index).copied().unwrap_or(0.0)).collect());
+            let ask = async |worker: &Rc<Handle>, slab: Range<usize>| {
+                self.ask_slab(worker, waiting[slab].to_vec(), generation).await
+            };
+            let shared = self.share_out(&pool, slabs, is_stale, ask).await;
+            if is_stale() && shared.problem.is_none() {
                 return;
             }
+            report.tiles += shared.tiles;
+            report.encoder_ms += shared.encoder_ms;
+            report.workers = report.workers.max(shared.workers);
+            let Some(problem) = shared.problem else { break };
+            if is_stale() || !self.fall_back(&pool, problem).await {
+                return;
+            }
+            if is_stale() {
+                // Other tiles came meanwhile, and found no device.
+                self.phase.set(Phase::Ready);
+                return self.run_waiting();
+            }
         }
-        self.parts().question.set(None);
+        report.elapsed_ms = now_ms() - started;
         self.last_run.set(Some(report));
         self.phase.set(Phase::Ready);
     }
 
-    /// Reads up to [`FILES_AT_ONCE`] files from `offset` on and asks about them.
-    async fn ask_slab(self, handle: &Handle, offset: usize, generation: u64) -> Result<FromWorker, Problem> {
+    /// Reads the files of some tiles and asks about them.
+    async fn ask_slab(self, worker: &Rc<Handle>, tiles: Vec<usize>, generation: u64) -> Result<FromWorker, Problem> {
         let parts = self.parts();
-        let files: Vec<Blob> = parts.files.borrow().iter().skip(offset).take(FILES_AT_ONCE).cloned().collect();
+        let of_tile = |files: &Vec<Blob>| tiles.iter().filter_map(|&index| files.get(index).cloned()).collect();
+        let files: Vec<Blob> = of_tile(&parts.files.borrow());
         let mut buffers = Vec::with_capacity(files.len());
         for file in &files {
             buffers.push(read_file(file).await);
         }
-        let names = self.tiles.with_untracked(|tiles| {
-            tiles.iter().skip(offset).take(FILES_AT_ONCE).map(|tile| tile.name.clone()).collect()
+        if parts.generation.get() != generation {
+            return Err(Problem::new("These tiles were put away", "Others came, or they were cancelled.", ""));
+        }
+        let names = self.tiles.with_untracked(|entries| {
+            tiles.iter().filter_map(|&index| entries.get(index)).map(|tile| tile.name.clone()).collect()
         });
-        let request = handle.next_request();
-        parts.question.set(Some(Question { bundle: handle.bundle(), request, generation, offset }));
-        handle.ask(request, &ToWorker::Classify { request, names, neighbours: NEIGHBOURS }, &buffers).await
+        let request = worker.next_request();
+        let question = Question { worker: Rc::clone(worker), tiles };
+        parts.questions.borrow_mut().insert(request, question);
+        let message = ToWorker::Classify { request, names, neighbours: NEIGHBOURS };
+        let outcome = worker.ask(request, &message, &buffers).await;
+        parts.questions.borrow_mut().remove(&request);
+        if parts.generation.get() == generation {
+            if worker.bundle() == Bundle::Gpu && outcome.is_ok() {
+                parts.is_gpu_on_probation.set(false);
+            }
+            self.show_arrived();
+        }
+        outcome
     }
 
     /// A device failed in the middle of its work; the tiles stay. WebGPU gets one more chance, in a new worker with a fresh
     /// device: drivers restart. Then the other device takes over. False if there is none.
-    pub(super) async fn fall_back(self, handle: &Rc<Handle>, problem: Problem) -> bool {
-        let (parts, bundle) = (self.parts(), handle.bundle());
-        let is_in_place = parts.slot(bundle).borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, handle));
+    pub(super) async fn fall_back(self, pool: &Rc<Pool>, problem: Problem) -> bool {
+        let (parts, bundle) = (self.parts(), pool.bundle());
+        let is_in_place = parts.slot(bundle).borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, pool));
         if !is_in_place {
             // Another question met the same failure, and sees to it.
             return false;
@@ -198,40 +226,52 @@ impl Session {
         false
     }
 
-    /// Answers that arrive one by one.
+    /// Answers that arrive one by one: shown together, a few times a second, since every showing looks at all tiles.
     pub(super) fn on_event(self, bundle: Bundle, event: Event) {
         if let FromWorker::Fetching { received } = event.message {
             return self.transfers.update(|transfers| transfers.of_mut(bundle).received = received);
         }
-        let Some(event) = self.take_embedding(bundle, event) else { return };
-        let Some(question) = self.parts().question.get() else { return };
-        let is_current = |request: u64| {
-            question.bundle == bundle
-                && question.request == request
-                && question.generation == self.parts().generation.get()
-        };
-        let (index, outcome) = match event.message {
-            FromWorker::Classified { request, index, answer } if is_current(request) => {
-                (index, Outcome::Answered(answer, bundle))
-            }
-            FromWorker::Undecodable { request, index, problem } if is_current(request) => {
-                (index, Outcome::Undecodable(problem))
-            }
-            // Stale, or a crash, which the one who asked hears of.
+        let Some(event) = self.take_embedding(event) else { return };
+        let (request, index, outcome) = match event.message {
+            FromWorker::Classified { request, index, answer } => (request, index, Outcome::Answered(answer, bundle)),
+            FromWorker::Undecodable { request, index, problem } => (request, index, Outcome::Undecodable(problem)),
+            // A crash, which the one who asked hears of.
             _ => return,
         };
-        let index = question.offset + index;
+        let parts = self.parts();
+        // No such question: it is stale.
+        let asked = parts.questions.borrow().get(&request).and_then(|question| question.tiles.get(index).copied());
+        let Some(tile) = asked else { return };
         let picture = event.preview.and_then(|(width, rgba)| bitmap_address(width, &rgba));
-        let total = self.tiles.with_untracked(Vec::len);
+        let mut arrived = parts.arrived.borrow_mut();
+        arrived.push(Arrival { tile, picture, outcome });
+        if arrived.len() == 1 {
+            set_timeout(move || self.show_arrived(), SHOWN_EVERY);
+        }
+    }
+
+    /// Puts what has arrived on the page.
+    fn show_arrived(self) {
+        let arrived = self.parts().arrived.take();
+        if arrived.is_empty() {
+            return;
+        }
         self.tiles.update(|tiles| {
-            if let Some(tile) = tiles.get_mut(index) {
-                // What cannot be decoded cannot be shown either.
-                let before = tile.picture.take().filter(|_| matches!(outcome, Outcome::Answered(..)));
-                tile.picture = picture.or(before);
-                tile.outcome = outcome;
+            for Arrival { tile, picture, outcome } in arrived {
+                if let Some(tile) = tiles.get_mut(tile) {
+                    // What cannot be decoded cannot be shown either.
+                    let before = tile.picture.take().filter(|_| matches!(outcome, Outcome::Answered(..)));
+                    tile.picture = picture.or(before);
+                    tile.outcome = outcome;
+                }
             }
         });
-        self.phase.set(Phase::Running { done: index + 1, total });
+        if self.phase.with_untracked(|phase| matches!(phase, Phase::Running { .. })) {
+            let (done, total) = self.tiles.with_untracked(|tiles| {
+                (tiles.iter().filter(|tile| tile.outcome != Outcome::Waiting).count(), tiles.len())
+            });
+            self.phase.set(Phase::Running { done, total });
+        }
     }
 
     /// True when a gallery can be searched.
@@ -248,6 +288,10 @@ pub(super) async fn read_file(file: &Blob) -> ArrayBuffer {
     }
     let bytes = JsFuture::from(file.array_buffer()).await;
     bytes.ok().and_then(|bytes| bytes.dyn_into().ok()).unwrap_or_else(|| ArrayBuffer::new(0))
+}
+
+fn now_ms() -> f64 {
+    window().performance().map_or(0.0, |performance| performance.now())
 }
 
 fn picture_address(blob: &Blob) -> Option<String> {

@@ -24,6 +24,8 @@ const PLACE_KEY: &str = "place";
 const LEFT_KEY: &str = "left";
 const RIGHT_KEY: &str = "right";
 const SPACE_KEY: &str = "space";
+/// Pictures that are embedded together, unless a place has more: enough for several workers.
+const SHOTS_AT_ONCE: usize = 72;
 
 /// A picture of a place.
 #[derive(Clone, Debug, PartialEq)]
@@ -259,8 +261,9 @@ impl Seasons {
         }
         self.is_busy.set_value(true);
         spawn_local(async move {
-            while let Some(place) = self.next_waiting() {
-                if !self.embed(session, &place).await {
+            loop {
+                let places = self.next_waiting();
+                if places.is_empty() || !self.embed(session, &places).await {
                     break;
                 }
             }
@@ -268,40 +271,55 @@ impl Seasons {
         });
     }
 
-    fn next_waiting(self) -> Option<Place> {
+    /// The place in view alone; then several of the others at a time, which all workers share.
+    fn next_waiting(self) -> Vec<Place> {
         let chosen = self.chosen.get_untracked();
         self.places.with_untracked(|places| {
-            let mut waiting = places.iter().filter(|place| place.is_waiting());
-            let first = waiting.clone().find(|place| place.id == chosen);
-            first.or_else(|| waiting.next()).cloned()
+            let in_view = places.iter().find(|place| place.id == chosen).or(places.first());
+            if let Some(place) = in_view.filter(|place| place.is_waiting()) {
+                return vec![place.clone()];
+            }
+            let mut shots = 0;
+            let fits = |place: &&Place| {
+                shots += place.shots.len();
+                shots <= SHOTS_AT_ONCE || shots == place.shots.len()
+            };
+            places.iter().filter(|place| place.is_waiting()).take_while(fits).cloned().collect()
         })
     }
 
     /// False when no device answers; the work is then taken up again when one does.
-    async fn embed(self, session: Session, place: &Place) -> bool {
+    async fn embed(self, session: Session, places: &[Place]) -> bool {
         let (mut names, mut files) = (Vec::new(), Vec::new());
-        for shot in &place.shots {
-            let file = match self.files.with_value(|files| files.get(&shot.name).cloned()) {
-                Some(file) if is_own(&place.id) => Ok(file),
-                _ => fetch::blob(&shot.name).await,
-            };
-            match file {
+        for (id, shot) in places.iter().flat_map(|place| place.shots.iter().map(|shot| (&place.id, shot))) {
+            match self.file(id, &shot.name).await {
                 Ok(file) => {
-                    names.push(shot.name.clone());
+                    names.push((id, shot.name.clone()));
                     files.push(file);
                 }
-                Err(problem) => self.leave_out(&place.id, &shot.name, problem),
+                Err(problem) => self.leave_out(id, &shot.name, problem),
             }
         }
         let Some(answers) = session.embed(&files).await else { return false };
-        for (name, answer) in names.iter().zip(answers) {
+        for ((id, name), answer) in names.iter().zip(answers) {
             match answer.vectors {
-                Some(Ok(vectors)) => self.keep(&place.id, name, &vectors, answer.picture),
-                Some(Err(problem)) => self.leave_out(&place.id, name, problem),
+                Some(Ok(vectors)) => self.keep(id, name, &vectors, answer.picture),
+                Some(Err(problem)) => self.leave_out(id, name, problem),
                 None => return false,
             }
         }
         true
+    }
+
+    /// The file of a shot of the place `id`.
+    ///
+    /// # Errors
+    /// When a shipped one cannot be fetched.
+    pub async fn file(self, id: &str, name: &str) -> Result<Blob, Problem> {
+        match self.files.with_value(|files| files.get(name).cloned()) {
+            Some(file) if is_own(id) => Ok(file),
+            _ => fetch::blob(name).await,
+        }
     }
 
     fn keep(self, id: &str, name: &str, vectors: &Vectors, picture: Option<String>) {

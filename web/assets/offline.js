@@ -1,0 +1,107 @@
+// The service worker: keeps the page on this device, so that it opens without a network, and never a mixture of two
+// releases. The build writes `FILES` in front of this, every file of the page with its SHA-256, so that a release is kept
+// whole or not at all; and `VERSION`, the list's own. Models and galleries are not its business: the page keeps those itself, by checksum.
+const SCOPE = new URL("./", location.href);
+const PAGE = `solstice-page ${SCOPE.pathname} ${VERSION}`;
+const DATA = `solstice-data-v1 ${SCOPE.pathname}`;
+// Large, and of use to some machines only: kept when it is first used.
+const LATER = /^solstice-gpu/;
+const DATA_FOLDERS = /^(models|gallery|samples|seasons)\//;
+
+/** Where a file of the page is; servers know the page itself by its folder. */
+const address = (name) => new URL(name === "index.html" ? "./" : name, SCOPE).href;
+
+async function sha256(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Keeps the file if it is the one that this release was built with. */
+async function keepOfPage(name, response) {
+  const bytes = await response.arrayBuffer();
+  if (!response.ok || (await sha256(bytes)) !== FILES[name]) return false;
+  const headers = { "content-type": response.headers.get("content-type") ?? "" };
+  await (await caches.open(PAGE)).put(address(name), new Response(bytes, { headers }));
+  return true;
+}
+
+async function install() {
+  for (const name of Object.keys(FILES).filter((name) => !LATER.test(name))) {
+    // The browser has most of them at hand; what it has may be of another release.
+    const isKept =
+      (await keepOfPage(name, await fetch(address(name)))) ||
+      (await keepOfPage(name, await fetch(address(name), { cache: "reload" })));
+    if (!isKept) throw new Error(`${name} is not of this release`);
+  }
+}
+
+async function activate() {
+  for (const cache of await caches.keys()) {
+    if (cache.startsWith(`solstice-page ${SCOPE.pathname} `) && cache !== PAGE) await caches.delete(cache);
+  }
+  await clients.claim();
+}
+
+/** A file of the page: the kept one, or the network's, which is then kept if it belongs to this release. */
+async function ofPage(event, name) {
+  const kept = await caches.match(address(name), { cacheName: PAGE });
+  if (kept) return kept;
+  const response = await fetch(event.request);
+  // A full disk only means that it is fetched again.
+  event.waitUntil(keepOfPage(name, response.clone()).catch(() => false));
+  return response;
+}
+
+/** Index files and pictures may change under the same name: the network's, or without one the kept ones. */
+async function ofData(event) {
+  const { request } = event;
+  try {
+    const response = await fetch(request);
+    event.waitUntil(keepData(request.url, response.clone()).catch(() => false));
+    return response;
+  } catch (error) {
+    const kept = await caches.match(request.url, { cacheName: DATA });
+    if (kept) return kept;
+    throw error;
+  }
+}
+
+async function keepData(url, response) {
+  // Some servers answer every unknown address with a web page.
+  const isPage = (response.headers.get("content-type") ?? "").startsWith("text/html");
+  if (response.ok && !isPage) await (await caches.open(DATA)).put(url, response);
+}
+
+/** Fetches what a later visit without network will need, one after the other, and says when it is done. */
+async function keepAll(names, client) {
+  for (const name of names.filter((name) => DATA_FOLDERS.test(name))) {
+    const { href } = new URL(name, SCOPE);
+    if (await caches.match(href, { cacheName: DATA })) continue;
+    try {
+      await keepData(href, await fetch(href));
+    } catch {
+      // The network is gone already: what is kept is kept.
+    }
+  }
+  client?.postMessage({ kind: "kept" });
+}
+
+addEventListener("install", (event) => event.waitUntil(install()));
+addEventListener("activate", (event) => event.waitUntil(activate()));
+
+addEventListener("message", (event) => {
+  const { kind, names } = event.data;
+  if (kind === "take over") event.waitUntil(skipWaiting());
+  if (kind === "keep") event.waitUntil(keepAll(names, event.source));
+});
+
+addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  if (event.request.method !== "GET" || !url.href.startsWith(SCOPE.href)) return;
+  const name = decodeURIComponent(url.pathname.slice(SCOPE.pathname.length)) || "index.html";
+  if (Object.hasOwn(FILES, name)) {
+    event.respondWith(ofPage(event, name));
+  } else if (DATA_FOLDERS.test(name) && !name.endsWith(".safetensors")) {
+    event.respondWith(ofData(event));
+  }
+});
