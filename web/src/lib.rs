@@ -5,6 +5,7 @@
 //! natively: `cargo test -p web --no-default-features`.
 
 pub mod engine;
+pub mod label;
 pub mod map;
 pub mod problem;
 pub mod report;
