@@ -5,6 +5,7 @@ use wasm_bindgen::JsCast;
 
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
 use crate::pages::classify::Classify;
+use crate::pages::classify::label::state::Labels;
 use crate::pages::explore::{Explore, ExplorePage};
 use crate::pages::seasons::SeasonsPage;
 use crate::pages::seasons::state::Seasons;
@@ -33,6 +34,7 @@ fn report_panic(message: &str) {
 pub fn App() -> impl IntoView {
     let session = Session::new();
     provide_context(session);
+    provide_context(Labels::new(session));
     provide_context(Seasons::new());
     provide_context(Explore::new(session));
     let page = use_page();

@@ -4,6 +4,9 @@ use std::cmp::Ordering;
 
 use leptos::prelude::*;
 
+use crate::label::own::OwnClasses;
+use crate::pages::classify::label::ChooseBox;
+use crate::pages::classify::label::state::use_labels;
 use crate::session::use_session;
 use crate::state::{Outcome, TileEntry};
 use crate::wording::{class_label, milliseconds, percent};
@@ -44,22 +47,32 @@ struct Row {
     ms: Option<f64>,
     is_unlike: bool,
     problem: Option<String>,
+    mark: Option<String>,
 }
 
 impl Row {
-    fn of(index: usize, tile: &TileEntry, classes: &[String]) -> Self {
+    /// With the user's own classes, when those are shown.
+    fn of(index: usize, tile: &TileEntry, classes: &[String], own: Option<&OwnClasses>) -> Self {
         let answer = tile.outcome.answer();
         let top = answer.and_then(|answer| answer.ranking().first().copied());
         let problem = match &tile.outcome {
             Outcome::Undecodable(problem) => Some(problem.what.clone()),
             _ => None,
         };
+        let class = top.and_then(|class| classes.get(class)).map(|name| class_label(name)).unwrap_or_default();
+        let probability = answer.zip(top).map(|(answer, class)| f64::from(answer.probabilities[class]));
+        let own_class = own.map(|own| {
+            let (class, share) = own.class(index).unzip();
+            (class.unwrap_or_default().to_owned(), share.map(f64::from))
+        });
+        let (class, probability) = own_class.unwrap_or((class, probability));
         Self {
             index,
             name: tile.name.clone(),
             picture: tile.picture.clone(),
-            class: top.and_then(|class| classes.get(class)).map(|name| class_label(name)).unwrap_or_default(),
-            probability: answer.zip(top).map(|(answer, class)| f64::from(answer.probabilities[class])),
+            class,
+            probability,
+            mark: own.and_then(|own| own.mark(index)).map(str::to_owned),
             similarity: answer
                 .and_then(|answer| answer.neighbours.first())
                 .map(|nearest| f64::from(nearest.similarity)),
@@ -86,13 +99,13 @@ impl Row {
 /// The table.
 #[component]
 pub fn BatchTable() -> impl IntoView {
-    let session = use_session();
+    let (session, labels) = (use_session(), use_labels());
     let sorting = RwSignal::new(None::<(Column, bool)>);
     let rows = Memo::new(move |_| {
         let classes = session.card.with(|card| card.as_ref().map(|card| card.classes.clone()).unwrap_or_default());
-        let mut rows: Vec<Row> = session
-            .tiles
-            .with(|tiles| tiles.iter().enumerate().map(|(index, tile)| Row::of(index, tile, &classes)).collect());
+        let own = labels.shown_classes();
+        let row = |(index, tile): (usize, &TileEntry)| Row::of(index, tile, &classes, own.as_ref());
+        let mut rows: Vec<Row> = session.tiles.with(|tiles| tiles.iter().enumerate().map(row).collect());
         if let Some((column, is_falling)) = sorting.get() {
             rows.sort_by(|a, b| a.compare(b, column));
             if is_falling {
@@ -152,7 +165,7 @@ pub fn BatchTable() -> impl IntoView {
                         <tr>{heads}</tr>
                     </thead>
                     <tbody>
-                        <For each=move || rows.get() key=|row| (row.index, row.ms.map(f64::to_bits), row.problem.clone(), row.similarity.map(f64::to_bits)) let:row>
+                        <For each=move || rows.get() key=|row| (row.index, row.ms.map(f64::to_bits), row.problem.clone(), row.similarity.map(f64::to_bits), row.class.clone(), row.probability.map(f64::to_bits), row.mark.clone()) let:row>
                             <BatchRow row=row />
                         </For>
                     </tbody>
@@ -169,11 +182,18 @@ fn BatchRow(row: Row) -> impl IntoView {
     let is_selected = move || session.selected.get() == index;
     let class = match &row.problem {
         Some(problem) => view! { <span class="row-problem">{problem.clone()}</span> }.into_any(),
-        None => view! { {row.class.clone()} }.into_any(),
+        None => {
+            let mark = row
+                .mark
+                .clone()
+                .map(|mark| view! { <span class="tag" title=format!("You marked it as {mark}")>"marked"</span> });
+            view! { {row.class.clone()} {mark} }.into_any()
+        }
     };
     view! {
         <tr aria-current=move || is_selected().then_some("true") on:click=move |_| session.selected.set(index)>
             <th scope="row">
+                <ChooseBox tile=index name=row.name.clone() />
                 <button type="button" class="row-button" aria-pressed=move || is_selected().to_string()>
                     {row.picture.clone().map(|address| view! { <img src=address alt="" loading="lazy" /> })}
                     <span title=row.name.clone()>{row.name.clone()}</span>

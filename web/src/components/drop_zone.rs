@@ -68,6 +68,7 @@ pub fn DropZone(
     }
 }
 
-fn named_files(list: &FileList) -> Vec<(String, Blob)> {
+/// Files with their names.
+pub(super) fn named_files(list: &FileList) -> Vec<(String, Blob)> {
     (0..list.length()).filter_map(|index| list.get(index)).map(|file| (file.name(), file.into())).collect()
 }

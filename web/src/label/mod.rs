@@ -6,6 +6,7 @@ pub mod file;
 pub mod fit;
 pub mod head;
 pub mod leave_one_out;
+pub mod own;
 
 #[cfg(test)]
 mod oracle_tests;
