@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::state::{DeviceState, GalleryState, Outcome, Phase, Preference, TileEntry};
 
 /// Files read and sent at once: bounds memory, and is the grain of cancelling.
-const FILES_AT_ONCE: usize = 32;
+pub(super) const FILES_AT_ONCE: usize = 32;
 /// Gallery tiles shown beside an answer.
 const NEIGHBOURS: usize = 8;
 /// Larger files are not read at all.
@@ -99,7 +99,7 @@ impl Session {
     }
 
     /// Makes every answer on its way stale; returns the new generation.
-    fn abandon(self) -> u64 {
+    pub(super) fn abandon(self) -> u64 {
         let parts = self.parts();
         if let (Some(question), Some(handle)) = (parts.question.take(), self.active_handle()) {
             // A worker that cannot hear it is dead, which its own event says.

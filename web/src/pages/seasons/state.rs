@@ -268,6 +268,13 @@ impl Seasons {
         });
     }
 
+    /// Forgets what the model said of every picture: another one is in use.
+    pub fn forget_vectors(self) {
+        self.places.update(|places| {
+            places.iter_mut().flat_map(|place| &mut place.shots).for_each(|shot| shot.directions = None);
+        });
+    }
+
     fn next_waiting(self) -> Option<Place> {
         let chosen = self.chosen.get_untracked();
         self.places.with_untracked(|places| {
