@@ -59,6 +59,8 @@ pub struct Models {
     pub problem: RwSignal<Option<Problem>>,
     /// What this browser keeps; nothing before it was asked.
     pub kept: RwSignal<Option<Vec<Kept>>>,
+    /// The candidate's answers that the page does not show yet: it does so chunk by chunk.
+    fresh: StoredValue<Vec<(usize, Result<Said, String>)>>,
     /// Raised by everything that makes an attempt or a comparison stale.
     generation: StoredValue<u64>,
 }
@@ -74,6 +76,7 @@ impl Models {
             comparison: RwSignal::new(None),
             problem: RwSignal::new(None),
             kept: RwSignal::new(None),
+            fresh: StoredValue::new(Vec::new()),
             generation: StoredValue::new(0),
         };
         Effect::new(move |before: Option<(usize, u64)>| {
@@ -281,10 +284,18 @@ impl Models {
             FromWorker::Undecodable { request, index, problem } if request == asked => (index, Err(problem.what)),
             _ => return,
         };
+        self.fresh.update_value(|fresh| fresh.push((offset + index, answer)));
+    }
+
+    /// Shows what the candidate has answered since the last time.
+    fn publish(self) {
+        let fresh = self.fresh.try_update_value(std::mem::take).unwrap_or_default();
         self.comparison.update(|comparison| {
-            let place = comparison.as_mut().and_then(|comparison| comparison.answers.get_mut(offset + index));
-            if let Some(place) = place {
-                *place = Some(answer);
+            let Some(comparison) = comparison else { return };
+            for (index, answer) in fresh {
+                if let Some(place) = comparison.answers.get_mut(index) {
+                    *place = Some(answer);
+                }
             }
         });
     }
@@ -294,17 +305,21 @@ impl Models {
         let turn = self.generation.get_value();
         let count = self.session.tiles.with_untracked(Vec::len);
         self.comparison.set(Some(Comparison { answers: vec![None; count], is_running: count > 0 }));
+        self.fresh.set_value(Vec::new());
         let mut offset = 0;
         while offset < count && self.is_current(turn) {
             let is_asked = |request| candidate.asked.set((request, offset));
             match self.session.classify_with(&candidate.second, offset, is_asked).await {
                 Ok(0) => break,
-                Ok(done) => offset += done,
+                Ok(done) if self.is_current(turn) => {
+                    self.publish();
+                    offset += done;
+                }
                 Err(problem) if self.is_current(turn) => {
                     self.put_away();
                     return self.problem.set(Some(problem));
                 }
-                Err(_) => return,
+                _ => return,
             }
         }
         if self.is_current(turn) {

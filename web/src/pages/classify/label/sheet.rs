@@ -19,9 +19,10 @@ pub fn Sheet() -> impl IntoView {
     let is_doubtful_first = RwSignal::new(false);
     // The order is that of the moment when it was asked for: pictures must not move under the pointer with every mark.
     let order = RwSignal::new(Vec::<usize>::new());
+    let place = RwSignal::new(0_usize);
+    let count = Memo::new(move |_| (labels.session.tiles.with(Vec::len), labels.session.arrivals.get()));
     Effect::new(move |_| {
-        let count = labels.session.tiles.with(Vec::len);
-        labels.session.arrivals.track();
+        let (count, _) = count.get();
         let mut all: Vec<usize> = (0..count).collect();
         if is_doubtful_first.get() {
             labels.own.with_untracked(|own| {
@@ -34,8 +35,8 @@ pub fn Sheet() -> impl IntoView {
         }
         order.set(all);
         shown.set(PAGE);
+        place.set(0);
     });
-    let place = RwSignal::new(0_usize);
     let anchor = StoredValue::new(0_usize);
     let list = NodeRef::<Ul>::new();
     let go = move |to: usize| {
