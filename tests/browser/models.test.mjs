@@ -16,8 +16,8 @@ import { serve } from "./serve.mjs";
 
 const shipped = await readFile(deployed(`models/${model.file}`));
 const first = readHead(shipped);
-// It sees forest everywhere where the shipped model is not very sure of something else.
-const bias = first.manifest.classes.map((name) => (name === "Forest" ? 4 : 0));
+// It sees forest everywhere where the shipped model is not quite sure of something else.
+const bias = first.manifest.classes.map((name) => (name === "Forest" ? 14 : 0));
 const secondFile = variant(shipped, { name: "forester", licence: "CC0-1.0", subspaces: [], metrics: [{ name: "made-up accuracy", value: 0.25, protocol: "said by a test" }] }, bias);
 const second = readHead(secondFile);
 const entry = { id: "forester", title: "Forester", file: "forester.safetensors", bytes: secondFile.length, sha256: createHash("sha256").update(secondFile).digest("hex") };
