@@ -33,9 +33,9 @@ export class ModelsPage extends ClassifyPage {
     const rows = await this.compared.locator("tbody tr").all();
     return Promise.all(
       rows.map(async (row) => {
-        const cells = await row.getByRole("cell").allInnerTexts();
+        const cells = await row.getByRole("cell").locator(".said").allInnerTexts();
         const head = await row.getByRole("rowheader").innerText();
-        return { name: head.replace("differs", "").trim(), first: cells[0], second: cells[2], differs: head.includes("differs") };
+        return { name: head.replace("differs", "").trim(), first: cells[0], second: cells[1], differs: head.includes("differs") };
       }),
     );
   }

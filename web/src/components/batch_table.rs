@@ -47,7 +47,7 @@ struct Row {
     ms: Option<f64>,
     is_unlike: bool,
     problem: Option<String>,
-    mark: Option<String>,
+    mark: Option<(usize, String)>,
 }
 
 impl Row {
@@ -72,7 +72,7 @@ impl Row {
             picture: tile.picture.clone(),
             class,
             probability,
-            mark: own.and_then(|own| own.mark(index)).map(str::to_owned),
+            mark: own.and_then(|own| Some((own.tiles.get(index)?.mark?, own.mark(index)?.to_owned()))),
             similarity: answer
                 .and_then(|answer| answer.neighbours.first())
                 .map(|nearest| f64::from(nearest.similarity)),
@@ -183,10 +183,13 @@ fn BatchRow(row: Row) -> impl IntoView {
     let class = match &row.problem {
         Some(problem) => view! { <span class="row-problem">{problem.clone()}</span> }.into_any(),
         None => {
-            let mark = row
-                .mark
-                .clone()
-                .map(|mark| view! { <span class="tag" title=format!("You marked it as {mark}")>"marked"</span> });
+            let mark = row.mark.clone().map(|(number, name)| {
+                view! {
+                    <span data-class=(number % 10).to_string() title=format!("You marked it as {name}")>
+                        <span class="own-badge" role="img" aria-label=format!("Marked as {name}")>{(number + 1).to_string()}</span>
+                    </span>
+                }
+            });
             view! { {row.class.clone()} {mark} }.into_any()
         }
     };

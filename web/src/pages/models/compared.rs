@@ -36,7 +36,7 @@ fn Table() -> impl IntoView {
     });
     let names = move || names(models);
     let heads = move || {
-        let head = |name: String| view! { <th scope="colgroup" colspan="2">{name}</th> };
+        let head = |name: String| view! { <th scope="col">{name}</th> };
         names().map(head).collect_view()
     };
     let rows = move || lines.with(|lines| lines.iter().take(shown.get()).map(|line| row(models, line)).collect_view());
@@ -66,14 +66,8 @@ fn Table() -> impl IntoView {
                     <table>
                         <thead>
                             <tr>
-                                <th scope="col" rowspan="2">"Tile"</th>
+                                <th scope="col">"Tile"</th>
                                 {heads}
-                            </tr>
-                            <tr>
-                                <th scope="col">"Class"</th>
-                                <th scope="col" class="number">"Time"</th>
-                                <th scope="col">"Class"</th>
-                                <th scope="col" class="number">"Time"</th>
                             </tr>
                         </thead>
                         <tbody>{rows}</tbody>
@@ -145,26 +139,34 @@ fn row(models: Models, line: &Line) -> impl IntoView + use<> {
     view! {
         <tr class:differs=differs>
             <th scope="row">
-                {picture.map(|address| view! { <img src=address alt="" loading="lazy" /> })}
-                <span title=line.name.clone()>{line.name.clone()}</span>
-                {differs.then(|| view! { <span class="tag">"differs"</span> })}
+                <div class="compared-tile">
+                    {picture.map(|address| view! { <img src=address alt="" loading="lazy" /> })}
+                    <span title=line.name.clone()>{line.name.clone()}</span>
+                    {differs.then(|| view! { <span class="tag">"differs"</span> })}
+                </div>
             </th>
-            {cells(line.first.as_ref())}
-            {cells(line.second.as_ref())}
+            {cell(line.first.as_ref())}
+            {cell(line.second.as_ref())}
         </tr>
     }
 }
 
-fn cells(said: Option<&Result<Said, String>>) -> AnyView {
+fn cell(said: Option<&Result<Said, String>>) -> AnyView {
     match said {
-        None => view! { <td>"…"</td><td></td> }.into_any(),
-        Some(Err(problem)) => view! { <td colspan="2" class="row-problem">{problem.clone()}</td> }.into_any(),
+        None => view! { <td>"…"</td> }.into_any(),
+        Some(Err(problem)) => view! { <td class="row-problem">{problem.clone()}</td> }.into_any(),
         Some(Ok(said)) => {
             let class = match &said.class {
                 Some(class) => format!("{} {}", class_label(class), percent(f64::from(said.share))),
-                None => "no classes".to_owned(),
+                None => "No classes".to_owned(),
             };
-            view! { <td>{class}</td><td class="number">{milliseconds(said.ms)}</td> }.into_any()
+            view! {
+                <td>
+                    <span class="said">{class}</span>
+                    <span class="note number">{milliseconds(said.ms)}</span>
+                </td>
+            }
+            .into_any()
         }
     }
 }
