@@ -28,6 +28,12 @@ const truth = (name) => NAMES.find((own) => CLASSES[own].some((folder) => name.s
 /** The first tiles of each class, alternating between its two folders. */
 const marked = (own) => CLASSES[own].flatMap((folder) => files.filter(({ name }) => name.startsWith(folder)).slice(0, MARKED / 2)).map(({ name }) => name);
 
+/** The same own classes; a tile in another place of its batch may differ in the last bits. */
+function assertSame(found, expected) {
+  assert.deepEqual(found.map(({ file, own }) => [file, own.class]), expected.map(({ file, own }) => [file, own.class]));
+  found.forEach(({ file, own }, i) => own.probabilities.forEach((share, k) => assert.ok(Math.abs(share - expected[i].own.probabilities[k]) < 1e-4, file)));
+}
+
 describe("own classes", () => {
   let site, browser, view, saved, before_reload;
 
@@ -49,11 +55,11 @@ describe("own classes", () => {
 
   test("what is missing is said, step by step", async () => {
     await view.openPanel();
-    await view.page.getByText("Name two classes or more").waitFor();
+    await view.page.getByText("Two classes or more are needed").waitFor();
     await view.addClass("Water");
     await view.page.getByText("One more class is missing").waitFor();
     await view.addClass(" water ");
-    await view.page.getByRole("alert").getByText("There is a class called “water” already.").waitFor();
+    await view.page.getByRole("alert").filter({ hasText: "There is a class called “water” already." }).waitFor();
     await view.addClass("Built");
     await view.addClass("Green");
     await view.page.getByText("Mark more tiles of “Water” (0 tiles of at least 2), “Built”").waitFor();
@@ -174,7 +180,8 @@ describe("own classes", () => {
     await view.page.getByText(`${files.length} classified`).waitFor({ timeout: 120_000 });
     await view.leftOut(18);
     const { tiles } = await view.answers();
-    assert.deepEqual(tiles.map(({ own }) => own), before_reload.tiles.map(({ own }) => own));
+    assertSame(tiles, before_reload.tiles);
+    assert.deepEqual(tiles.map(({ own }) => own.mark), before_reload.tiles.map(({ own }) => own.mark));
   });
 
   test("a head without its tiles classifies too", async () => {
@@ -183,7 +190,7 @@ describe("own classes", () => {
     await view.loadLabels("head.json", JSON.stringify({ ...JSON.parse(saved), examples: [], leave_one_out: null }));
     await view.page.getByText("This head came without its tiles.").waitFor();
     const { tiles } = await view.answers();
-    assert.deepEqual(tiles.map(({ own }) => own.probabilities), before_reload.tiles.map(({ own }) => own.probabilities));
+    assertSame(tiles, before_reload.tiles);
   });
 
   const other = (change) => {

@@ -155,7 +155,7 @@ impl Book {
     #[must_use]
     pub fn missing(&self) -> Option<String> {
         match self.classes.len() {
-            0 => return Some("Name two classes or more, and mark some tiles of each.".to_owned()),
+            0 => return Some("Two classes or more are needed: name them, then mark some tiles of each.".to_owned()),
             1 => return Some(format!("One more class is missing, to tell “{}” from.", self.classes[0])),
             _ => {}
         }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_said() {
         let mut book = Book::default();
-        assert!(book.missing().unwrap().contains("two classes"));
+        assert!(book.missing().unwrap().contains("Two classes"));
         book.add_class("Water").unwrap();
         assert!(book.missing().unwrap().contains("One more class"));
         book.add_class("Town").unwrap();
