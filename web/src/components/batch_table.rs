@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 use leptos::prelude::*;
 
 use crate::label::own::OwnClasses;
-use crate::pages::classify::label::ChooseBox;
+use crate::pages::classify::label::cells::{ChooseBox, ClassCell, ShareCell};
 use crate::pages::classify::label::state::use_labels;
 use crate::session::use_session;
 use crate::state::{Outcome, TileEntry};
-use crate::wording::{class_label, milliseconds, percent};
+use crate::wording::{class_label, milliseconds};
 
 /// What the table is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,10 @@ struct Row {
     ms: Option<f64>,
     is_unlike: bool,
     problem: Option<String>,
-    mark: Option<(usize, String)>,
+    /// What the model says, whatever is shown.
+    model_class: String,
+    /// See `model_class`.
+    model_probability: Option<f64>,
 }
 
 impl Row {
@@ -59,20 +62,21 @@ impl Row {
             Outcome::Undecodable(problem) => Some(problem.what.clone()),
             _ => None,
         };
-        let class = top.and_then(|class| classes.get(class)).map(|name| class_label(name)).unwrap_or_default();
-        let probability = answer.zip(top).map(|(answer, class)| f64::from(answer.probabilities[class]));
-        let own_class = own.map(|own| {
-            let (class, share) = own.class(index).unzip();
-            (class.unwrap_or_default().to_owned(), share.map(f64::from))
-        });
-        let (class, probability) = own_class.unwrap_or((class, probability));
+        let model_class = top.and_then(|class| classes.get(class)).map(|name| class_label(name)).unwrap_or_default();
+        let model_probability = answer.zip(top).map(|(answer, class)| f64::from(answer.probabilities[class]));
+        let own_class = own.and_then(|own| own.class(index));
+        let (class, probability) = match own_class {
+            Some((class, share)) => (class.to_owned(), Some(f64::from(share))),
+            None => (model_class.clone(), model_probability),
+        };
         Self {
             index,
             name: tile.name.clone(),
             picture: tile.picture.clone(),
             class,
             probability,
-            mark: own.and_then(|own| Some((own.tiles.get(index)?.mark?, own.mark(index)?.to_owned()))),
+            model_class,
+            model_probability,
             similarity: answer
                 .and_then(|answer| answer.neighbours.first())
                 .map(|nearest| f64::from(nearest.similarity)),
@@ -165,7 +169,7 @@ pub fn BatchTable() -> impl IntoView {
                         <tr>{heads}</tr>
                     </thead>
                     <tbody>
-                        <For each=move || rows.get() key=|row| (row.index, row.ms.map(f64::to_bits), row.problem.clone(), row.similarity.map(f64::to_bits), row.class.clone(), row.probability.map(f64::to_bits), row.mark.clone()) let:row>
+                        <For each=move || rows.get() key=|row| (row.index, row.ms.map(f64::to_bits), row.problem.clone(), row.similarity.map(f64::to_bits)) let:row>
                             <BatchRow row=row />
                         </For>
                     </tbody>
@@ -182,16 +186,7 @@ fn BatchRow(row: Row) -> impl IntoView {
     let is_selected = move || session.selected.get() == index;
     let class = match &row.problem {
         Some(problem) => view! { <span class="row-problem">{problem.clone()}</span> }.into_any(),
-        None => {
-            let mark = row.mark.clone().map(|(number, name)| {
-                view! {
-                    <span data-class=(number % 10).to_string() title=format!("You marked it as {name}")>
-                        <span class="own-badge" role="img" aria-label=format!("Marked as {name}")>{(number + 1).to_string()}</span>
-                    </span>
-                }
-            });
-            view! { {row.class.clone()} {mark} }.into_any()
-        }
+        None => view! { <ClassCell tile=index model=row.model_class.clone() /> }.into_any(),
     };
     view! {
         <tr aria-current=move || is_selected().then_some("true") on:click=move |_| session.selected.set(index)>
@@ -203,7 +198,7 @@ fn BatchRow(row: Row) -> impl IntoView {
                 </button>
             </th>
             <td>{class}</td>
-            <td class="number">{row.probability.map(percent)}</td>
+            <td class="number"><ShareCell tile=index model=row.model_probability /></td>
             <td class="number" class:unlike=row.is_unlike title=row.is_unlike.then_some("Unlike anything in the gallery")>
                 {row.similarity.map(|similarity| format!("{similarity:.3}"))}
             </td>

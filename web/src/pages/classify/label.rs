@@ -1,6 +1,7 @@
 //! Label it yourself: the user names classes, marks a few tiles of each, and everything on the page is classified with
 //! them at once.
 
+pub mod cells;
 mod classes;
 mod figure;
 pub mod keep;
@@ -81,30 +82,6 @@ fn Segment(label: &'static str, is_own: bool) -> impl IntoView {
         >
             {label}
         </button>
-    }
-}
-
-/// A box in the table that chooses a tile; there while the panel is open.
-#[component]
-pub fn ChooseBox(
-    /// Which tile.
-    tile: usize,
-    /// Its name.
-    name: String,
-) -> impl IntoView {
-    let labels = use_labels();
-    let label = format!("Choose {name}");
-    view! {
-        <Show when=move || labels.is_open.get()>
-            <input
-                type="checkbox"
-                class="choose-box"
-                aria-label=label.clone()
-                prop:checked=move || labels.chosen.with(|chosen| chosen.contains(&tile))
-                on:click=move |event| event.stop_propagation()
-                on:change=move |_| labels.toggle(tile)
-            />
-        </Show>
     }
 }
 

@@ -1,5 +1,6 @@
 //! The user's classes: named here, and marked with here.
 
+use leptos::html::Input;
 use leptos::prelude::*;
 use web_sys::SubmitEvent;
 
@@ -28,14 +29,14 @@ pub fn Classes() -> impl IntoView {
             Err(problem) => complaint.set(problem),
         }
     };
-    let lines = Memo::new(move |_| {
-        labels.book.with(|book| book.classes.iter().cloned().zip(book.counts()).enumerate().collect::<Vec<_>>())
-    });
+    // Counts change under the keyboard, lines do not.
+    let lines =
+        Memo::new(move |_| labels.book.with(|book| book.classes.iter().cloned().enumerate().collect::<Vec<_>>()));
     view! {
         <div class="own-classes">
             <ul aria-label="Your classes">
                 <For each=move || lines.get() key=|line| line.clone() let:line>
-                    <ClassLine index=line.0 name=line.1.0 count=line.1.1 />
+                    <ClassLine index=line.0 name=line.1 />
                 </For>
             </ul>
             <form on:submit=add>
@@ -58,11 +59,18 @@ pub fn Classes() -> impl IntoView {
 }
 
 #[component]
-fn ClassLine(index: usize, name: String, count: usize) -> impl IntoView {
+fn ClassLine(index: usize, name: String) -> impl IntoView {
     let labels = use_labels();
     let is_renamed = RwSignal::new(false);
     let key = (index < KEYS).then(|| (index + 1).to_string());
-    let tiles = if count == 1 { "1 tile".to_owned() } else { format!("{count} tiles") };
+    let count = Memo::new(move |_| labels.book.with(|book| book.counts().get(index).copied().unwrap_or_default()));
+    let tiles = move || if count.get() == 1 { "1 tile".to_owned() } else { format!("{} tiles", count.get()) };
+    let field = NodeRef::<Input>::new();
+    field.on_load(|field| {
+        // Focusing a field that is on the page cannot fail.
+        let _ = field.focus();
+        field.select();
+    });
     let (mark_label, remove_label) = (format!("Mark as {name}"), format!("Remove class {name}"));
     let (rename_label, shown, old) = (format!("Rename class {name}"), name.clone(), name);
     let rename = move |event| {
@@ -87,7 +95,7 @@ fn ClassLine(index: usize, name: String, count: usize) -> impl IntoView {
                 <span class="own-badge" aria-hidden="true">{(index + 1).to_string()}</span>
                 <span class="own-name">{shown}</span>
             </button>
-            <span class="number own-count" class:few={count < MIN_TILES}>{tiles}</span>
+            <span class="number own-count" class:few=move || count.get() < MIN_TILES>{tiles}</span>
             <button type="button" class="small quiet" aria-label=rename_label.clone() title="Rename" on:click=move |_| is_renamed.update(|is| *is = !*is)>
                 "✎"
             </button>
@@ -104,6 +112,7 @@ fn ClassLine(index: usize, name: String, count: usize) -> impl IntoView {
                 <input
                     type="text"
                     class="own-rename"
+                    node_ref=field
                     aria-label=format!("New name, then Enter; now {}", old.clone())
                     value=old.clone()
                     maxlength=MAX_NAME_LETTERS.to_string()

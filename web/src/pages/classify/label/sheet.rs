@@ -159,10 +159,7 @@ fn SheetTile(
             .with(|tiles| tiles.get(tile).map(|tile| (tile.name.clone(), tile.picture.clone())))
             .unwrap_or_default()
     });
-    let mark = Memo::new(move |_| {
-        let mark = labels.own.with(|own| own.get(tile)?.mark)?;
-        Some((mark, labels.book.with(|book| book.classes.get(mark).cloned())?))
-    });
+    let mark = Memo::new(move |_| labels.mark_of(tile));
     let said = move || {
         let verdict = labels.own.with(|own| {
             let (class, share) = own.get(tile)?.best()?;

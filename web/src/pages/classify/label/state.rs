@@ -191,7 +191,7 @@ impl Labels {
                 own.push(Own { mark, probabilities });
             }
         });
-        if *self.own.read_untracked() != Arc::new(own.clone()) {
+        if **self.own.read_untracked() != own {
             self.own.set(Arc::new(own));
         }
         if !news.is_empty() {
@@ -320,7 +320,14 @@ impl Labels {
         }
     }
 
-    /// The same, when there is a head and its classes are to be shown.
+    /// The class that a tile is marked with: its number and name.
+    #[must_use]
+    pub fn mark_of(self, tile: usize) -> Option<(usize, String)> {
+        let mark = self.own.with(|own| own.get(tile)?.mark)?;
+        Some((mark, self.book.with(|book| book.classes.get(mark).cloned())?))
+    }
+
+    /// As [`Self::classes`], when there is a head and its classes are to be shown.
     #[must_use]
     pub fn shown_classes(self) -> Option<OwnClasses> {
         (self.is_shown.get() && self.head.with(Option::is_some)).then(|| self.classes())
