@@ -111,10 +111,8 @@ impl Lesson {
     pub fn predict(&self, parameters: &[f64], row: usize) -> usize {
         let (width, classes) = (self.basis.len(), self.taught.len());
         let (weights, bias) = parameters.split_at(width * classes);
-        let mut scores = bias.to_vec();
-        for (value, line) in self.values[row * width..][..width].iter().zip(weights.chunks_exact(classes)) {
-            add(&mut scores, *value, line);
-        }
+        let row = &self.values[row * width..][..width];
+        let scores: Vec<f64> = (0..classes).map(|class| bias[class] + dot(row, &weights[class * width..])).collect();
         let best = |best: usize, class: usize| if scores[class] > scores[best] { class } else { best };
         (0..classes).reduce(best).unwrap_or_default()
     }
@@ -125,8 +123,8 @@ impl Lesson {
         let (lines, bias) = parameters.split_at(self.basis.len() * classes);
         let weight = |class: usize| {
             let mut weight = vec![0.0; self.centre.len()];
-            for (direction, line) in self.basis.iter().zip(lines.chunks_exact(classes)) {
-                add(&mut weight, line[class] / self.scale, direction);
+            for (direction, value) in self.basis.iter().zip(&lines[class * self.basis.len()..]) {
+                add(&mut weight, value / self.scale, direction);
             }
             weight
         };
@@ -147,13 +145,14 @@ fn unit(embedding: &[f32]) -> Vec<f64> {
     embedding.iter().map(|value| f64::from(*value) / norm).collect()
 }
 
-/// Gram and Schmidt, each row twice (once leaves rounding behind): a basis of the rows' span, and the rows in it.
+/// Gram and Schmidt, each row twice (once leaves rounding behind): a basis of the rows' span, and the rows in it. A row has
+/// no share in directions that came after it.
 ///
 /// # Shapes
 /// rows `[n][width]` → basis `[rank][width]`, coordinates `[n * rank]`
 fn orthonormal(rows: &[Vec<f64>]) -> (Vec<Vec<f64>>, Vec<f64>) {
     let largest = rows.iter().map(|row| dot(row, row)).fold(0.0, f64::max).sqrt();
-    let mut basis: Vec<Vec<f64>> = Vec::new();
+    let (mut basis, mut ranks) = (Vec::<Vec<f64>>::new(), Vec::with_capacity(rows.len()));
     for row in rows {
         let mut rest = row.clone();
         for _ in 0..2 {
@@ -167,7 +166,10 @@ fn orthonormal(rows: &[Vec<f64>]) -> (Vec<Vec<f64>>, Vec<f64>) {
             rest.iter_mut().for_each(|value| *value /= norm);
             basis.push(rest);
         }
+        ranks.push(basis.len());
     }
-    let values = rows.iter().flat_map(|row| basis.iter().map(|direction| dot(row, direction))).collect();
+    let coordinate = |row: &[f64], rank: usize, at: usize| if at < rank { dot(row, &basis[at]) } else { 0.0 };
+    let values = rows.iter().zip(ranks).flat_map(|(row, rank)| (0..basis.len()).map(move |at| (row, rank, at)));
+    let values = values.map(|(row, rank, at)| coordinate(row, rank, at)).collect();
     (basis, values)
 }

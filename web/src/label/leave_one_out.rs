@@ -9,7 +9,7 @@ use super::head::{Lesson, TOLERANCE};
 /// Heads that are learned at most.
 pub const MAX_PARTS: usize = 200;
 /// Slope that is left: far too small to change which class is the most probable.
-const PART_TOLERANCE: f64 = 1e-6;
+const PART_TOLERANCE: f64 = 1e-5;
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,9 +93,12 @@ impl LeaveOneOut {
 /// Parameters of the classes that were there, among those of all; what was not there is never the most probable.
 fn spread_out(parameters: &[f64], rows: Rows<'_>, present: &[usize]) -> Vec<f64> {
     let mut all = vec![0.0; (rows.width + 1) * rows.classes];
-    all[rows.width * rows.classes..].fill(f64::NEG_INFINITY);
-    for (line, few) in all.chunks_exact_mut(rows.classes).zip(parameters.chunks_exact(present.len().max(1))) {
-        present.iter().zip(few).for_each(|(&class, value)| line[class] = *value);
+    let (weights, bias) = all.split_at_mut(rows.width * rows.classes);
+    bias.fill(f64::NEG_INFINITY);
+    let (lines, few) = parameters.split_at(rows.width * present.len());
+    for (at, &class) in present.iter().enumerate() {
+        weights[class * rows.width..][..rows.width].copy_from_slice(&lines[at * rows.width..][..rows.width]);
+        bias[class] = few[at];
     }
     all
 }
