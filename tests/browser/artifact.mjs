@@ -1,4 +1,5 @@
-// The model file, taken apart and put together by other code than the project's: a model that carries projection heads.
+// The model file, taken apart and put together by other code than the project's: models with projection heads, with another
+// linear head, of another release.
 import { createHash } from "node:crypto";
 
 const KEY = "solstice";
@@ -72,4 +73,35 @@ export function project(layers, embedding) {
     const inputs = layer === 0 ? values : values.map((value) => Math.max(value, 0));
     return weight.map((row, i) => row.reduce((sum, w, j) => sum + w * inputs[j], bias[i]));
   }, embedding);
+}
+
+const half = (bits) => {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+};
+
+/** The linear head and the manifest: `{ manifest, weight, bias }`. */
+export function readHead(file) {
+  const { manifest, tensors } = read(file);
+  const { shape, bytes } = tensors.get("head.weight");
+  const weight = Array.from({ length: shape[0] }, (_, i) => Array.from({ length: shape[1] }, (_, j) => half(bytes.readUInt16LE((i * shape[1] + j) * 2))));
+  const bias = Array.from({ length: shape[0] }, (_, i) => tensors.get("head.bias").bytes.readFloatLE(i * 4));
+  return { manifest, weight, bias };
+}
+
+/** `file` with other values in its manifest, and `bias` (a number for each class) added to its head's. */
+export function variant(file, manifest, bias = []) {
+  const parts = read(file);
+  const { dtype, shape, bytes } = parts.tensors.get("head.bias");
+  const changed = Buffer.from(bytes);
+  bias.forEach((value, i) => changed.writeFloatLE(changed.readFloatLE(i * 4) + value, i * 4));
+  parts.tensors.set("head.bias", { dtype, shape, bytes: changed });
+  return write({ ...parts.manifest, ...manifest }, parts.tensors);
+}
+
+/** Class probabilities of an embedding, in double precision. */
+export function classify({ manifest, weight, bias }, embedding) {
+  const scores = weight.map((row, i) => row.reduce((sum, w, j) => sum + w * embedding[j], bias[i]) / (manifest.calibration_temperature ?? 1));
+  const powers = scores.map((score) => Math.exp(score - Math.max(...scores)));
+  return powers.map((power) => power / powers.reduce((a, b) => a + b));
 }

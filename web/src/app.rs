@@ -6,7 +6,10 @@ use wasm_bindgen::JsCast;
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
 use crate::offline::Offline;
 use crate::pages::classify::Classify;
+use crate::pages::classify::label::state::Labels;
 use crate::pages::explore::{Explore, ExplorePage};
+use crate::pages::models::ModelsPage;
+use crate::pages::models::state::Models;
 use crate::pages::seasons::SeasonsPage;
 use crate::pages::seasons::state::Seasons;
 use crate::route::{Page, use_page};
@@ -36,9 +39,27 @@ pub fn App() -> impl IntoView {
     provide_context(session);
     let offline = Offline::new();
     provide_context(offline);
-    provide_context(Seasons::new());
-    provide_context(Explore::new(session));
+    provide_context(Labels::new(session));
+    provide_context(Models::new(session));
+    let (seasons, explore) = (Seasons::new(), Explore::new(session));
+    provide_context(seasons);
+    provide_context(explore);
     let page = use_page();
+    Effect::new(move |before: Option<u64>| {
+        // Another model: what the old one said of places and known tiles is stale.
+        let turn = session.model_turn.get();
+        if before.is_some_and(|before| before != turn) {
+            seasons.forget_vectors();
+            explore.forget_map();
+        }
+        turn
+    });
+    Effect::new(move |_| {
+        page.track();
+        session.write_model_to_address();
+    });
+    let on_address = window_event_listener(leptos::ev::hashchange, move |_| session.follow_address());
+    on_cleanup(move || on_address.remove());
     session.start();
     offline.follow(session);
     view! {
@@ -52,6 +73,7 @@ pub fn App() -> impl IntoView {
                 Page::Classify => view! { <Classify /> }.into_any(),
                 Page::Seasons => view! { <SeasonsPage /> }.into_any(),
                 Page::Explore => view! { <ExplorePage /> }.into_any(),
+                Page::Models => view! { <ModelsPage /> }.into_any(),
             }}
         </main>
         <Footer />

@@ -56,7 +56,7 @@ pub struct ModelIndex {
 }
 
 /// One model.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ModelEntry {
     /// Identity.
     pub id: String,
@@ -68,6 +68,21 @@ pub struct ModelEntry {
 }
 
 impl ModelIndex {
+    /// A model by its identity, as an address names it.
+    ///
+    /// # Errors
+    /// When there is none of that identity.
+    pub fn model(&self, id: &str) -> Result<&ModelEntry, Problem> {
+        self.models.iter().find(|model| model.id == id).ok_or_else(|| {
+            let ids: Vec<&str> = self.models.iter().map(|model| model.id.as_str()).collect();
+            Problem::new(
+                format!("There is no model “{id}” here"),
+                format!("The address asks for it; there is {}.", ids.join(", ")),
+                "Choose one on the Models page.",
+            )
+        })
+    }
+
     /// The model to start with.
     ///
     /// # Errors

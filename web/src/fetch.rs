@@ -182,11 +182,51 @@ async fn read_body(
     Ok(bytes)
 }
 
+/// A file that is kept for the next visit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its name, with its folder.
+    pub path: String,
+    /// The checksum that it was kept under.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What is kept, in order of name. Nothing where the browser has no cache.
+pub async fn kept() -> Vec<Kept> {
+    let Some(cache) = open_cache().await else { return Vec::new() };
+    let Ok(keys) = JsFuture::from(cache.keys()).await else { return Vec::new() };
+    let mut found = Vec::new();
+    for key in js_sys::Array::from(&keys).iter().filter_map(|key| key.dyn_into::<web_sys::Request>().ok()) {
+        let key = key.url();
+        let Some(response) = cached(&cache, &key).await else { continue };
+        let Ok(body) = response.blob() else { continue };
+        let Ok(Ok(blob)) = JsFuture::from(body).await.map(JsCast::dyn_into::<web_sys::Blob>) else { continue };
+        let (file, sha256) = key.split_once("?sha256=").unwrap_or((&key, ""));
+        let path = file.strip_prefix(&address("./")).unwrap_or(file).to_owned();
+        found.push(Kept { path, sha256: sha256.to_owned(), bytes: blob.size() as u64 });
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path).then(a.sha256.cmp(&b.sha256)));
+    found
+}
+
+/// Throws everything away that is kept; the next visit fetches it again.
+pub async fn forget_kept() {
+    if let Some(caches) = caches() {
+        // There is nothing to throw away where this fails.
+        let _ = JsFuture::from(caches.delete(CACHE_NAME)).await;
+    }
+}
+
 /// The cache, where the browser has one (only in secure contexts).
 async fn open_cache() -> Option<Cache> {
+    JsFuture::from(caches()?.open(CACHE_NAME)).await.ok()?.dyn_into().ok()
+}
+
+fn caches() -> Option<web_sys::CacheStorage> {
     let caches = js_sys::Reflect::get(&window(), &"caches".into()).ok().filter(JsValue::is_object)?;
-    let caches: web_sys::CacheStorage = caches.unchecked_into();
-    JsFuture::from(caches.open(CACHE_NAME)).await.ok()?.dyn_into().ok()
+    Some(caches.unchecked_into())
 }
 
 async fn cached(cache: &Cache, key: &str) -> Option<Response> {

@@ -5,10 +5,12 @@
 //! natively: `cargo test -p web --no-default-features`.
 
 pub mod engine;
+pub mod label;
 pub mod map;
 pub mod problem;
 pub mod report;
 pub mod season;
+pub mod side_by_side;
 pub mod state;
 pub mod wording;
 

@@ -3,14 +3,17 @@
 use serde_json::{Value, json};
 
 use crate::engine::protocol::ModelCard;
+use crate::label::own::OwnClasses;
 use crate::state::{Outcome, TileEntry};
 
-/// One line a tile: name, class, probability, nearest tile, milliseconds, error.
+/// One line a tile: name, class, probability, nearest tile, milliseconds, error; and the user's own class, its probability
+/// and the user's mark, when there are own classes.
 #[must_use]
-pub fn csv(card: &ModelCard, tiles: &[TileEntry]) -> String {
+pub fn csv(card: &ModelCard, tiles: &[TileEntry], own: &OwnClasses) -> String {
     let mut text =
-        String::from("file,class,probability,best_similarity,nearest_tile,unlike_gallery,device,encoder_ms,error\n");
-    for tile in tiles {
+        String::from("file,class,probability,best_similarity,nearest_tile,unlike_gallery,device,encoder_ms,error");
+    text.push_str(if own.is_empty() { "\n" } else { ",own_class,own_probability,own_mark\n" });
+    for (index, tile) in tiles.iter().enumerate() {
         let fields = match &tile.outcome {
             Outcome::Answered(answer, bundle) => {
                 let top = answer.ranking().first().copied();
@@ -33,7 +36,13 @@ pub fn csv(card: &ModelCard, tiles: &[TileEntry]) -> String {
             }
             Outcome::Waiting => Default::default(),
         };
-        let line: Vec<String> = std::iter::once(&tile.name).chain(&fields).map(|field| quoted(field)).collect();
+        let mut line: Vec<String> = std::iter::once(&tile.name).chain(&fields).map(|field| quoted(field)).collect();
+        if !own.is_empty() {
+            let (class, share) = own.class(index).unzip();
+            line.push(quoted(class.unwrap_or_default()));
+            line.push(share.map(|share| format!("{share:.4}")).unwrap_or_default());
+            line.push(quoted(own.mark(index).unwrap_or_default()));
+        }
         text.push_str(&line.join(","));
         text.push('\n');
     }
@@ -49,8 +58,8 @@ pub(crate) fn quoted(field: &str) -> String {
 
 /// Everything that is known of each tile, embeddings included.
 #[must_use]
-pub fn json(card: &ModelCard, tiles: &[TileEntry]) -> String {
-    let entries: Vec<Value> = tiles
+pub fn json(card: &ModelCard, tiles: &[TileEntry], own: &OwnClasses) -> String {
+    let mut entries: Vec<Value> = tiles
         .iter()
         .map(|tile| match &tile.outcome {
             Outcome::Answered(answer, bundle) => json!({
@@ -71,13 +80,23 @@ pub fn json(card: &ModelCard, tiles: &[TileEntry]) -> String {
             Outcome::Waiting => json!({ "file": tile.name }),
         })
         .collect();
-    let document = json!({
+    if !own.is_empty() {
+        for (index, entry) in entries.iter_mut().enumerate() {
+            let probabilities = own.tiles.get(index).map(|own| own.probabilities.as_slice()).unwrap_or_default();
+            let class = own.class(index).map(|(class, _)| class);
+            entry["own"] = json!({ "class": class, "mark": own.mark(index), "probabilities": probabilities });
+        }
+    }
+    let mut document = json!({
         "format_version": 1,
         "model": card.name,
         "classes": card.classes,
         "embedding_width": card.embedding_width,
         "tiles": entries,
     });
+    if !own.is_empty() {
+        document["own_classes"] = json!(own.learned);
+    }
     format!("{document:#}\n")
 }
 
@@ -86,6 +105,7 @@ pub fn json(card: &ModelCard, tiles: &[TileEntry]) -> String {
 mod tests {
     use super::*;
     use crate::engine::protocol::{Answer, Bundle, Neighbour};
+    use crate::label::own::Own;
     use crate::problem::Problem;
 
     fn card() -> ModelCard {
@@ -113,10 +133,38 @@ mod tests {
     fn csv_has_one_line_a_tile_and_names_the_error_of_a_bad_one() {
         let problem = Problem::new("no picture", "it is text, mostly", "use a PNG");
         let bad = TileEntry { name: "a.png".into(), picture: None, outcome: Outcome::Undecodable(problem) };
-        let text = csv(&card(), &[answered("r.jpg"), bad]);
+        let text = csv(&card(), &[answered("r.jpg"), bad], &OwnClasses::default());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[1], "r.jpg,River,0.7500,0.8750,River_9.jpg,false,CPU,4.00,");
         assert_eq!(lines[2], "a.png,,,,,,,,\"no picture: it is text, mostly\"");
+    }
+
+    #[test]
+    fn own_classes_stand_beside_the_models() {
+        let own = OwnClasses {
+            named: vec!["New".into(), "Wet, deep".into(), "=Dry".into()],
+            learned: vec!["Wet, deep".into(), "=Dry".into()],
+            tiles: std::sync::Arc::new(vec![
+                Own { mark: Some(1), probabilities: vec![0.75, 0.25] },
+                Own { mark: None, probabilities: vec![0.125, 0.875] },
+                Own::default(),
+            ]),
+        };
+        let waiting = TileEntry { name: "w.jpg".into(), picture: None, outcome: Outcome::Waiting };
+        let tiles = [answered("a.jpg"), answered("b.jpg"), waiting];
+        let text = csv(&card(), &tiles, &own);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with(",error,own_class,own_probability,own_mark"), "{}", lines[0]);
+        assert!(lines[1].ends_with(",4.00,,\"Wet, deep\",0.7500,\"Wet, deep\""), "{}", lines[1]);
+        assert!(lines[2].ends_with(",4.00,,'=Dry,0.8750,"), "{}", lines[2]);
+        assert_eq!(lines[3], "w.jpg,,,,,,,,,,,");
+        let document: Value = serde_json::from_str(&json(&card(), &tiles, &own)).unwrap();
+        assert_eq!(document["own_classes"], json!(["Wet, deep", "=Dry"]));
+        assert_eq!(
+            document["tiles"][1]["own"],
+            json!({ "class": "=Dry", "mark": null, "probabilities": [0.125, 0.875] })
+        );
+        assert_eq!(document["tiles"][0]["class"], "River", "the model's own class stays");
     }
 
     #[test]
@@ -129,7 +177,8 @@ mod tests {
 
     #[test]
     fn json_carries_the_embedding() {
-        let document: Value = serde_json::from_str(&json(&card(), &[answered("r.jpg")])).unwrap();
+        let document: Value =
+            serde_json::from_str(&json(&card(), &[answered("r.jpg")], &OwnClasses::default())).unwrap();
         assert_eq!(document["tiles"][0]["class"], "River");
         assert_eq!(document["tiles"][0]["embedding"], json!([0.5, -2.0]));
     }

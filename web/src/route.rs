@@ -16,11 +16,13 @@ pub enum Page {
     Seasons,
     /// What does the gallery look like to the model?
     Explore,
+    /// Which model answers?
+    Models,
 }
 
 impl Page {
     /// All pages, in the order of the header.
-    pub const ALL: [Self; 3] = [Self::Classify, Self::Seasons, Self::Explore];
+    pub const ALL: [Self; 4] = [Self::Classify, Self::Seasons, Self::Explore, Self::Models];
 
     /// The page's address.
     #[must_use]
@@ -29,6 +31,7 @@ impl Page {
             Self::Classify => "#/classify",
             Self::Seasons => "#/seasons",
             Self::Explore => "#/explore",
+            Self::Models => "#/models",
         }
     }
 
@@ -39,6 +42,7 @@ impl Page {
             Self::Classify => "Classify",
             Self::Seasons => "Seasons",
             Self::Explore => "Explore",
+            Self::Models => "Models",
         }
     }
 

@@ -1,12 +1,13 @@
 //! The page's session: its state as signals, and what can be done with it.
 //!
-//! [`bring_up`] gets a model onto a proven device; [`run`] sends tiles to it, [`embed`] those of the Seasons page, both
-//! through [`crew`], which spreads them over workers; [`maps`] asks about galleries.
+//! [`models`] says which model, [`bring_up`] gets it onto a proven device; [`run`] sends tiles to it, [`embed`] those of
+//! the Seasons page, both through [`crew`], which spreads them over workers; [`maps`] asks about galleries.
 
 mod bring_up;
 mod crew;
 mod embed;
 mod maps;
+pub mod models;
 mod run;
 
 use std::cell::{Cell, RefCell};
@@ -53,6 +54,10 @@ pub struct Session {
     pub arrivals: RwSignal<usize>,
     /// The tile shown in detail.
     pub selected: RwSignal<usize>,
+    /// Which models there are, and which one is in use.
+    pub models: RwSignal<models::Shelf>,
+    /// Raised by every change of model: what the old one said is stale.
+    pub model_turn: RwSignal<u64>,
     /// How the last run went.
     pub last_run: RwSignal<Option<RunReport>>,
     parts: StoredValue<Rc<Parts>, LocalStorage>,
@@ -77,6 +82,8 @@ struct Parts {
     cpu: RefCell<Option<Rc<Pool>>>,
     gpu: RefCell<Option<Rc<Pool>>>,
     model: RefCell<Option<Uint8Array>>,
+    /// Which model that is, or will be.
+    wanted: RefCell<models::Wanted>,
     /// Bytes, and the similarity under which a tile is unlike all of it.
     gallery: RefCell<Option<(Uint8Array, Option<f32>)>>,
     files: RefCell<Vec<Blob>>,
@@ -109,6 +116,7 @@ impl Session {
     /// A fresh session; nothing has started.
     #[must_use]
     pub fn new() -> Self {
+        let parts = Parts { wanted: RefCell::new(models::Wanted::from_address()), ..Parts::default() };
         let wanted = route::parameter(DEVICE_KEY).or_else(|| remembered(DEVICE_KEY));
         Self {
             phase: RwSignal::new(Phase::Probing("Looking at this browser".to_owned())),
@@ -121,8 +129,10 @@ impl Session {
             tiles: RwSignal::new(Vec::new()),
             arrivals: RwSignal::new(0),
             selected: RwSignal::new(0),
+            models: RwSignal::new(models::Shelf::default()),
+            model_turn: RwSignal::new(0),
             last_run: RwSignal::new(None),
-            parts: StoredValue::new_local(Rc::new(Parts::default())),
+            parts: StoredValue::new_local(Rc::new(parts)),
         }
     }
 

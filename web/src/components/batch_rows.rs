@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use crate::label::own::OwnClasses;
 use crate::state::{Outcome, TileEntry};
 use crate::wording::class_label;
 
@@ -66,24 +67,36 @@ pub struct Row {
     pub is_unlike: bool,
     /// Why there is no answer.
     pub problem: Option<String>,
+    /// What the model says, whatever is shown.
+    pub model_class: String,
+    /// See `model_class`.
+    pub model_probability: Option<f64>,
 }
 
 impl Row {
-    /// Of the tile at `index`.
+    /// Of the tile at `index`, with the user's own classes when those are shown.
     #[must_use]
-    pub fn of(index: usize, tile: &TileEntry, classes: &[String]) -> Self {
+    pub fn of(index: usize, tile: &TileEntry, classes: &[String], own: Option<&OwnClasses>) -> Self {
         let answer = tile.outcome.answer();
         let top = answer.and_then(|answer| answer.ranking().first().copied());
         let problem = match &tile.outcome {
             Outcome::Undecodable(problem) => Some(problem.what.clone()),
             _ => None,
         };
+        let model_class = top.and_then(|class| classes.get(class)).map(|name| class_label(name)).unwrap_or_default();
+        let model_probability = answer.zip(top).map(|(answer, class)| f64::from(answer.probabilities[class]));
+        let (class, probability) = match own.and_then(|own| own.class(index)) {
+            Some((class, share)) => (class.to_owned(), Some(f64::from(share))),
+            None => (model_class.clone(), model_probability),
+        };
         Self {
             index,
             name: tile.name.clone(),
             picture: tile.picture.clone(),
-            class: top.and_then(|class| classes.get(class)).map(|name| class_label(name)).unwrap_or_default(),
-            probability: answer.zip(top).map(|(answer, class)| f64::from(answer.probabilities[class])),
+            class,
+            probability,
+            model_class,
+            model_probability,
             similarity: answer
                 .and_then(|answer| answer.neighbours.first())
                 .map(|nearest| f64::from(nearest.similarity)),
@@ -111,9 +124,14 @@ impl Row {
 
 /// The tiles in the order of the table.
 #[must_use]
-pub fn order(tiles: &[TileEntry], classes: &[String], sorting: Option<(Column, bool)>) -> Vec<usize> {
+pub fn order(
+    tiles: &[TileEntry],
+    classes: &[String],
+    own: Option<&OwnClasses>,
+    sorting: Option<(Column, bool)>,
+) -> Vec<usize> {
     let Some((column, is_falling)) = sorting else { return (0..tiles.len()).collect() };
-    let mut rows: Vec<Row> = tiles.iter().enumerate().map(|(index, tile)| Row::of(index, tile, classes)).collect();
+    let mut rows: Vec<Row> = tiles.iter().enumerate().map(|(index, tile)| Row::of(index, tile, classes, own)).collect();
     rows.sort_by(|a, b| a.compare(b, column));
     if is_falling {
         rows.reverse();

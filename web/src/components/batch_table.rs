@@ -8,20 +8,23 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent};
 
 use super::batch_rows::{Column, ROW_PX, Row, in_view, order};
+use crate::pages::classify::label::cells::{ChooseBox, ClassCell, ShareCell};
+use crate::pages::classify::label::state::use_labels;
 use crate::session::{Session, use_session};
 use crate::state::Outcome;
-use crate::wording::{milliseconds, percent};
+use crate::wording::milliseconds;
 
 /// The table.
 #[component]
 pub fn BatchTable() -> impl IntoView {
-    let session = use_session();
+    let (session, labels) = (use_session(), use_labels());
     let frame = NodeRef::<Div>::new();
     let sorting = RwSignal::new(None::<(Column, bool)>);
     let classes = Memo::new(move |_| session.card.with(|card| card.as_ref().map(|card| card.classes.clone())));
     let order = Memo::new(move |_| {
         let classes = classes.get().unwrap_or_default();
-        session.tiles.with(|tiles| order(tiles, &classes, sorting.get()))
+        let own = labels.shown_classes();
+        session.tiles.with(|tiles| order(tiles, &classes, own.as_ref(), sorting.get()))
     });
     let count = Memo::new(move |_| order.with(Vec::len));
     let scroll_px = RwSignal::new(0.0);
@@ -30,8 +33,9 @@ pub fn BatchTable() -> impl IntoView {
         let (classes, window) = (classes.get().unwrap_or_default(), window.get());
         session.tiles.with(|tiles| {
             order.with(|order| {
-                let row =
-                    |position: usize| Some((position, Row::of(order[position], tiles.get(order[position])?, &classes)));
+                let row = |position: usize| {
+                    Some((position, Row::of(order[position], tiles.get(order[position])?, &classes, None)))
+                };
                 window.filter_map(row).collect::<Vec<_>>()
             })
         })
@@ -151,7 +155,7 @@ fn BatchRow(position: usize, row: Row) -> impl IntoView {
     let is_selected = move || session.selected.get() == index;
     let class = match &row.problem {
         Some(problem) => view! { <span class="row-problem">{problem.clone()}</span> }.into_any(),
-        None => view! { {row.class.clone()} }.into_any(),
+        None => view! { <ClassCell tile=index model=row.model_class.clone() /> }.into_any(),
     };
     view! {
         <tr
@@ -161,13 +165,14 @@ fn BatchRow(position: usize, row: Row) -> impl IntoView {
             on:click=move |_| session.selected.set(index)
         >
             <th scope="row">
+                <ChooseBox tile=index name=row.name.clone() />
                 <button type="button" class="row-button" aria-pressed=move || is_selected().to_string()>
                     {row.picture.clone().map(|address| view! { <img src=address alt="" loading="lazy" /> })}
                     <span title=row.name.clone()>{row.name.clone()}</span>
                 </button>
             </th>
             <td title=row.problem.clone()>{class}</td>
-            <td class="number">{row.probability.map(percent)}</td>
+            <td class="number"><ShareCell tile=index model=row.model_probability /></td>
             <td class="number" class:unlike=row.is_unlike title=row.is_unlike.then_some("Unlike anything in the gallery")>
                 {row.similarity.map(|similarity| format!("{similarity:.3}"))}
             </td>

@@ -4,6 +4,9 @@ use leptos::html::Input;
 use leptos::prelude::*;
 use web_sys::{Blob, ClipboardEvent, DragEvent, FileList};
 
+/// What the pages take tiles from.
+const PICTURES: &str = ".png,.jpg,.jpeg,.webp,.tif,.tiff,image/png,image/jpeg,image/webp,image/tiff";
+
 /// The area, which is also the button that opens the file dialogue.
 #[component]
 pub fn DropZone(
@@ -11,6 +14,9 @@ pub fn DropZone(
     title: &'static str,
     /// What can be given.
     text: &'static str,
+    /// Which files the dialogue offers; pictures, if nothing is said.
+    #[prop(default = PICTURES)]
+    accept: &'static str,
     /// Is handed the files, with their names.
     on_files: impl Fn(Vec<(String, Blob)>) + Copy + 'static,
 ) -> impl IntoView {
@@ -54,7 +60,7 @@ pub fn DropZone(
             <input
                 type="file"
                 multiple
-                accept=".png,.jpg,.jpeg,.webp,.tif,.tiff,image/png,image/jpeg,image/webp,image/tiff"
+                accept=accept
                 node_ref=input
                 on:change=move |_| {
                     if let Some(input) = input.get() {
@@ -68,6 +74,7 @@ pub fn DropZone(
     }
 }
 
-fn named_files(list: &FileList) -> Vec<(String, Blob)> {
+/// Files with their names.
+pub(super) fn named_files(list: &FileList) -> Vec<(String, Blob)> {
     (0..list.length()).filter_map(|index| list.get(index)).map(|file| (file.name(), file.into())).collect()
 }

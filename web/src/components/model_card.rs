@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::engine::protocol::MetricLine;
+use crate::route::Page;
 use crate::session::use_session;
 use crate::wording::{bytes, grouped, percent};
 
@@ -34,6 +35,7 @@ pub fn ModelCardView() -> impl IntoView {
                     </summary>
                     <dl>{facts}</dl>
                     {metrics}
+                    <p class="more-models"><a href=Page::Models.path()>"All about it, and other models"</a></p>
                 </details>
             }
         })
@@ -41,7 +43,7 @@ pub fn ModelCardView() -> impl IntoView {
 }
 
 /// Figures that were measured in the same way, together, in their order.
-fn by_protocol(metrics: &[MetricLine]) -> Vec<(String, Vec<MetricLine>)> {
+pub fn by_protocol(metrics: &[MetricLine]) -> Vec<(String, Vec<MetricLine>)> {
     let mut groups: Vec<(String, Vec<MetricLine>)> = Vec::new();
     for metric in metrics {
         match groups.iter_mut().find(|(protocol, _)| *protocol == metric.protocol) {
@@ -53,7 +55,7 @@ fn by_protocol(metrics: &[MetricLine]) -> Vec<(String, Vec<MetricLine>)> {
 }
 
 /// A table of figures, and under it how they were measured.
-fn measured((protocol, metrics): (String, Vec<MetricLine>)) -> impl IntoView {
+pub fn measured((protocol, metrics): (String, Vec<MetricLine>)) -> impl IntoView {
     let rows = metrics
         .into_iter()
         .map(|metric| {

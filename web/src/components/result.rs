@@ -4,9 +4,12 @@ use leptos::prelude::*;
 
 use super::class_bars::ClassBars;
 use super::neighbours::Neighbours;
+use super::own_bars::OwnBars;
 use super::problem_card::ProblemCard;
 use crate::download;
-use crate::engine::protocol::{Answer, Bundle};
+use crate::engine::protocol::{Answer, Bundle, ModelCard};
+use crate::label::own::OwnClasses;
+use crate::pages::classify::label::state::{Labels, use_labels};
 use crate::report;
 use crate::session::{Session, use_session};
 use crate::state::{Outcome, TileEntry};
@@ -15,7 +18,7 @@ use crate::wording::{class_label, milliseconds, percent};
 /// The selected tile.
 #[component]
 pub fn ResultCard() -> impl IntoView {
-    let session = use_session();
+    let (session, labels) = (use_session(), use_labels());
     let tile = Memo::new(move |_| session.tiles.with(|tiles| tiles.get(session.selected.get()).cloned()));
     move || {
         tile.get().map(|tile| {
@@ -29,7 +32,7 @@ pub fn ResultCard() -> impl IntoView {
                     <div class="result-head">
                         {picture(&tile)}
                         <div class="result-title">
-                            {headline(session, &tile)}
+                            {headline(session, labels, &tile)}
                             <p class="file-name">{tile.name.clone()}</p>
                             {facts(&tile)}
                         </div>
@@ -50,7 +53,8 @@ fn picture(tile: &TileEntry) -> impl IntoView + use<> {
     }
 }
 
-fn headline(session: Session, tile: &TileEntry) -> impl IntoView + use<> {
+fn headline(session: Session, labels: Labels, tile: &TileEntry) -> impl IntoView + use<> {
+    let own = Memo::new(move |_| labels.verdict(session.selected.get()));
     let text = match &tile.outcome {
         Outcome::Waiting => "Waiting …".to_owned(),
         Outcome::Undecodable(_) => "Not classified".to_owned(),
@@ -61,11 +65,17 @@ fn headline(session: Session, tile: &TileEntry) -> impl IntoView + use<> {
         }),
     };
     let share = tile.outcome.answer().and_then(|answer| answer.probabilities.iter().copied().reduce(f32::max));
-    view! {
-        <h2>
-            <span class="verdict">{text}</span>
-            {share.map(|share| view! { <span class="share">{percent(f64::from(share))}</span> })}
-        </h2>
+    move || {
+        let (text, share) = match own.get() {
+            Some((class, share)) => (class, Some(share)),
+            None => (text.clone(), share),
+        };
+        view! {
+            <h2>
+                <span class="verdict">{text}</span>
+                {share.map(|share| view! { <span class="share">{percent(f64::from(share))}</span> })}
+            </h2>
+        }
     }
 }
 
@@ -85,6 +95,7 @@ fn answered(session: Session, answer: &Answer, bundle: Bundle) -> impl IntoView 
     let why = move || session.devices.with(|devices| (devices.active == Some(bundle)).then(|| devices.why.clone()));
     let has_head = !card.classes.is_empty();
     view! {
+        <OwnBars />
         {has_head.then(|| view! { <ClassBars answer=answer.clone() card=card.clone() /> })}
         <Neighbours answer=answer.clone() card=card.clone() />
         <div class="result-foot">
@@ -99,10 +110,11 @@ fn answered(session: Session, answer: &Answer, bundle: Bundle) -> impl IntoView 
 /// All answers as files.
 #[component]
 pub fn Downloads() -> impl IntoView {
-    let session = use_session();
-    let save = move |write: fn(&crate::engine::protocol::ModelCard, &[TileEntry]) -> String, name: &str, kind: &str| {
+    let (session, labels) = (use_session(), use_labels());
+    let save = move |write: fn(&ModelCard, &[TileEntry], &OwnClasses) -> String, name: &str, kind: &str| {
         let card = session.card.get_untracked().unwrap_or_default();
-        download::save(name, kind, &session.tiles.with_untracked(|tiles| write(&card, tiles)));
+        let own = untrack(|| labels.classes());
+        download::save(name, kind, &session.tiles.with_untracked(|tiles| write(&card, tiles, &own)));
     };
     view! {
         <div class="downloads">

@@ -181,6 +181,9 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        // Messages that are on their way already must not meet closures that are gone.
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
         self.worker.terminate();
         fail_all(&self.pending, &died(self.bundle, "It was stopped."));
     }

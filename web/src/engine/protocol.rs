@@ -240,16 +240,28 @@ pub struct ModelCard {
     pub classes: Vec<String>,
     /// Whether probabilities are calibrated (a temperature came with the head).
     pub calibrated: bool,
+    /// That temperature.
+    pub temperature: Option<f32>,
     /// Pre-training method.
     pub method: String,
     /// Pre-training data.
     pub data: String,
+    /// How long it was trained, in words.
+    pub training: String,
+    /// Multiplications and additions that one tile costs.
+    pub multiply_adds: u64,
     /// Measured figures, each with how it was measured.
     pub metrics: Vec<MetricLine>,
     /// Licence of the weights.
     pub licence: String,
     /// How weights are stored.
     pub weight_format: String,
+    /// Version of the model file's format.
+    pub format_version: u32,
+    /// Size of the model file.
+    pub bytes: u64,
+    /// Checksum of the manifest and all weights: the model's identity.
+    pub sha256: String,
 }
 
 /// What the page shows of a gallery, out of its manifest.

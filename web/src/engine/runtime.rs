@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::Device;
-use shared::artifact::{WeightFormat, golden_tile};
+use shared::artifact::{Training, WeightFormat, golden_tile};
 use shared::bands::Bands;
 use shared::embedder::{Embedder, EmbedderError};
 use shared::gallery::{Gallery, NO_LABEL};
@@ -24,6 +24,8 @@ const TIMED_RUNS: usize = 2;
 /// A model on a device that has proven itself.
 pub struct Runtime {
     embedder: Embedder,
+    /// Size of the model file.
+    bytes: usize,
     /// How the proof went.
     pub self_test: SelfTest,
     /// Milliseconds a tile, warm, in a chunk of eight; none when it was not timed.
@@ -45,7 +47,7 @@ impl Runtime {
             true => Some(measure(&embedder).await.map_err(|error| device_failed(&error))?),
             false => None,
         };
-        Ok(Self { embedder, self_test, ms_per_tile })
+        Ok(Self { embedder, bytes: model.len(), self_test, ms_per_tile })
     }
 
     /// The bands that tiles must have.
@@ -68,8 +70,11 @@ impl Runtime {
             subspaces: manifest.subspaces.clone(),
             classes: manifest.classes.clone(),
             calibrated: manifest.calibration_temperature.is_some(),
+            temperature: manifest.calibration_temperature,
             method: manifest.training.method.clone(),
             data: manifest.training.data.clone(),
+            training: training(&manifest.training),
+            multiply_adds: manifest.encoder.multiply_adds(manifest.input_px),
             metrics: manifest
                 .metrics
                 .iter()
@@ -81,6 +86,9 @@ impl Runtime {
                 .collect(),
             licence: manifest.licence.clone(),
             weight_format: weight_format(manifest.weight_format).to_owned(),
+            format_version: manifest.format_version,
+            bytes: self.bytes as u64,
+            sha256: manifest.sha256.clone(),
         }
     }
 
@@ -306,6 +314,15 @@ fn device_failed(error: &EmbedderError) -> Problem {
             Problem::new(what, format!("It was lost or has run out of memory ({cause})."), remedy)
         }
         _ => Problem::from_error(what, error, remedy),
+    }
+}
+
+/// How long a model was trained, as far as its manifest says.
+fn training(training: &Training) -> String {
+    match (training.epochs, training.steps) {
+        (0, 0) => String::new(),
+        (epochs, 0) => format!("{epochs} epochs, seed {}", training.seed),
+        (epochs, steps) => format!("{epochs} epochs, {steps} steps in all, seed {}", training.seed),
     }
 }
 

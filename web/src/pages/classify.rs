@@ -1,5 +1,7 @@
 //! Classify: what does this tile show, and which known tiles look like it?
 
+pub mod label;
+
 use leptos::html::Section;
 use leptos::prelude::*;
 
@@ -10,11 +12,14 @@ use crate::components::result::{EmptyResult, ResultCard};
 use crate::components::samples::Samples;
 use crate::pages::show_if_narrow;
 use crate::session::use_session;
+use label::LabelPanel;
+use label::keep;
+use label::state::use_labels;
 
 /// The page.
 #[component]
 pub fn Classify() -> impl IntoView {
-    let session = use_session();
+    let (session, labels) = (use_session(), use_labels());
     let count = Memo::new(move |_| session.tiles.with(Vec::len));
     let answers = NodeRef::<Section>::new();
     Effect::new(move |_| {
@@ -36,7 +41,13 @@ pub fn Classify() -> impl IntoView {
                 <DropZone
                     title="Drop tiles here"
                     text="PNG, JPEG, WebP, TIFF or GeoTIFF · one or many"
-                    on_files=move |files| session.classify(files)
+                    on_files=move |files| {
+                        // Labels that the page has saved are dropped like tiles.
+                        let is_json = |name: &str| name.to_lowercase().ends_with(".json");
+                        let (saved, tiles): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| is_json(name));
+                        keep::read(labels, saved);
+                        session.classify(tiles);
+                    }
                 />
                 <Samples />
             </section>
@@ -47,6 +58,7 @@ pub fn Classify() -> impl IntoView {
                 <Show when=move || { count.get() > 0 } fallback=EmptyResult>
                     <ResultCard />
                 </Show>
+                <LabelPanel />
             </section>
             <section class="column-card" aria-label="Model">
                 <ModelCardView />

@@ -2,6 +2,7 @@
 
 pub mod classify;
 pub mod explore;
+pub mod models;
 pub mod seasons;
 
 use leptos::html::Section;

@@ -11,7 +11,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::{Session, copied};
-use crate::catalogue::{BundleIndex, GalleryIndex, ModelIndex};
+use crate::catalogue::GalleryIndex;
 use crate::engine::capability::{self, WebGpu};
 use crate::engine::handle::{Event, Handle};
 use crate::engine::pool::Pool;
@@ -33,8 +33,12 @@ impl Session {
         self.phase.set(Phase::Probing("Proving the model on this device".to_owned()));
         self.prove(first, handle).await;
         self.settle();
+        let turn = self.model_turn.get_untracked();
         spawn_local(async move {
-            if let Err(problem) = self.fetch_gallery(&model_id).await {
+            let fetched = self.fetch_gallery(model_id.as_deref(), turn).await;
+            if let Err(problem) = fetched
+                && self.model_turn.get_untracked() == turn
+            {
                 self.gallery.set(GalleryState::Failed(problem));
             }
         });
@@ -49,7 +53,7 @@ impl Session {
     }
 
     /// The model, and beside it the worker that will run it. A worker that does not start is no reason to give up yet.
-    async fn fetch_both(self, first: Bundle) -> Result<(String, Result<Handle, Problem>), Problem> {
+    async fn fetch_both(self, first: Bundle) -> Result<(Option<String>, Result<Handle, Problem>), Problem> {
         self.devices.update(|devices| *devices.of_mut(first) = DeviceState::Proving);
         let (fetching, opening) = (pin!(self.fetch_model(first)), pin!(self.open(first)));
         match select(fetching, opening).await {
@@ -94,29 +98,22 @@ impl Session {
         }
     }
 
-    async fn fetch_model(self, first: Bundle) -> Result<String, Problem> {
-        // Sizes of the workers are for the progress only: without them, the model alone is counted.
-        let bundles: BundleIndex = fetch::json("bundles.json").await.unwrap_or_default();
-        let index: ModelIndex = fetch::json("models/index.json").await?;
-        let entry = index.default_model()?;
-        self.transfers.update(|transfers| {
-            transfers.model.total = entry.file.bytes;
-            transfers.cpu.total = bundles.bytes_of(Bundle::Cpu);
-            transfers.gpu.total = bundles.bytes_of(Bundle::Gpu);
-        });
-        self.phase.set(Phase::Downloading(first));
-        let report = |received| self.transfers.update(|transfers| transfers.model.received = received);
-        let bytes = fetch::checked("models", &entry.file, report).await?;
-        *self.parts().model.borrow_mut() = Some(bytes);
-        Ok(entry.id.clone())
-    }
-
-    async fn fetch_gallery(self, model_id: &str) -> Result<(), Problem> {
-        let index: GalleryIndex = fetch::json("gallery/index.json").await?;
-        let Some(entry) = index.of_model(model_id)? else {
-            return Err(Problem::new("There is no gallery for this model", "The index lists none.", "Export one."));
+    async fn fetch_gallery(self, model_id: Option<&str>, turn: u64) -> Result<(), Problem> {
+        let none = || {
+            Problem::new(
+                "There is no gallery for this model",
+                "Known tiles that another model has embedded mean nothing to it, so none are shown.",
+                "Export one with it, or change to the model that the gallery was made with.",
+            )
         };
+        let model_id = model_id.ok_or_else(none)?;
+        let index: GalleryIndex = fetch::json("gallery/index.json").await?;
+        let entry = index.of_model(model_id)?.ok_or_else(none)?;
         let bytes = fetch::checked("gallery", &entry.file, |_| ()).await?;
+        if self.model_turn.get_untracked() != turn {
+            // Another model is in use by now, and has its own.
+            return Ok(());
+        }
         *self.parts().gallery.borrow_mut() = Some((bytes, entry.unlike_below));
         for bundle in [Bundle::Cpu, Bundle::Gpu] {
             let pool = self.parts().slot(bundle).borrow().clone();

@@ -117,7 +117,7 @@ impl Session {
     }
 
     /// Makes every answer on its way stale; returns the new generation.
-    fn abandon(self) -> u64 {
+    pub(super) fn abandon(self) -> u64 {
         self.show_arrived();
         let parts = self.parts();
         for (request, question) in parts.questions.take() {

@@ -259,6 +259,14 @@ impl Explore {
         self.camera.set(Camera::default());
     }
 
+    /// Forgets the map itself: it was another model's. The page asks for the new one's when it is there.
+    pub fn forget_map(self) {
+        self.map.set(MapState::Waiting);
+        self.shelf.set(Shelf::Shipped);
+        self.problem.set(None);
+        self.start_over();
+    }
+
     /// What neighbours are wanted of, for the tile in detail.
     #[must_use]
     pub fn query(self) -> Option<Query> {

@@ -271,6 +271,13 @@ impl Seasons {
         });
     }
 
+    /// Forgets what the model said of every picture: another one is in use.
+    pub fn forget_vectors(self) {
+        self.places.update(|places| {
+            places.iter_mut().flat_map(|place| &mut place.shots).for_each(|shot| shot.directions = None);
+        });
+    }
+
     /// The place in view alone; then several of the others at a time, which all workers share.
     fn next_waiting(self) -> Vec<Place> {
         let chosen = self.chosen.get_untracked();

@@ -1,0 +1,106 @@
+//! Label it yourself: the user names classes, marks a few tiles of each, and everything on the page is classified with
+//! them at once.
+
+pub mod cells;
+mod classes;
+mod figure;
+pub mod keep;
+mod sheet;
+pub mod state;
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{HtmlDetailsElement, HtmlInputElement, KeyboardEvent};
+
+use classes::Classes;
+use figure::Figures;
+use keep::Keep;
+use sheet::Sheet;
+use state::{Labels, use_labels};
+
+/// A card that opens.
+#[component]
+pub fn LabelPanel() -> impl IntoView {
+    let labels = use_labels();
+    follow_keys(labels);
+    let has_tiles = Memo::new(move |_| labels.session.tiles.with(|tiles| !tiles.is_empty()));
+    let has_head = Memo::new(move |_| labels.head.with(Option::is_some));
+    let on_toggle = move |event: web_sys::Event| {
+        let details = event.target().and_then(|target| target.dyn_into::<HtmlDetailsElement>().ok());
+        if let Some(details) = details {
+            labels.is_open.set(details.open());
+        }
+    };
+    let chosen = move || match labels.chosen.with(std::collections::BTreeSet::len) {
+        0 => "No tile chosen: a mark goes to the tile in detail.".to_owned(),
+        1 => "One tile chosen.".to_owned(),
+        count => format!("{count} tiles chosen."),
+    };
+    view! {
+        <details class="card label-panel" prop:open=move || labels.is_open.get() on:toggle=on_toggle>
+            <summary>
+                <span class="model-name">"Label it yourself"</span>
+                <span class="note">"Your own classes, from a handful of tiles"</span>
+            </summary>
+            <Show when=move || labels.is_open.get()>
+                <div class="label-body">
+                    <p class="note">
+                        "Name two classes or more and mark 5 to 20 tiles of each. A linear head is learned here, on the encoder's answers,
+                        as you mark; every tile on the page is classified with it at once."
+                    </p>
+                    <Classes />
+                    <Show
+                        when=move || has_tiles.get()
+                        fallback=|| view! { <p class="missing">"There are no tiles on the page yet: drop some, or try a sample."</p> }
+                    >
+                        <Sheet />
+                    </Show>
+                    <p class="note" aria-live="polite">{chosen} " " {labels.said}</p>
+                    <Figures />
+                    <Show when=move || has_head.get()>
+                        <div class="segments" role="group" aria-label="Classes shown">
+                            <Segment label="Your classes" is_own=true />
+                            <Segment label="The model's classes" is_own=false />
+                        </div>
+                    </Show>
+                    <Keep />
+                </div>
+            </Show>
+        </details>
+    }
+}
+
+#[component]
+fn Segment(label: &'static str, is_own: bool) -> impl IntoView {
+    let labels = use_labels();
+    view! {
+        <button
+            type="button"
+            class="small"
+            aria-pressed=move || (labels.is_shown.get() == is_own).to_string()
+            on:click=move |_| labels.is_shown.set(is_own)
+        >
+            {label}
+        </button>
+    }
+}
+
+/// 1 to 9 mark, 0 takes marks away; text fields keep their own keys.
+fn follow_keys(labels: Labels) {
+    let listener = window_event_listener(leptos::ev::keydown, move |event: KeyboardEvent| {
+        let field = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+        let is_typing = field.is_some_and(|field| field.type_() != "checkbox");
+        if is_typing || !labels.is_open.get_untracked() || event.ctrl_key() || event.meta_key() || event.alt_key() {
+            return;
+        }
+        let Ok(digit) = event.key().parse::<usize>() else { return };
+        let count = labels.book.with_untracked(|book| book.classes.len());
+        match digit {
+            0 => labels.mark(&labels.targets(), None),
+            1..=9 if digit <= count => labels.mark(&labels.targets(), Some(digit - 1)),
+            _ => return,
+        }
+        event.prevent_default();
+    });
+    on_cleanup(move || listener.remove());
+}
