@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
 use crate::pages::classify::Classify;
 use crate::pages::explore::{Explore, ExplorePage};
+use crate::pages::scene::Scenes;
 use crate::pages::seasons::SeasonsPage;
 use crate::pages::seasons::state::Seasons;
 use crate::route::{Page, use_page};
@@ -35,6 +36,9 @@ pub fn App() -> impl IntoView {
     provide_context(session);
     provide_context(Seasons::new());
     provide_context(Explore::new(session));
+    let scenes = Scenes::new(session);
+    scenes.follow_devices();
+    provide_context(scenes);
     let page = use_page();
     session.start();
     view! {

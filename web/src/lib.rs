@@ -8,6 +8,7 @@ pub mod engine;
 pub mod map;
 pub mod problem;
 pub mod report;
+pub mod scene;
 pub mod season;
 pub mod state;
 pub mod wording;

@@ -7,6 +7,7 @@ mod bring_up;
 mod embed;
 mod maps;
 mod run;
+pub mod scenes;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use crate::engine::handle::Handle;
 use crate::engine::protocol::{Bundle, ModelCard};
 use crate::problem::Problem;
 use crate::route;
+use crate::scene::reading::Reading;
 use crate::state::{Devices, GalleryState, Outcome, Phase, Preference, TileEntry, Transfers};
 use crate::wording;
 
@@ -49,6 +51,10 @@ pub struct Session {
     pub arrivals: RwSignal<usize>,
     /// The tile shown in detail.
     pub selected: RwSignal<usize>,
+    /// How the values of the tiles become what the model sees.
+    pub reading: RwSignal<Reading>,
+    /// Bands of the last file of which the model's could not be told.
+    pub unclear_bands: RwSignal<Vec<String>>,
     /// How the last run went.
     pub last_run: RwSignal<Option<RunReport>>,
     parts: StoredValue<Rc<Parts>, LocalStorage>,
@@ -122,6 +128,8 @@ impl Session {
             tiles: RwSignal::new(Vec::new()),
             arrivals: RwSignal::new(0),
             selected: RwSignal::new(0),
+            reading: RwSignal::new(Reading::default()),
+            unclear_bands: RwSignal::new(Vec::new()),
             last_run: RwSignal::new(None),
             parts: StoredValue::new_local(Rc::new(Parts::default())),
         }
@@ -186,6 +194,13 @@ impl Session {
             Some(active) => say(active.label(), &devices.why),
             None => "No device has proven itself yet".to_owned(),
         })
+    }
+
+    /// A file on the page.
+    #[must_use]
+    pub fn file(self, index: usize) -> Option<(String, Blob)> {
+        let name = self.tiles.with_untracked(|tiles| tiles.get(index).map(|tile| tile.name.clone()))?;
+        Some((name, self.parts().files.borrow().get(index)?.clone()))
     }
 
     /// Shows a tile that could not even be fetched.

@@ -9,6 +9,7 @@ pub mod header;
 pub mod model_card;
 pub mod neighbours;
 pub mod problem_card;
+pub mod reading_panel;
 pub mod result;
 pub mod samples;
 pub mod status;

@@ -8,6 +8,7 @@ use crate::components::drop_zone::DropZone;
 use crate::components::model_card::ModelCardView;
 use crate::components::result::{EmptyResult, ResultCard};
 use crate::components::samples::Samples;
+use crate::pages::scene::{SceneCardView, use_scenes};
 use crate::pages::show_if_narrow;
 use crate::session::use_session;
 
@@ -15,6 +16,8 @@ use crate::session::use_session;
 #[component]
 pub fn Classify() -> impl IntoView {
     let session = use_session();
+    let scenes = use_scenes();
+    let is_map = Memo::new(move |_| scenes.is_open());
     let count = Memo::new(move |_| session.tiles.with(Vec::len));
     let answers = NodeRef::<Section>::new();
     Effect::new(move |_| {
@@ -31,12 +34,12 @@ pub fn Classify() -> impl IntoView {
                 <strong>"inside this page"</strong>": your pictures never leave your device."
             </p>
         </div>
-        <div class="columns">
+        <div class="columns" class:has-map=move || is_map.get()>
             <section class="column-in" aria-label="Tiles to classify">
                 <DropZone
                     title="Drop tiles here"
-                    text="PNG, JPEG, WebP, TIFF or GeoTIFF · one or many"
-                    on_files=move |files| session.classify(files)
+                    text="PNG, JPEG, WebP, TIFF or GeoTIFF · one or many · a large picture becomes a class map"
+                    on_files=move |files| scenes.take(files)
                 />
                 <Samples />
             </section>
@@ -44,8 +47,13 @@ pub fn Classify() -> impl IntoView {
                 <Show when=move || { count.get() > 1 }>
                     <BatchTable />
                 </Show>
-                <Show when=move || { count.get() > 0 } fallback=EmptyResult>
-                    <ResultCard />
+                <Show when=move || is_map.get()>
+                    <SceneCardView />
+                </Show>
+                <Show when=move || !is_map.get()>
+                    <Show when=move || { count.get() > 0 } fallback=EmptyResult>
+                        <ResultCard />
+                    </Show>
                 </Show>
             </section>
             <section class="column-card" aria-label="Model">

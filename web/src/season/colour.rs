@@ -20,7 +20,9 @@ pub fn ink(share: f64) -> &'static str {
     if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) { "#000" } else { "#fff" }
 }
 
-fn rgb(share: f64) -> [f64; 3] {
+/// As [`shade`], as numbers up to 255.
+#[must_use]
+pub fn rgb(share: f64) -> [f64; 3] {
     let place = share.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
     let before = (place as usize).min(STOPS.len() - 2);
     let part = place - before as f64;

@@ -14,6 +14,7 @@ use crate::download::bitmap_address;
 use crate::engine::handle::{Event, Handle};
 use crate::engine::protocol::{Bundle, FromWorker, ToWorker};
 use crate::problem::Problem;
+use crate::scene::reading::Reading;
 use crate::state::{DeviceState, GalleryState, Outcome, Phase, Preference, TileEntry};
 
 /// Files read and sent at once: bounds memory, and is the grain of cancelling.
@@ -30,6 +31,9 @@ impl Session {
             return;
         }
         self.forget_tiles();
+        // Choices are about the files before.
+        self.reading.set(Reading::default());
+        self.unclear_bands.set(Vec::new());
         let (names, blobs): (Vec<_>, Vec<_>) = files.into_iter().unzip();
         let entries = names.into_iter().zip(&blobs).map(|(name, blob)| TileEntry {
             picture: is_shown_by_browsers(&name).then(|| picture_address(blob)).flatten(),
@@ -40,6 +44,13 @@ impl Session {
         *self.parts().files.borrow_mut() = blobs;
         self.arrivals.update(|arrivals| *arrivals += 1);
         self.run_waiting();
+    }
+
+    /// Reads all tiles again, in another way.
+    pub fn read_as(self, reading: Reading) {
+        self.unclear_bands.set(Vec::new());
+        self.reading.set(reading);
+        self.run_again();
     }
 
     /// Takes all tiles off the page.
@@ -166,7 +177,9 @@ impl Session {
         });
         let request = handle.next_request();
         parts.question.set(Some(Question { bundle: handle.bundle(), request, generation, offset }));
-        handle.ask(request, &ToWorker::Classify { request, names, neighbours: NEIGHBOURS }, &buffers).await
+        let reading = self.reading.get_untracked();
+        let question = ToWorker::Classify { request, names, neighbours: NEIGHBOURS, reading };
+        handle.ask(request, &question, &buffers).await
     }
 
     /// A device failed in the middle of its work; the tiles stay. WebGPU gets one more chance, in a new worker with a fresh
@@ -214,7 +227,8 @@ impl Session {
             FromWorker::Classified { request, index, answer } if is_current(request) => {
                 (index, Outcome::Answered(answer, bundle))
             }
-            FromWorker::Undecodable { request, index, problem } if is_current(request) => {
+            FromWorker::Undecodable { request, index, problem, bands } if is_current(request) => {
+                self.unclear_bands.set(bands);
                 (index, Outcome::Undecodable(problem))
             }
             // Stale, or a crash, which the one who asked hears of.
