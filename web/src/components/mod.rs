@@ -12,5 +12,6 @@ pub mod problem_card;
 pub mod reading_panel;
 pub mod result;
 pub mod samples;
+pub mod scene_samples;
 pub mod status;
 pub mod theme_toggle;

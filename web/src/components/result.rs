@@ -137,7 +137,7 @@ fn MapButton(
     let is_enough = answer.width.min(answer.height) >= patch_px && answer.width.max(answer.height) >= 2 * patch_px;
     let open = move |_| {
         if let Some((name, file)) = scenes.session.file(scenes.session.selected.get_untracked()) {
-            scenes.open(name, file);
+            scenes.open(name, file, 0);
         }
     };
     is_enough.then(|| {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::scene_samples::SCENE_KEY;
 use crate::catalogue::SampleIndex;
 use crate::fetch;
 use crate::pages::scene::{Scenes, use_scenes};
@@ -10,7 +11,7 @@ use crate::route;
 use crate::wording::class_label;
 
 /// Key of the sample in the address.
-const SAMPLE_KEY: &str = "sample";
+pub const SAMPLE_KEY: &str = "sample";
 
 /// The strip of samples; nothing at all when none were deployed.
 #[component]
@@ -65,6 +66,7 @@ pub fn Samples() -> impl IntoView {
 }
 
 fn open(scenes: Scenes, file: String) {
+    route::set_parameter(SCENE_KEY, None);
     route::set_parameter(SAMPLE_KEY, Some(&file));
     spawn_local(async move {
         match fetch::blob(&format!("samples/{file}")).await {

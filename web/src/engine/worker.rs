@@ -45,10 +45,13 @@ impl State {
     }
 }
 
+/// A message, the buffers beside it, and a file.
+type Parcel = (ToWorker, Vec<Uint8Array>, Option<Blob>);
+
 /// Messages that wait, and the newest request that was cancelled.
 #[derive(Default)]
 struct Inbox {
-    waiting: RefCell<VecDeque<(ToWorker, Vec<Uint8Array>, Option<Blob>)>>,
+    waiting: RefCell<VecDeque<Parcel>>,
     is_busy: Cell<bool>,
     cancelled: Cell<u64>,
 }
@@ -353,7 +356,7 @@ fn no_model() -> Problem {
 }
 
 /// `{ head, buffers, file? }` → message, bytes and file.
-fn read(data: &JsValue) -> Option<(ToWorker, Vec<Uint8Array>, Option<Blob>)> {
+fn read(data: &JsValue) -> Option<Parcel> {
     let head = Reflect::get(data, &"head".into()).ok()?.as_string()?;
     let message = serde_json::from_str(&head).ok()?;
     let buffers = Reflect::get(data, &"buffers".into()).ok()?.dyn_into::<Array>().ok()?;

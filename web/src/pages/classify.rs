@@ -8,6 +8,7 @@ use crate::components::drop_zone::DropZone;
 use crate::components::model_card::ModelCardView;
 use crate::components::result::{EmptyResult, ResultCard};
 use crate::components::samples::Samples;
+use crate::components::scene_samples::SceneSamples;
 use crate::pages::scene::{SceneCardView, use_scenes};
 use crate::pages::show_if_narrow;
 use crate::session::use_session;
@@ -42,6 +43,7 @@ pub fn Classify() -> impl IntoView {
                     on_files=move |files| scenes.take(files)
                 />
                 <Samples />
+                <SceneSamples />
             </section>
             <section class="column-out" aria-label="Answers" node_ref=answers>
                 <Show when=move || { count.get() > 1 }>

@@ -46,7 +46,7 @@ impl Scenes {
             let patch_px = self.patch_px();
             let is_large = |side: u32| side as usize >= PATCHES_OF_A_MAP * patch_px;
             match size {
-                Some((width, height)) if is_large(width) && is_large(height) => self.open(name, file),
+                Some((width, height)) if is_large(width) && is_large(height) => self.open(name, file, 0),
                 _ => {
                     self.close();
                     self.session.classify(vec![(name, file)]);
@@ -55,9 +55,10 @@ impl Scenes {
         });
     }
 
-    /// Makes a map of a picture, whatever its size.
-    pub fn open(self, name: String, file: Blob) {
+    /// Makes a map of a picture, whatever its size, with a patch every `stride_px`; 0 for patches side by side.
+    pub fn open(self, name: String, file: Blob, stride_px: usize) {
         self.session.clear();
+        self.stride_px.set(stride_px);
         self.name.set(name);
         self.reading.set(Reading::default());
         self.zoom.set(1.0);
