@@ -250,7 +250,7 @@ describe("GeoTIFF", () => {
     await view.card.getByText(/assumed to be Sentinel-2 L1C, thirteen bands/).waitFor();
     await view.card.getByText(/\(value − 1000\) \/ 10 000: nothing is darker than/).waitFor();
     // The wrong offset is the user's to choose, and changes what the model sees.
-    await view.page.getByRole("combobox", { name: "Offset" }).selectOption("0");
+    await view.page.getByRole("combobox", { name: "Offset" }).selectOption({ label: "0" });
     await view.waitForMap("thirteen.tif");
     await view.card.getByText("(value + 0) / 10 000: you chose it.").waitFor();
     const classes = (await view.geojson()).features.map(({ properties }) => properties.class);

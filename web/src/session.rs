@@ -196,6 +196,12 @@ impl Session {
         })
     }
 
+    /// True when some device answers.
+    #[must_use]
+    pub fn has_device(self) -> bool {
+        self.active_handle().is_some()
+    }
+
     /// A file on the page.
     #[must_use]
     pub fn file(self, index: usize) -> Option<(String, Blob)> {

@@ -80,7 +80,7 @@ fn check_size(width: u32, height: u32) -> Result<(), Problem> {
         return Err(Problem::new(
             "This picture is too large to read as one tile",
             format!("It is {width} × {height} pixels; at most {} million are decoded at once.", MAX_PIXELS / 1_000_000),
-            "Cut the area of interest out of it, or scale it down.",
+            "Drop it alone to get a class map of it, cut the area of interest out of it, or scale it down.",
         ));
     }
     Ok(())

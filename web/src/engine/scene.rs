@@ -109,7 +109,9 @@ impl Scene {
         let preview_step = width.max(height).div_ceil(PREVIEW_PX);
         settle(&mut source, &mut units, (width, height), &wanted, reading)?;
         let card = SceneCard { grid, format, taken: units.taken.clone(), georeference, preview_step };
-        let (embeddings, states) = (Vec::new(), Vec::new());
+        // All at once: growing step by step would need twice as much for a moment.
+        let (mut embeddings, states) = (Vec::new(), Vec::new());
+        embeddings.try_reserve_exact(grid.count() * runtime.embedding_width()).map_err(|_| too_many(&grid, 0))?;
         Ok(Self { card, source, units, next: 0, window: None, preview_row: 0, embeddings, states })
     }
 
@@ -325,20 +327,17 @@ fn settle(
 }
 
 fn check_patches(grid: &Grid, embedding_width: usize) -> Result<(), Problem> {
-    let bytes = grid.count().saturating_mul(embedding_width * 4);
-    if bytes <= MAX_EMBEDDING_BYTES {
-        return Ok(());
-    }
-    Err(Problem::new(
+    let most = MAX_EMBEDDING_BYTES / (embedding_width * 4).max(1);
+    if grid.count() <= most { Ok(()) } else { Err(too_many(grid, most)) }
+}
+
+fn too_many(grid: &Grid, most: usize) -> Problem {
+    let limit = if most > 0 { format!("at most {most} fit") } else { "they do not fit".to_owned() };
+    Problem::new(
         "These are too many patches for one map",
-        format!(
-            "A patch every {} pixels makes {} of them; at most {} fit into memory.",
-            grid.stride_px,
-            grid.count(),
-            MAX_EMBEDDING_BYTES / (embedding_width * 4).max(1)
-        ),
+        format!("A patch every {} pixels makes {} of them; {limit} into memory.", grid.stride_px, grid.count()),
         "Choose a larger stride.",
-    ))
+    )
 }
 
 fn too_large(what: &str) -> Problem {

@@ -89,6 +89,9 @@ impl Units {
     /// Sentinel-2's.
     #[must_use]
     pub fn is_missing(&self, samples: &[&[f32]], pixel: usize) -> bool {
+        if self.depth == Depth::U8 && self.no_data.is_none() {
+            return false;
+        }
         let mut values = samples.iter().filter_map(|band| band.get(pixel).copied());
         let is_mark = |value: f32| !value.is_finite() || Some(value) == self.no_data;
         values.clone().any(is_mark) || self.depth == Depth::U16 && values.all(|value| value == 0.0)

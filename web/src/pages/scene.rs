@@ -18,7 +18,7 @@ use crate::scene::pace::duration;
 use crate::scene::reading::{Reading, Taken};
 use crate::wording::grouped;
 use canvas::SceneCanvas;
-use detail::PatchDetail;
+use detail::{PatchDetail, Similar};
 use export::SceneDownloads;
 use legend::SceneLegend;
 use options::SceneOptions;
@@ -49,6 +49,7 @@ pub fn SceneCardView() -> impl IntoView {
                     <div class="scene-side">
                         <SceneLegend />
                         <PatchDetail picture=picture />
+                        <Similar picture=picture />
                     </div>
                 </div>
             </Show>
@@ -144,17 +145,16 @@ fn Progress() -> impl IntoView {
             <p class="spoken" aria-live="polite">
                 {move || spoken.get()}
             </p>
-            {move || {
-                pace()
-                    .map(|(done, total)| {
-                        view! {
-                            <progress value=done.to_string() max=total.to_string() aria-label="Patches classified"></progress>
-                            <button type="button" class="small" on:click=move |_| scenes.stop()>
-                                "Stop"
-                            </button>
-                        }
-                    })
-            }}
+            <Show when=move || pace().is_some()>
+                <progress
+                    value=move || pace().map(|(done, _)| done.to_string())
+                    max=move || pace().map(|(_, total)| total.to_string())
+                    aria-label="Patches classified"
+                ></progress>
+                <button type="button" class="small" on:click=move |_| scenes.stop()>
+                    "Stop"
+                </button>
+            </Show>
             <Show when=move || matches!(scenes.phase.get(), ScenePhase::Stopped(_))>
                 <button type="button" class="small" on:click=move |_| scenes.resume()>
                     "Go on"

@@ -6,6 +6,11 @@ use std::io::Cursor;
 use tiff::encoder::{Compression, DeflateLevel, Predictor, TiffEncoder, colortype};
 
 use super::*;
+use crate::scene::bands::choose;
+use crate::scene::peek::{Peek, peek};
+
+/// Red, green and blue of the shipped scene.
+const NORCIA_MEANS: [f32; 3] = [1041.11, 1055.23, 1086.67];
 
 /// A value that no other place has.
 fn value(x: usize, y: usize, band: usize) -> u16 {
@@ -80,4 +85,30 @@ fn a_file_cut_short_is_damaged_and_rubbish_is_refused() {
     broken[8..2000].fill(0xff);
     let outcome = TiffRows::open(Cursor::new(&broken)).and_then(|mut rows| rows.rows(&[0], 0..200).map(|_| ()));
     assert!(outcome.is_err());
+}
+
+#[test]
+fn the_shipped_scene_is_read_as_what_it_is() {
+    let file = include_bytes!("../../../../public/scenes/norcia.tif");
+    assert_eq!(
+        peek(file, 0, &file[..1000]),
+        Peek::ReadAt(u64::from(u32::from_le_bytes([file[4], file[5], file[6], file[7]])))
+    );
+    assert_eq!(peek(file, 0, file), Peek::Size(385, 241));
+    let mut rows = TiffRows::open(Cursor::new(file)).unwrap();
+    let header = rows.header().clone();
+    assert_eq!((header.width, header.height, header.depth), (385, 241, Depth::U16));
+    let wanted = ["B04", "B03", "B02"].map(str::to_owned);
+    let taken = choose(&header.bands, &wanted, None).unwrap();
+    assert_eq!((taken.planes.as_slice(), taken.order.as_str()), (&[2, 1, 0][..], "named in the file"));
+    let place = header.georeference.unwrap();
+    assert_eq!(place.epsg, Some(4326));
+    let pixel_m = place.pixel_m(385, 241);
+    assert!((9.0..13.0).contains(&pixel_m), "{pixel_m} m, and Sentinel-2 has 10");
+    // The means of the bands as the Onera dataset has them, taken with Pillow.
+    let samples = rows.rows(&taken.planes, 0..241).unwrap();
+    let means = samples.iter().map(|band| band.iter().sum::<f32>() / band.len() as f32).collect::<Vec<_>>();
+    for (mean, expected) in means.iter().zip(NORCIA_MEANS) {
+        assert!((mean - expected).abs() < 0.5, "{means:?}");
+    }
 }

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use wasm_bindgen::Clamped;
 use web_sys::{HtmlCanvasElement, ImageData, KeyboardEvent, MouseEvent};
 
+use super::detail::headline;
 use super::paint::{Style, context_of, paint};
 use super::state::{Scenes, use_scenes};
 use crate::pages::{ground_of, is_dark};
@@ -53,6 +54,11 @@ pub fn SceneCanvas(
                 .collect_view(),
         )
     };
+    let spoken = Memo::new(move |_| {
+        let (patch, card) = cursor()?;
+        let columns = card.grid.columns().max(1);
+        Some(format!("Row {}, column {}: {}", patch / columns + 1, patch % columns + 1, headline(scenes, patch)))
+    });
     let on_click = move |event: MouseEvent| {
         if let Some(patch) = patch_under(scenes, overlay, &event) {
             scenes.look_at(patch);
@@ -82,6 +88,9 @@ pub fn SceneCanvas(
                     on:keydown=move |event| on_key(scenes, frame, &event)
                 ></div>
             </div>
+            <p class="spoken" aria-live="polite">
+                {move || spoken.get()}
+            </p>
         </div>
     }
 }

@@ -46,8 +46,8 @@ pub fn PatchDetail(
                 <div class="patch-head">
                     <Thumbnail picture=picture patch=patch />
                     <div>
-                        <h3 class="patch-class" aria-live="polite">
-                            {headline(scenes, patch, state)}
+                        <h3 class="patch-class">
+                            {untrack(|| headline(scenes, patch))}
                         </h3>
                         <p class="note">{place_line(scenes, patch)}</p>
                     </div>
@@ -60,7 +60,6 @@ pub fn PatchDetail(
                             </button>
                         }
                     })}
-                <Similar picture=picture />
                 {has_head.then(|| view! { <ClassBars probabilities=probabilities.clone() card=card.clone() /> })}
             </div>
         }
@@ -68,8 +67,10 @@ pub fn PatchDetail(
     }
 }
 
-fn headline(scenes: Scenes, patch: usize, state: u8) -> String {
-    let top = scenes.cells.with_untracked(|cells| cells.top(patch));
+/// Its class and probability, or why there is none.
+#[must_use]
+pub fn headline(scenes: Scenes, patch: usize) -> String {
+    let (state, top) = scenes.cells.with(|cells| (cells.state(patch), cells.top(patch)));
     match (state, top) {
         (NO_DATA, _) => "No data".to_owned(),
         (ANSWERED, Some((class, share))) => {
@@ -82,7 +83,7 @@ fn headline(scenes: Scenes, patch: usize, state: u8) -> String {
     }
 }
 
-/// `Row 3, column 12 · pixels 768 to 832, 192 to 256 · 600 160, 5 299 680 (EPSG:32632)`.
+/// `Row 3, column 12 · from pixel 704, 128 · middle at 607360, 5298400 (EPSG:32632)`.
 fn place_line(scenes: Scenes, patch: usize) -> String {
     let Some(card) = scenes.card.get() else { return String::new() };
     let columns = card.grid.columns().max(1);
@@ -103,7 +104,7 @@ fn place_line(scenes: Scenes, patch: usize) -> String {
 
 /// The most similar places, each a button that goes there.
 #[component]
-fn Similar(
+pub fn Similar(
     /// Where thumbnails are cut out of.
     picture: NodeRef<Canvas>,
 ) -> impl IntoView {

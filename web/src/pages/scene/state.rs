@@ -151,13 +151,12 @@ impl Scenes {
         self.zoom.update(|zoom| *zoom = (*zoom * factor).clamp(1.0, MAX_ZOOM));
     }
 
-    /// Forgets the answers, not the file.
+    /// Forgets the answers, not the file, nor what is known of it.
     pub fn forget_answers(self) -> u64 {
         let parts = self.parts();
         parts.open.take();
         parts.preview.borrow_mut().clear();
         parts.preview_rows.set(0);
-        self.card.set(None);
         self.cells.set(Cells::default());
         self.unclear_bands.set(Vec::new());
         self.cursor.set(None);

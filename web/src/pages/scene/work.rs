@@ -62,6 +62,7 @@ impl Scenes {
         self.name.set(name);
         self.reading.set(Reading::default());
         self.zoom.set(1.0);
+        self.card.set(None);
         *self.parts().file.borrow_mut() = Some(file);
         self.session.arrivals.update(|arrivals| *arrivals += 1);
         self.start();
@@ -71,6 +72,7 @@ impl Scenes {
     pub fn close(self) {
         self.parts().open.borrow().iter().for_each(|open| open.close());
         self.forget_answers();
+        self.card.set(None);
         self.parts().file.take();
         self.phase.set(ScenePhase::Closed);
     }
@@ -128,7 +130,7 @@ impl Scenes {
     }
 
     fn start_waiting(self, generation: u64) {
-        if self.session.phase.with_untracked(Phase::is_able) {
+        if self.session.phase.with_untracked(Phase::is_able) && self.session.has_device() {
             self.phase.set(ScenePhase::Opening);
             spawn_local(self.run(generation));
         }
@@ -214,6 +216,9 @@ impl Scenes {
         self.parts().open.take();
         match trouble {
             Trouble::Picture(refusal) => {
+                if self.cells.with_untracked(Cells::is_empty) {
+                    self.card.set(None);
+                }
                 self.unclear_bands.set(refusal.bands);
                 self.phase.set(ScenePhase::Failed(refusal.problem));
             }
