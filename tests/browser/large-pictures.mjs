@@ -36,16 +36,21 @@ function encoded(type, values) {
 
 /**
  * A GeoTIFF: `sample(x, y, band)` in blocks of `block` = [width, height] pixels (the picture's own width makes strips),
- * chunky or planar, `deflate`d or not. `geo` is `{ origin: [x, y], pixel, epsg }`; `names` are the bands' descriptions and
+ * chunky or planar, `deflate`d or not; with `repeated`, the first block stands for all of them, so that a huge picture makes a
+ * small file. `geo` is `{ origin: [x, y], pixel, epsg }`; `names` are the bands' descriptions and
  * `metadata` further items of GDAL's XML.
  */
-export function geotiff({ width, height, bands, bits = 16, sample, block, planar = false, deflate = false, geo, names, metadata = "" }) {
+export function geotiff({ width, height, bands, bits = 16, sample, block, planar = false, deflate = false, repeated = false, geo, names, metadata = "" }) {
   const isTiled = block[0] !== width;
   const [across, down] = [Math.ceil(width / block[0]), Math.ceil(height / block[1])];
   const blocks = [];
   for (let plane = 0; plane < (planar ? bands : 1); plane += 1) {
     for (let row = 0; row < down; row += 1) {
       for (let column = 0; column < across; column += 1) {
+        if (repeated && blocks.length) {
+          blocks.push(blocks[0]);
+          continue;
+        }
         // The last strip is short; the last tile is filled up.
         const rows = isTiled ? block[1] : Math.min(block[1], height - row * block[1]);
         const count = planar ? 1 : bands;
@@ -66,7 +71,9 @@ export function geotiff({ width, height, bands, bits = 16, sample, block, planar
     }
   }
   let next = 8;
-  const offsets = blocks.map((data) => ((next += data.length), next - data.length));
+  const stored = repeated ? blocks.slice(0, 1) : blocks;
+  const places = stored.map((data) => ((next += data.length), next - data.length));
+  const offsets = blocks.map((_, i) => places[repeated ? 0 : i]);
   const items = (names ?? []).map((name, i) => `<Item name="DESCRIPTION" sample="${i}" role="description">${name}</Item>`);
   const xml = items.length || metadata ? `<GDALMetadata>${items.join("")}${metadata}</GDALMetadata>` : "";
   const tags = [
@@ -111,5 +118,5 @@ export function geotiff({ width, height, bands, bits = 16, sample, block, planar
   });
   const header = Buffer.from([0x49, 0x49, 42, 0, 0, 0, 0, 0]);
   header.writeUInt32LE(directoryAt, 4);
-  return Buffer.concat([header, ...blocks, Buffer.alloc(next % 2), directory, ...beside]);
+  return Buffer.concat([header, ...stored, Buffer.alloc(next % 2), directory, ...beside]);
 }

@@ -288,6 +288,30 @@ describe("GeoTIFF", () => {
     await view.page.locator(".patch-class").filter({ hasText: "No data" }).waitFor();
   });
 
+  test("a whole granule, 10 980 × 10 980 in 16 bits, is read as it is painted, and can be stopped", async () => {
+    // Unpacked it has 964 MB, of which a row of blocks is held.
+    const side = 10_980;
+    const bytes = file({ width: side, height: side, block: [512, 384], deflate: true, repeated: true });
+    await view.drop({ name: "granule.tif", type: "image/tiff", bytes });
+    await view.waitForMap("granule.tif", "running");
+    const progress = view.page.getByRole("progressbar", { name: "Patches classified" });
+    const columns = Math.ceil((side - SIDE) / SIDE) + 1;
+    assert.equal(Number(await progress.getAttribute("max")), columns ** 2);
+    await view.page.waitForFunction((count) => document.querySelector(".scene-progress progress")?.value > count, columns);
+    await view.page.getByText(/a second · .+ left$/).waitFor();
+    await view.page.getByRole("button", { name: "Stop" }).click();
+    await view.waitForMap("granule.tif", "stopped");
+    await view.threshold(0);
+    const { features } = await view.geojson();
+    assert.ok(features.length > columns && features.length < columns ** 2, `${features.length} patches`);
+    // The block is the mosaic's beginning: its patches are known.
+    for (const { properties } of features.filter(({ properties: { row, column } }) => row === 0 && column < COLUMNS)) {
+      assert.equal(properties.class, answers[PATCHES[properties.column]].class);
+    }
+    const { width, height } = await view.page.locator("canvas.scene-picture").evaluate(({ width, height }) => ({ width, height }));
+    assert.ok(Math.max(width, height) <= 2048, "the preview is bounded");
+  });
+
   test("a damaged one is said to be, with what was painted kept", async () => {
     const bytes = file({ block: [picture.width, 64], deflate: true });
     bytes.fill(0x55, Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 2000);
