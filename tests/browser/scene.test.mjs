@@ -156,10 +156,10 @@ describe("a mosaic of known tiles", () => {
     await view.map.focus();
     await view.page.keyboard.press("Escape");
     await view.page.keyboard.press("ArrowRight");
-    await view.page.getByText("Row 4, column 5").waitFor();
+    await view.page.locator(".patch").getByText("Row 4, column 5").waitFor();
     await view.page.keyboard.press("ArrowUp");
     await view.page.keyboard.press("ArrowLeft");
-    await view.page.getByText("Row 3, column 4").waitFor();
+    await view.page.locator(".patch").getByText("Row 3, column 4").waitFor();
     await view.page.keyboard.press("Enter");
     await view.page.getByText("Most like patch 20").waitFor();
     await view.page.keyboard.press("Escape");
@@ -237,7 +237,7 @@ describe("GeoTIFF", () => {
       const square = (picture.width * picture.height * GEO.pixel ** 2) / 1e6;
       assert.ok(Math.abs(total - square) < 0.05, `${total} km², not ${square}`);
       await view.card.getByText("64 px = 640 m on the ground (10 m a pixel, EPSG:32632)").waitFor();
-      await view.card.getByText("Bands B04, B03, B02 of 4 bands: named in the file.").waitFor();
+      await view.card.getByText("Bands B04, B03, B02 of 4 (named in the file).").waitFor();
     });
   }
 
@@ -252,7 +252,7 @@ describe("GeoTIFF", () => {
     // The wrong offset is the user's to choose, and changes what the model sees.
     await view.page.getByRole("combobox", { name: "Offset" }).selectOption({ label: "0" });
     await view.waitForMap("thirteen.tif");
-    await view.card.getByText("(value + 0) / 10 000: you chose it.").waitFor();
+    await view.card.getByText("Reflectance = value / 10 000: you chose it.").waitFor();
     const classes = (await view.geojson()).features.map(({ properties }) => properties.class);
     assert.notDeepEqual(classes, PATCHES.map((tile) => answers[tile].class));
   });

@@ -38,13 +38,17 @@ fn facts(taken: &Taken) -> Vec<String> {
         facts.push("Which of its bands are the model's could not be told: choose them here.".to_owned());
     } else {
         let count = taken.names.len();
-        let of = if count > taken.planes.len() { format!(" of {count} bands") } else { String::new() };
-        facts.push(format!("Bands {}{of}: {}.", taken.taken_names().join(", "), taken.order));
+        let of = if count > taken.planes.len() { format!(" of {count}") } else { String::new() };
+        facts.push(format!("Bands {}{of} ({}).", taken.taken_names().join(", "), taken.order));
     }
     if taken.is_reflectance {
         if !taken.offset_why.is_empty() {
-            let offset = signed(taken.offset);
-            facts.push(format!("Reflectance = (value {offset}) / 10 000: {}.", taken.offset_why));
+            let value = match taken.offset {
+                0 => "value".to_owned(),
+                offset if offset < 0 => format!("(value − {})", -offset),
+                offset => format!("(value + {offset})"),
+            };
+            facts.push(format!("Reflectance = {value} / 10 000: {}.", taken.offset_why));
         }
         facts.push(match taken.white {
             Some(white) => format!("Reflectance 0 to {white} became black to white: {}.", taken.stretch_why),
@@ -52,10 +56,6 @@ fn facts(taken: &Taken) -> Vec<String> {
         });
     }
     facts
-}
-
-fn signed(offset: i32) -> String {
-    if offset < 0 { format!("− {}", -offset) } else { format!("+ {offset}") }
 }
 
 fn band_menus(
