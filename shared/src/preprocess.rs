@@ -4,7 +4,7 @@
 mod normalisation;
 mod resample;
 
-pub use normalisation::{Normalisation, SECO_STRETCH_HIGH, SECO_STRETCH_LOW, normalise, stretch};
+pub use normalisation::{EUROSAT_WHITE, Normalisation, SECO_STRETCH_HIGH, SECO_STRETCH_LOW, normalise, stretch};
 
 use crate::tile::Tile;
 use resample::{Axis, resample};

@@ -7,6 +7,8 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { DIST, deployed, expected } from "./built.mjs";
 import { launch } from "./chromium.mjs";
 import { ClassifyPage } from "./classify-page.mjs";
+import { mosaic } from "./large-pictures.mjs";
+import { decoded, png } from "./pictures.mjs";
 import { serve } from "./serve.mjs";
 
 // Runs in the worker before its own code: destroys the worker's device a moment after it was asked for something of a
@@ -84,5 +86,17 @@ describe("device loss, WebGPU on SwiftShader", () => {
     assertAnswered(await dropAll(), "CPU");
     assert.equal(workers, 2, "a fresh device was tried once, and no more");
     assert.match(await view.waitForDevice("CPU"), /you chose WebGPU, but The device failed: It was lost/);
+  });
+
+  test("lost while a class map is made: it is made on the CPU, all of it", async () => {
+    await open(["scene_step", "scene_step"]);
+    const tile = await decoded(view.page, TILES[0].file);
+    const { width, height, rgb } = mosaic([tile], Array(4).fill(Array(4).fill(0)));
+    await view.drop({ name: "map.png", type: "image/png", bytes: png({ width, height, rgb: [...rgb] }) });
+    await view.answer("map.png").locator('[data-scene="done"]').waitFor({ timeout: 240_000 });
+    const { features } = JSON.parse(await view.download("Download GeoJSON"));
+    assert.deepEqual(features.map(({ properties }) => properties.class), Array(16).fill(TILES[0].class));
+    assert.equal(workers, 2, "a fresh device was tried once, and no more");
+    await view.waitForDevice("CPU");
   });
 });

@@ -10,6 +10,7 @@ use crate::pages::classify::label::state::Labels;
 use crate::pages::explore::{Explore, ExplorePage};
 use crate::pages::models::ModelsPage;
 use crate::pages::models::state::Models;
+use crate::pages::scene::Scenes;
 use crate::pages::seasons::SeasonsPage;
 use crate::pages::seasons::state::Seasons;
 use crate::route::{Page, use_page};
@@ -41,9 +42,11 @@ pub fn App() -> impl IntoView {
     provide_context(offline);
     provide_context(Labels::new(session));
     provide_context(Models::new(session));
-    let (seasons, explore) = (Seasons::new(), Explore::new(session));
+    let (seasons, explore, scenes) = (Seasons::new(), Explore::new(session), Scenes::new(session));
     provide_context(seasons);
     provide_context(explore);
+    scenes.follow_devices();
+    provide_context(scenes);
     let page = use_page();
     Effect::new(move |before: Option<u64>| {
         // Another model: what the old one said of places and known tiles is stale.
@@ -51,6 +54,9 @@ pub fn App() -> impl IntoView {
         if before.is_some_and(|before| before != turn) {
             seasons.forget_vectors();
             explore.forget_map();
+            if untrack(|| scenes.is_open()) {
+                scenes.start();
+            }
         }
         turn
     });

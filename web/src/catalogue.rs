@@ -152,6 +152,40 @@ pub struct Sample {
     pub class: String,
 }
 
+/// `scenes/index.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SceneIndex {
+    /// See [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Whom to thank.
+    pub credit: String,
+    /// Large pictures to try.
+    pub scenes: Vec<SceneSample>,
+}
+
+/// A large picture to try.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SceneSample {
+    /// Name, relative to the index.
+    pub file: String,
+    /// A small picture of it, relative to the index.
+    pub picture: String,
+    /// What it is.
+    pub title: String,
+    /// From one patch to the next.
+    pub stride_px: usize,
+}
+
+impl SceneIndex {
+    /// Itself, when this release can read it.
+    ///
+    /// # Errors
+    /// When it is of another version.
+    pub fn checked(self) -> Result<Self, Problem> {
+        check_version("scenes/index.json", self.format_version).map(|()| self)
+    }
+}
+
 /// `seasons/index.json`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SeasonIndex {

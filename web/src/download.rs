@@ -6,15 +6,27 @@ use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url};
 
 /// Hands a text to the browser's download.
 pub fn save(name: &str, media_type: &str, text: &str) {
-    let Some(address) = blob_address(&JsValue::from_str(text), media_type) else { return };
+    if let Some(address) = blob_address(&JsValue::from_str(text), media_type) {
+        save_address(name, &address);
+    }
+}
+
+/// Hands a file to the browser's download.
+pub fn save_blob(name: &str, blob: &Blob) {
+    if let Ok(address) = Url::create_object_url_with_blob(blob) {
+        save_address(name, &address);
+    }
+}
+
+fn save_address(name: &str, address: &str) {
     let link = document().create_element("a").ok().and_then(|link| link.dyn_into::<HtmlAnchorElement>().ok());
     if let Some(link) = link {
-        link.set_href(&address);
+        link.set_href(address);
         link.set_download(name);
         link.click();
     }
     // The download has taken its own reference by now.
-    let _ = Url::revoke_object_url(&address);
+    let _ = Url::revoke_object_url(address);
 }
 
 /// An address for RGBA pixels, by way of a BMP: every browser shows those, and writing one needs no codec.

@@ -9,6 +9,7 @@ pub mod label;
 pub mod map;
 pub mod problem;
 pub mod report;
+pub mod scene;
 pub mod season;
 pub mod side_by_side;
 pub mod state;

@@ -119,6 +119,7 @@ mod tests {
             width: 64,
             bands: 3,
             format: "JPEG".into(),
+            taken: crate::scene::reading::Taken::default(),
             embedding: vec![0.5, -2.0],
             probabilities: vec![0.25, 0.75],
             neighbours: vec![neighbour],

@@ -9,6 +9,7 @@ mod embed;
 mod maps;
 pub mod models;
 mod run;
+pub mod scenes;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::engine::pool::Pool;
 use crate::engine::protocol::{Bundle, ModelCard};
 use crate::problem::Problem;
 use crate::route;
+use crate::scene::reading::Reading;
 use crate::state::{Crew, Devices, GalleryState, Outcome, Phase, Preference, TileEntry, Transfers};
 use crate::wording;
 
@@ -58,6 +60,10 @@ pub struct Session {
     pub models: RwSignal<models::Shelf>,
     /// Raised by every change of model: what the old one said is stale.
     pub model_turn: RwSignal<u64>,
+    /// How the values of the tiles become what the model sees.
+    pub reading: RwSignal<Reading>,
+    /// Bands of the last file of which the model's could not be told.
+    pub unclear_bands: RwSignal<Vec<String>>,
     /// How the last run went.
     pub last_run: RwSignal<Option<RunReport>>,
     parts: StoredValue<Rc<Parts>, LocalStorage>,
@@ -131,6 +137,8 @@ impl Session {
             selected: RwSignal::new(0),
             models: RwSignal::new(models::Shelf::default()),
             model_turn: RwSignal::new(0),
+            reading: RwSignal::new(Reading::default()),
+            unclear_bands: RwSignal::new(Vec::new()),
             last_run: RwSignal::new(None),
             parts: StoredValue::new_local(Rc::new(parts)),
         }
@@ -196,6 +204,19 @@ impl Session {
             Some(active) => say(active.label(), &devices.why),
             None => "No device has proven itself yet".to_owned(),
         })
+    }
+
+    /// True when some device answers.
+    #[must_use]
+    pub fn has_device(self) -> bool {
+        self.active_handle().is_some()
+    }
+
+    /// A file on the page.
+    #[must_use]
+    pub fn file(self, index: usize) -> Option<(String, Blob)> {
+        let name = self.tiles.with_untracked(|tiles| tiles.get(index).map(|tile| tile.name.clone()))?;
+        Some((name, self.parts().files.borrow().get(index)?.clone()))
     }
 
     /// Shows a tile that could not even be fetched.

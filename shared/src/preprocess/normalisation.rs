@@ -11,6 +11,17 @@ pub const SECO_STRETCH_LOW: [f32; 3] = [0.0 / 255.0, 2.0 / 255.0, 3.0 / 255.0];
 /// Upper quantiles (98 %) of SeCo's red, green and blue bands, on the unit scale.
 pub const SECO_STRETCH_HIGH: [f32; 3] = [129.0 / 255.0, 103.0 / 255.0, 88.0 / 255.0];
 
+/// The reflectance that became white (255) when EuroSAT's 8-bit red, green and blue were made of Sentinel-2 L1C; 0 became
+/// black.
+///
+/// The publishers do not give it; it follows from two sets of statistics. The thirteen-band EuroSAT's published band means are
+/// 946.6, 1041.9 and 1117.2 (B04, B03, B02, digital numbers), the 8-bit ones' means, measured, 0.3443, 0.3803 and 0.4078 of
+/// white: white is at 2749, 2740 and 2740, one figure for all three. (Clipping makes that an upper bound by a few units: 0.8 %
+/// of red, 0.2 % of green and blue are at 255.) Black is at 0: the darkest thousandth of the 8-bit pixels is at 22, 40 and
+/// 59, that is at digital numbers of 237, 431 and 636, which is how dark L1C gets (Norcia's and Paris's rasters: 277 to 449, 474
+/// to 699, 707 to 1096), where a stretch from a quantile would have brought it to 0.
+pub const EUROSAT_WHITE: f32 = 0.275;
+
 /// Mean and standard deviation of each band on the unit scale; what the encoder sees is (value − mean) / std.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]

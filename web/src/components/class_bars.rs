@@ -2,14 +2,14 @@
 
 use leptos::prelude::*;
 
-use crate::engine::protocol::{Answer, ModelCard};
+use crate::engine::protocol::{ModelCard, ranking};
 use crate::wording::{class_label, percent};
 
 /// The bars.
 #[component]
 pub fn ClassBars(
-    /// The tile's answer.
-    answer: Answer,
+    /// A probability for each class.
+    probabilities: Vec<f32>,
     /// Names of the classes.
     card: ModelCard,
 ) -> impl IntoView {
@@ -18,11 +18,10 @@ pub fn ClassBars(
     } else {
         "Probabilities are not calibrated for this model."
     };
-    let bars = answer
-        .ranking()
+    let bars = ranking(&probabilities)
         .into_iter()
         .map(|class| {
-            let share = f64::from(answer.probabilities[class]);
+            let share = f64::from(probabilities[class]);
             let name = card.classes.get(class).map_or_else(|| format!("class {class}"), |name| class_label(name));
             view! {
                 <li>

@@ -6,11 +6,14 @@ use super::class_bars::ClassBars;
 use super::neighbours::Neighbours;
 use super::own_bars::OwnBars;
 use super::problem_card::ProblemCard;
+use super::reading_panel::ReadingPanel;
 use crate::download;
 use crate::engine::protocol::{Answer, Bundle, ModelCard};
 use crate::label::own::OwnClasses;
 use crate::pages::classify::label::state::{Labels, use_labels};
+use crate::pages::scene::use_scenes;
 use crate::report;
+use crate::scene::reading::Taken;
 use crate::session::{Session, use_session};
 use crate::state::{Outcome, TileEntry};
 use crate::wording::{class_label, milliseconds, percent};
@@ -24,7 +27,11 @@ pub fn ResultCard() -> impl IntoView {
         tile.get().map(|tile| {
             let body = match &tile.outcome {
                 Outcome::Waiting => view! { <Waiting /> }.into_any(),
-                Outcome::Undecodable(problem) => view! { <ProblemCard problem=problem.clone() /> }.into_any(),
+                Outcome::Undecodable(problem) => view! {
+                    <ProblemCard problem=problem.clone() />
+                    <Values taken=unclear(session) />
+                }
+                .into_any(),
                 Outcome::Answered(answer, bundle) => answered(session, answer, *bundle).into_any(),
             };
             view! {
@@ -96,15 +103,61 @@ fn answered(session: Session, answer: &Answer, bundle: Bundle) -> impl IntoView 
     let has_head = !card.classes.is_empty();
     view! {
         <OwnBars />
-        {has_head.then(|| view! { <ClassBars answer=answer.clone() card=card.clone() /> })}
+        {has_head.then(|| view! { <ClassBars probabilities=answer.probabilities.clone() card=card.clone() /> })}
         <Neighbours answer=answer.clone() card=card.clone() />
+        <Values taken=Some(answer.taken.clone()).filter(Taken::has_choices) />
         <div class="result-foot">
             <p class="note">
                 {move || why().map(|why| format!("Computed on {}: {why}.", bundle.label()))}
             </p>
+            <MapButton answer=answer.clone() />
             <Downloads />
         </div>
     }
+}
+
+/// Bands of a file of which the model's could not be told.
+fn unclear(session: Session) -> Option<Taken> {
+    let names = session.unclear_bands.get();
+    let is_alone = session.tiles.with(Vec::len) == 1;
+    (is_alone && !names.is_empty()).then(|| Taken { names, ..Taken::default() })
+}
+
+/// How the tile's values are read, when there is anything to choose.
+#[component]
+fn Values(
+    /// What was taken.
+    taken: Option<Taken>,
+) -> impl IntoView {
+    let session = use_session();
+    let wanted = session.card.with(|card| card.as_ref().map(|card| card.bands.clone()).unwrap_or_default());
+    taken.map(|taken| {
+        let reading = session.reading.get_untracked();
+        view! { <ReadingPanel taken=taken wanted=wanted reading=reading on_change=move |reading| session.read_as(reading) /> }
+    })
+}
+
+/// A class map of a picture that is larger than a patch, but not so large that it became one by itself.
+#[component]
+fn MapButton(
+    /// The picture's answer.
+    answer: Answer,
+) -> impl IntoView {
+    let scenes = use_scenes();
+    let patch_px = scenes.patch_px();
+    let is_enough = answer.width.min(answer.height) >= patch_px && answer.width.max(answer.height) >= 2 * patch_px;
+    let open = move |_| {
+        if let Some((name, file)) = scenes.session.file(scenes.session.selected.get_untracked()) {
+            scenes.open(name, file, 0);
+        }
+    };
+    is_enough.then(|| {
+        view! {
+            <button type="button" class="small" on:click=open>
+                "Make a class map"
+            </button>
+        }
+    })
 }
 
 /// All answers as files.

@@ -3,26 +3,27 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::scene_samples::SCENE_KEY;
 use crate::catalogue::SampleIndex;
 use crate::fetch;
+use crate::pages::scene::{Scenes, use_scenes};
 use crate::route;
-use crate::session::{Session, use_session};
 use crate::wording::class_label;
 
 /// Key of the sample in the address.
-const SAMPLE_KEY: &str = "sample";
+pub const SAMPLE_KEY: &str = "sample";
 
 /// The strip of samples; nothing at all when none were deployed.
 #[component]
 pub fn Samples() -> impl IntoView {
-    let session = use_session();
+    let scenes = use_scenes();
     let index = LocalResource::new(|| async { fetch::json::<SampleIndex>("samples/index.json").await.ok() });
     let from_address = route::parameter(SAMPLE_KEY);
     Effect::new(move |_| {
         // A link to a sample opens it, if it is one of ours.
         let Some(Some(samples)) = index.get() else { return };
         if let Some(sample) = samples.samples.iter().find(|sample| Some(&sample.file) == from_address.as_ref()) {
-            open(session, sample.file.clone());
+            open(scenes, sample.file.clone());
         }
     });
     view! {
@@ -39,7 +40,7 @@ pub fn Samples() -> impl IntoView {
                             let file = sample.file.clone();
                             view! {
                                 <li>
-                                    <button type="button" class="sample" title=label.clone() on:click=move |_| open(session, file.clone())>
+                                    <button type="button" class="sample" title=label.clone() on:click=move |_| open(scenes, file.clone())>
                                         <img
                                             src=fetch::address(&format!("samples/{}", sample.file))
                                             alt=format!("Sample tile: {label}")
@@ -64,12 +65,16 @@ pub fn Samples() -> impl IntoView {
     }
 }
 
-fn open(session: Session, file: String) {
+fn open(scenes: Scenes, file: String) {
+    route::set_parameter(SCENE_KEY, None);
     route::set_parameter(SAMPLE_KEY, Some(&file));
     spawn_local(async move {
         match fetch::blob(&format!("samples/{file}")).await {
-            Ok(blob) => session.classify(vec![(file, blob)]),
-            Err(problem) => session.show_problem(file, problem),
+            Ok(blob) => scenes.take(vec![(file, blob)]),
+            Err(problem) => {
+                scenes.close();
+                scenes.session.show_problem(file, problem);
+            }
         }
     });
 }

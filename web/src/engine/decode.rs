@@ -6,14 +6,14 @@
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, ImageReader};
-use shared::bands::Bands;
 use shared::preprocess;
 use shared::tile::Tile;
-use tiff::TiffError;
-use tiff::decoder::{Decoder, DecodingResult, Limits};
-use tiff::tags::Tag;
 
+use super::tiff_rows::{Depth, TiffRows, damaged};
+use super::units::{Units, Wanted};
 use crate::problem::Problem;
+use crate::scene::bands::{FileBands, Refusal};
+use crate::scene::reading::{Reading, Taken};
 
 /// Largest picture that is decoded whole: 4096 × 4096.
 pub const MAX_PIXELS: u64 = 4096 * 4096;
@@ -28,6 +28,8 @@ pub struct Decoded {
     pub bands: usize,
     /// Format and depth, in words.
     pub format: String,
+    /// Which of its bands were taken, and how their values are read.
+    pub taken: Taken,
     /// For formats that a browser cannot show by itself.
     pub preview: Option<Preview>,
 }
@@ -40,21 +42,22 @@ pub struct Preview {
     pub rgba: Vec<u8>,
 }
 
-/// Decodes `bytes` for a model that wants `wanted`.
+/// Decodes `bytes` for a model that wants `wanted`, reading values as `reading` says.
 ///
 /// # Errors
 /// When the file is no picture, is damaged, too large, or has other bands.
-pub fn decode(bytes: &[u8], wanted: &Bands) -> Result<Decoded, Problem> {
+pub fn decode(bytes: &[u8], wanted: &Wanted, reading: &Reading) -> Result<Decoded, Refusal> {
     match image::guess_format(bytes) {
-        Ok(ImageFormat::Tiff) => decode_tiff(bytes, wanted),
+        Ok(ImageFormat::Tiff) => decode_tiff(bytes, wanted, reading),
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => {
-            decode_picture(bytes, format, wanted)
+            decode_picture(bytes, format, wanted, reading)
         }
-        _ => Err(unknown_format(bytes)),
+        _ => Err(unknown_format(bytes).into()),
     }
 }
 
-fn unknown_format(bytes: &[u8]) -> Problem {
+/// The refusal of a file that is no picture.
+pub(super) fn unknown_format(bytes: &[u8]) -> Problem {
     let what = "This file is not a picture that can be read";
     let remedy = "Use a PNG, JPEG, WebP, TIFF or GeoTIFF file.";
     let head = &bytes[..bytes.len().min(64)];
@@ -71,60 +74,119 @@ fn unknown_format(bytes: &[u8]) -> Problem {
     Problem::new(what, why, remedy)
 }
 
-fn damaged(error: &dyn std::fmt::Display) -> Problem {
-    Problem::new(
-        "This picture is damaged",
-        format!("Decoding stopped: {error}."),
-        "Save or download the file again, and check that it opens elsewhere.",
-    )
-}
-
 fn check_size(width: u32, height: u32) -> Result<(), Problem> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels > MAX_PIXELS || pixels == 0 {
         return Err(Problem::new(
             "This picture is too large to read as one tile",
             format!("It is {width} × {height} pixels; at most {} million are decoded at once.", MAX_PIXELS / 1_000_000),
-            "Cut the area of interest out of it, or scale it down.",
+            "Drop it alone to get a class map of it, cut the area of interest out of it, or scale it down.",
         ));
     }
     Ok(())
 }
 
 /// JPEG, PNG, WebP.
-fn decode_picture(bytes: &[u8], format: ImageFormat, wanted: &Bands) -> Result<Decoded, Problem> {
-    let reader = || ImageReader::with_format(Cursor::new(bytes), format);
-    let (width, height) = match png_size(bytes) {
-        Some(size) => size,
-        None => reader().into_dimensions().map_err(|error| damaged(&error))?,
-    };
+fn decode_picture(bytes: &[u8], format: ImageFormat, wanted: &Wanted, reading: &Reading) -> Result<Decoded, Refusal> {
+    let (width, height) = picture_size(bytes, format)?;
     check_size(width, height)?;
-    let picture = reader().decode().map_err(|error| damaged(&error))?;
-    let (w, h) = (width as usize, height as usize);
-    let has_16_bits = picture.color().bytes_per_pixel() / picture.color().channel_count() == 2;
-    let (bands, tile) = match picture {
-        DynamicImage::ImageLuma8(grey) => (1, Tile::from_interleaved_u8(1, h, w, grey.as_raw())),
-        DynamicImage::ImageLumaA8(_) => (1, Tile::from_interleaved_u8(1, h, w, picture.to_luma8().as_raw())),
-        DynamicImage::ImageRgb8(rgb) => (3, Tile::from_interleaved_u8(3, h, w, rgb.as_raw())),
-        DynamicImage::ImageLuma16(grey) => (1, Tile::from_interleaved_u16(1, h, w, grey.as_raw(), 0)),
-        DynamicImage::ImageLumaA16(_) => (1, Tile::from_interleaved_u16(1, h, w, picture.to_luma16().as_raw(), 0)),
-        DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) => {
-            (3, Tile::from_interleaved_u16(3, h, w, picture.to_rgb16().as_raw(), 0))
-        }
-        other => (3, Tile::from_rgba8(h, w, other.to_rgba8().as_raw())),
-    };
-    let tile = tile.map_err(|error| damaged(&error))?;
-    let name = match format {
-        ImageFormat::Jpeg => "JPEG",
-        ImageFormat::Png => "PNG",
-        _ => "WebP",
-    };
+    let picture = Picture::decode(bytes, format)?;
+    let mut units = Units::new(&picture.bands, picture.depth, None, wanted, reading)?;
+    let samples: Vec<Vec<f32>> =
+        units.taken.planes.iter().map(|&plane| picture.rows(plane, 0..height as usize)).collect();
+    let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
+    units.settle(reading, None, wanted, &samples);
     Ok(Decoded {
-        tile: match_bands(tile, wanted)?,
-        bands,
-        format: if has_16_bits { format!("{name}, 16-bit") } else { name.to_owned() },
+        tile: units.tile(&samples, height as usize, width as usize)?,
+        bands: picture.bands.count,
+        format: picture.format(),
+        taken: units.taken,
         preview: None,
     })
+}
+
+/// Width and height from the header, so that they can be capped before anything is allocated.
+pub(super) fn picture_size(bytes: &[u8], format: ImageFormat) -> Result<(u32, u32), Problem> {
+    let in_header = || ImageReader::with_format(Cursor::new(bytes), format).into_dimensions();
+    png_size(bytes).map_or_else(in_header, Ok).map_err(|error| damaged(&error))
+}
+
+/// A JPEG, PNG or WebP as it was decoded, without alpha.
+pub(super) struct Picture {
+    name: &'static str,
+    /// Pixels across.
+    pub width: usize,
+    /// What is known of its bands.
+    pub bands: FileBands,
+    /// How its samples are stored.
+    pub depth: Depth,
+    /// Samples of a pixel, alpha included.
+    stride: usize,
+    pixels: Pixels,
+}
+
+enum Pixels {
+    Eight(Vec<u8>),
+    Sixteen(Vec<u16>),
+}
+
+impl Picture {
+    /// Decodes it whole: cap its size first.
+    pub fn decode(bytes: &[u8], format: ImageFormat) -> Result<Self, Problem> {
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+        // Its size was capped by whoever asks.
+        reader.no_limits();
+        let picture = reader.decode().map_err(|error| damaged(&error))?;
+        let name = match format {
+            ImageFormat::Jpeg => "JPEG",
+            ImageFormat::Png => "PNG",
+            _ => "WebP",
+        };
+        let width = picture.width() as usize;
+        let (count, stride, pixels) = match picture {
+            DynamicImage::ImageLuma8(grey) => (1, 1, Pixels::Eight(grey.into_raw())),
+            DynamicImage::ImageLumaA8(grey) => (1, 2, Pixels::Eight(grey.into_raw())),
+            DynamicImage::ImageRgb8(rgb) => (3, 3, Pixels::Eight(rgb.into_raw())),
+            DynamicImage::ImageRgba8(rgba) => (3, 4, Pixels::Eight(rgba.into_raw())),
+            DynamicImage::ImageLuma16(grey) => (1, 1, Pixels::Sixteen(grey.into_raw())),
+            DynamicImage::ImageLumaA16(grey) => (1, 2, Pixels::Sixteen(grey.into_raw())),
+            DynamicImage::ImageRgb16(rgb) => (3, 3, Pixels::Sixteen(rgb.into_raw())),
+            DynamicImage::ImageRgba16(rgba) => (3, 4, Pixels::Sixteen(rgba.into_raw())),
+            other => (3, 3, Pixels::Eight(other.into_rgb8().into_raw())),
+        };
+        let depth = if matches!(pixels, Pixels::Eight(_)) { Depth::U8 } else { Depth::U16 };
+        let bands = FileBands { count, names: Vec::new(), is_rgb: count == 3, is_picture: depth == Depth::U8 };
+        Ok(Self { name, width, bands, depth, stride, pixels })
+    }
+
+    /// Samples of some rows of one band.
+    pub fn rows(&self, plane: usize, rows: std::ops::Range<usize>) -> Vec<f32> {
+        let part = rows.start * self.width * self.stride..rows.end * self.width * self.stride;
+        match &self.pixels {
+            Pixels::Eight(values) => values[part][plane..].iter().step_by(self.stride).map(|v| f32::from(*v)).collect(),
+            Pixels::Sixteen(values) => {
+                values[part][plane..].iter().step_by(self.stride).map(|v| f32::from(*v)).collect()
+            }
+        }
+    }
+
+    /// Format and depth, in words.
+    pub fn format(&self) -> String {
+        if self.depth == Depth::U16 { format!("{}, 16-bit", self.name) } else { self.name.to_owned() }
+    }
+}
+
+/// Bytes that a picture takes once it is decoded.
+pub(super) fn decoded_bytes(bytes: &[u8], format: ImageFormat, (width, height): (u32, u32)) -> u64 {
+    let (depth, kind) = (bytes.get(24).copied(), bytes.get(25).copied());
+    let samples = match (format, kind) {
+        (ImageFormat::Jpeg, _) | (ImageFormat::Png, Some(2)) => 3,
+        (ImageFormat::Png, Some(0)) => 1,
+        (ImageFormat::Png, Some(4)) => 2,
+        _ => 4,
+    };
+    let wide = if format == ImageFormat::Png && depth == Some(16) { 2 } else { 1 };
+    u64::from(width) * u64::from(height) * samples * wide
 }
 
 /// Width and height in a PNG's header. (Its decoder refuses sizes that 32 bits cannot address before it tells them.)
@@ -135,95 +197,27 @@ fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// TIFF and GeoTIFF: 8-bit, 16-bit digital numbers, or f32 reflectance; any number of bands, chunky or planar.
-fn decode_tiff(bytes: &[u8], wanted: &Bands) -> Result<Decoded, Problem> {
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = 512 << 20;
-    let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(|error| unreadable_tiff(&error))?.with_limits(limits);
-    let (width, height) = decoder.dimensions().map_err(|error| unreadable_tiff(&error))?;
-    check_size(width, height)?;
-    let samples = usize::from(decoder.colortype().map_err(|error| unreadable_tiff(&error))?.num_samples());
-    let is_planar = matches!(decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration), Ok(Some(2)));
-    let mut raw = DecodingResult::U8(Vec::new());
-    decoder.read_image_to_buffer(&mut raw).map_err(|error| unreadable_tiff(&error))?;
-    let (w, h) = (width as usize, height as usize);
-    let values = w * h * samples;
-    let (depth, tile) = match &raw {
-        DecodingResult::U8(data) if data.len() == values => {
-            ("8-bit", Tile::from_interleaved_u8(samples, h, w, &interleaved(data, samples, is_planar)))
-        }
-        DecodingResult::U16(data) if data.len() == values => {
-            ("16-bit", Tile::from_interleaved_u16(samples, h, w, &interleaved(data, samples, is_planar), 0))
-        }
-        DecodingResult::F32(data) if data.len() == values => {
-            ("32-bit float", Tile::new(samples, h, w, planar(data, samples, is_planar)))
-        }
-        _ => {
-            return Err(unsupported_tiff("Its samples are of another kind."));
-        }
-    };
-    let mut tile = tile.map_err(|error| damaged(&error))?;
-    if samples == 4 && wanted.len() == 3 {
-        tile = tile.select(&[0, 1, 2]).map_err(|error| damaged(&error))?;
-    }
-    let tile = match_bands(tile, wanted)?;
-    if !tile.pixels().iter().all(|value| value.is_finite()) {
+fn decode_tiff(bytes: &[u8], wanted: &Wanted, reading: &Reading) -> Result<Decoded, Refusal> {
+    let mut rows = TiffRows::open(Cursor::new(bytes))?;
+    let header = rows.header().clone();
+    let (width, height) = (header.width, header.height);
+    check_size(width as u32, height as u32)?;
+    let mut units = Units::new(&header.bands, header.depth, header.no_data, wanted, reading)?;
+    let samples = rows.rows(&units.taken.planes, 0..height)?;
+    units.settle(reading, header.dn_offset, wanted, &samples);
+    let tile = units.tile(&samples, height, width)?;
+    if samples.iter().any(|band| !band.iter().all(|value| value.is_finite())) {
         return Err(Problem::new(
             "This picture has holes",
             "Some of its values are NaN or infinite, the usual mark of missing data.",
             "Fill them, or cut an area without them.",
-        ));
+        )
+        .into());
     }
-    let preview = preview(&tile, depth != "8-bit");
-    Ok(Decoded { tile, bands: samples, format: format!("TIFF, {depth}"), preview: Some(preview) })
-}
-
-fn unreadable_tiff(error: &TiffError) -> Problem {
-    match error {
-        TiffError::UnsupportedError(what) => unsupported_tiff(&format!("The reader says: {what}.")),
-        _ => damaged(error),
-    }
-}
-
-fn unsupported_tiff(why: &str) -> Problem {
-    Problem::new(
-        "This TIFF stores its samples in a way that is not supported",
-        format!("{why} 8-bit, 16-bit unsigned and 32-bit float samples are read."),
-        "Convert it, for example with gdal_translate -ot UInt16 -co COMPRESS=NONE.",
-    )
-}
-
-/// `[band][pixel]` → `[pixel][band]`, when it is planar.
-fn interleaved<T: Copy>(data: &[T], bands: usize, is_planar: bool) -> Vec<T> {
-    let pixels = data.len() / bands;
-    if !is_planar {
-        return data.to_vec();
-    }
-    (0..pixels).flat_map(|pixel| (0..bands).map(move |band| data[band * pixels + pixel])).collect()
-}
-
-/// `[pixel][band]` → `[band][pixel]`, when it is not planar.
-fn planar<T: Copy>(data: &[T], bands: usize, is_planar: bool) -> Vec<T> {
-    let pixels = data.len() / bands;
-    if is_planar {
-        return data.to_vec();
-    }
-    (0..bands).flat_map(|band| (0..pixels).map(move |pixel| data[pixel * bands + band])).collect()
-}
-
-/// A grey picture stands for all bands of an RGB model; anything else must have the model's number of bands.
-fn match_bands(tile: Tile, wanted: &Bands) -> Result<Tile, Problem> {
-    if tile.bands() == wanted.len() {
-        return Ok(tile);
-    }
-    if tile.bands() == 1 && *wanted == Bands::rgb() {
-        return tile.select(&[0, 0, 0]).map_err(|error| damaged(&error));
-    }
-    let names: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-    Err(Problem::new(
-        "This picture has the wrong bands for the model",
-        format!("It has {}; the model wants {} ({}).", tile.bands(), wanted.len(), names.join(", ")),
-        format!("Export the bands {} in this order.", names.join(", ")),
-    ))
+    let is_dark = units.taken.is_reflectance && units.taken.white.is_none();
+    let preview = preview(&tile, is_dark);
+    let format = format!("TIFF, {}", header.depth.label());
+    Ok(Decoded { tile, bands: header.bands.count, format, taken: units.taken, preview: Some(preview) })
 }
 
 /// The first three bands; reflectance, which is dark as it is, is stretched between the tile's own extremes.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use futures_channel::oneshot;
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{Blob, ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
 use super::protocol::{Bundle, FromWorker, PROTOCOL_VERSION, ToWorker};
 use crate::fetch::address;
@@ -153,13 +153,19 @@ impl Handle {
     /// # Errors
     /// The worker's refusal, or its death.
     pub async fn ask_for_bytes(&self, request: u64, message: &ToWorker, buffers: &[ArrayBuffer]) -> Reply {
-        let (sender, answer) = oneshot::channel();
-        match self.pending.borrow_mut().as_mut() {
-            Some(pending) => pending.insert(request, sender),
-            None => return Err(died(self.bundle, "It has stopped.")),
-        };
+        let answer = self.expect(request)?;
         self.send(message, buffers)?;
         answer.await.unwrap_or_else(|_| Err(died(self.bundle, "It has stopped.")))
+    }
+
+    /// As [`Self::ask`], with a file that the worker reads by itself.
+    ///
+    /// # Errors
+    /// The worker's refusal, or its death.
+    pub async fn ask_about_file(&self, request: u64, message: &ToWorker, file: &Blob) -> Result<FromWorker, Problem> {
+        let answer = self.expect(request)?;
+        self.post(message, &[], Some(file))?;
+        answer.await.unwrap_or_else(|_| Err(died(self.bundle, "It has stopped."))).map(|(answer, _)| answer)
     }
 
     /// Says something that is not answered.
@@ -167,12 +173,30 @@ impl Handle {
     /// # Errors
     /// When the browser cannot hand over the buffers.
     pub fn send(&self, message: &ToWorker, buffers: &[ArrayBuffer]) -> Result<(), Problem> {
+        self.post(message, buffers, None)
+    }
+
+    /// Where the answer to a question will come.
+    fn expect(&self, request: u64) -> Result<oneshot::Receiver<Reply>, Problem> {
+        let (sender, answer) = oneshot::channel();
+        match self.pending.borrow_mut().as_mut() {
+            Some(pending) => pending.insert(request, sender),
+            None => return Err(died(self.bundle, "It has stopped.")),
+        };
+        Ok(answer)
+    }
+
+    fn post(&self, message: &ToWorker, buffers: &[ArrayBuffer], file: Option<&Blob>) -> Result<(), Problem> {
         let unsendable = |why: String| died(self.bundle, &why);
         let head = serde_json::to_string(message).map_err(|error| unsendable(error.to_string()))?;
         let (envelope, list) = (Object::new(), buffers.iter().collect::<Array>());
         // Setting a property of a fresh plain object cannot fail.
         let _ = Reflect::set(&envelope, &"head".into(), &head.into());
         let _ = Reflect::set(&envelope, &"buffers".into(), &list);
+        if let Some(file) = file {
+            // Cloned by reference: its bytes stay where they are.
+            let _ = Reflect::set(&envelope, &"file".into(), file);
+        }
         self.worker
             .post_message_with_transfer(&envelope, &list)
             .map_err(|error| unsendable(format!("A message could not be posted: {error:?}.")))
@@ -209,6 +233,10 @@ fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(
         | FromWorker::Map { request, .. }
         | FromWorker::Nearest { request, .. }
         | FromWorker::Votes { request }
+        | FromWorker::Scene { request, .. }
+        | FromWorker::SceneBroken { request, .. }
+        | FromWorker::SceneStep { request, .. }
+        | FromWorker::SceneSimilar { request }
         | FromWorker::Finished { request, .. } => (*request, Ok((event.message, event.buffers))),
         FromWorker::Refused { request, problem } => (*request, Err(problem.clone())),
         FromWorker::Crashed { message } => {

@@ -13,10 +13,18 @@ pub mod handle;
 pub mod pool;
 
 #[cfg(feature = "worker")]
+pub mod blob;
+#[cfg(feature = "worker")]
 pub mod clock;
 #[cfg(feature = "worker")]
 pub mod decode;
 #[cfg(feature = "worker")]
 pub mod runtime;
+#[cfg(feature = "worker")]
+pub mod scene;
+#[cfg(any(test, feature = "worker"))]
+pub mod tiff_rows;
+#[cfg(feature = "worker")]
+pub mod units;
 #[cfg(feature = "worker")]
 pub mod worker;

@@ -8,6 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
+use crate::scene::card::SceneCard;
+use crate::scene::reading::{Reading, Taken};
 
 /// Raised whenever a message changes, so that a page never talks to a worker of another release.
 pub const PROTOCOL_VERSION: u32 = 4;
@@ -68,6 +70,8 @@ pub enum ToWorker {
         names: Vec<String>,
         /// How many gallery tiles to name beside each answer.
         neighbours: usize,
+        /// How values become what the model sees.
+        reading: Reading,
     },
     /// Embeds the files in `buffers`, without classes or neighbours; answered by one `Embedded` or `Undecodable` each, then
     /// `Finished`.
@@ -105,6 +109,31 @@ pub enum ToWorker {
         /// How many neighbours vote.
         k: usize,
     },
+    /// Opens the large picture beside the message (`file`), in place of the one before; answered by `Scene`, `SceneBroken` or `Refused`.
+    SceneOpen {
+        /// Request number.
+        request: u64,
+        /// From one patch to the next.
+        stride_px: usize,
+        /// How values become what the model sees.
+        reading: Reading,
+    },
+    /// Classifies the next patches of the open picture; answered by `SceneStep`, `SceneBroken` or `Refused`.
+    SceneStep {
+        /// Request number.
+        request: u64,
+        /// How many.
+        patches: usize,
+    },
+    /// Asks how similar every patch so far is to one of them; answered by `SceneSimilar` or `Refused`.
+    SceneSimilar {
+        /// Request number.
+        request: u64,
+        /// Which one.
+        patch: usize,
+    },
+    /// Lets go of the open picture; not answered.
+    SceneClose,
     /// Stops the given request after the chunk in work; its `Finished` says how far it came.
     Cancel {
         /// The request to stop.
@@ -174,6 +203,8 @@ pub enum FromWorker {
         index: usize,
         /// Why.
         problem: Problem,
+        /// Its bands, when choosing among them would help.
+        bands: Vec<String>,
     },
     /// All files of a request are answered, or it was cancelled.
     Finished {
@@ -202,6 +233,37 @@ pub enum FromWorker {
     },
     /// What the neighbours vote for; `buffers` are classes (u16, all ones where there is none) and shares (f32).
     Votes {
+        /// Request number.
+        request: u64,
+    },
+    /// A large picture is open.
+    Scene {
+        /// Request number.
+        request: u64,
+        /// What it is.
+        scene: Box<SceneCard>,
+    },
+    /// The picture itself cannot be read, or not on: another device would not help.
+    SceneBroken {
+        /// Request number.
+        request: u64,
+        /// Why.
+        problem: Problem,
+        /// Its bands, when choosing among them would help.
+        bands: Vec<String>,
+    },
+    /// Some patches are classified; none, when all were. `buffers` are states (u8), probabilities (f32), and new rows of the
+    /// preview (RGBA).
+    SceneStep {
+        /// Request number.
+        request: u64,
+        /// The first of them.
+        first: usize,
+        /// First new row of the preview.
+        preview_row: usize,
+    },
+    /// Similarities to a patch; `buffers` are one f32 for each patch so far, NaN without data.
+    SceneSimilar {
         /// Request number.
         request: u64,
     },
@@ -357,6 +419,8 @@ pub struct Answer {
     pub bands: usize,
     /// File format, in words.
     pub format: String,
+    /// Which bands were taken, and how their values are read.
+    pub taken: Taken,
     /// Raw embedding, not normalised.
     pub embedding: Vec<f32>,
     /// One probability for each class of the model.
@@ -375,10 +439,16 @@ impl Answer {
     /// Class indices by falling probability.
     #[must_use]
     pub fn ranking(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.probabilities.len()).collect();
-        order.sort_by(|&a, &b| self.probabilities[b].total_cmp(&self.probabilities[a]).then(a.cmp(&b)));
-        order
+        ranking(&self.probabilities)
     }
+}
+
+/// Indices by falling value, the first of equals first.
+#[must_use]
+pub fn ranking(probabilities: &[f32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..probabilities.len()).collect();
+    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
+    order
 }
 
 /// One gallery tile beside a query.

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use burn::tensor::Device;
 use shared::artifact::{Training, WeightFormat, golden_tile};
-use shared::bands::Bands;
 use shared::embedder::{Embedder, EmbedderError};
 use shared::gallery::{Gallery, NO_LABEL};
 use shared::leave_one_out::leave_one_out;
@@ -12,6 +11,7 @@ use shared::tile::Tile;
 
 use super::clock::now_ms;
 use super::protocol::{GalleryCard, MapCard, MetricLine, ModelCard, Neighbour, SelfTest};
+use super::units::Wanted;
 use crate::problem::Problem;
 
 /// Largest accepted difference to the golden embedding, relative to its largest value: far above rounding, which
@@ -50,10 +50,25 @@ impl Runtime {
         Ok(Self { embedder, bytes: model.len(), self_test, ms_per_tile })
     }
 
-    /// The bands that tiles must have.
+    /// What the model wants of a picture.
     #[must_use]
-    pub fn bands(&self) -> &Bands {
-        &self.embedder.manifest().bands
+    pub fn wanted(&self) -> Wanted {
+        let manifest = self.embedder.manifest();
+        let means = manifest.normalisation.mean();
+        let trained_mean = means.iter().sum::<f32>() / means.len().max(1) as f32;
+        Wanted { bands: manifest.bands.clone(), trained_mean }
+    }
+
+    /// Side of the square that the encoder sees.
+    #[must_use]
+    pub fn input_px(&self) -> usize {
+        self.embedder.manifest().input_px
+    }
+
+    /// Width of an embedding.
+    #[must_use]
+    pub fn embedding_width(&self) -> usize {
+        self.embedder.manifest().embedding_width
     }
 
     /// What the manifest says, for people.

@@ -10,14 +10,17 @@ use std::rc::Rc;
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::MessageEvent;
+use web_sys::{Blob, MessageEvent};
 
 use super::clock::{breathe, now_ms, scope};
 use super::decode::{self, Decoded, Preview};
 use super::protocol::{Answer, Bundle, FromWorker, PROTOCOL_VERSION, Query, Shelf, ToWorker, Vectors};
 use super::runtime::{GallerySearch, Runtime, open_any_gallery};
+use super::scene::{Scene, Step, Trouble};
 use super::slabs::CHUNK_TILES;
 use crate::problem::Problem;
+use crate::scene::bands::Refusal;
+use crate::scene::reading::{Reading, Taken};
 
 /// What the worker holds between messages.
 #[derive(Default)]
@@ -25,6 +28,7 @@ struct State {
     runtime: Option<Runtime>,
     gallery: Option<GallerySearch>,
     opened: Option<GallerySearch>,
+    scene: Option<Scene>,
 }
 
 impl State {
@@ -39,10 +43,13 @@ impl State {
     }
 }
 
+/// A message, the buffers beside it, and a file.
+type Parcel = (ToWorker, Vec<Uint8Array>, Option<Blob>);
+
 /// Messages that wait, and requests that were cancelled and are not worked off yet.
 #[derive(Default)]
 struct Inbox {
-    waiting: RefCell<VecDeque<(ToWorker, Vec<Uint8Array>)>>,
+    waiting: RefCell<VecDeque<Parcel>>,
     is_busy: Cell<bool>,
     cancelled: RefCell<BTreeSet<u64>>,
 }
@@ -53,7 +60,7 @@ pub fn start(bundle: Bundle) {
     let inbox = Rc::new(Inbox::default());
     let state = Rc::new(RefCell::new(Some(State::default())));
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        let Some((message, buffers)) = read(&event.data()) else {
+        let Some((message, buffers, file)) = read(&event.data()) else {
             let problem = Problem::new(
                 "The page and its worker do not understand each other",
                 "A message had an unknown shape; they come from two releases.",
@@ -66,7 +73,7 @@ pub fn start(bundle: Bundle) {
             inbox.cancelled.borrow_mut().insert(request);
             return;
         }
-        inbox.waiting.borrow_mut().push_back((message, buffers));
+        inbox.waiting.borrow_mut().push_back((message, buffers, file));
         if !inbox.is_busy.replace(true) {
             spawn_local(work_off(Rc::clone(&inbox), Rc::clone(&state)));
         }
@@ -82,20 +89,20 @@ async fn work_off(inbox: Rc<Inbox>, slot: Rc<RefCell<Option<State>>>) {
     // Only one `work_off` runs at a time (`is_busy`), so the state is always in its slot.
     let mut state = slot.borrow_mut().take().unwrap_or_default();
     loop {
-        let Some((message, buffers)) = inbox.waiting.borrow_mut().pop_front() else { break };
-        handle(&mut state, &inbox, message, buffers).await;
+        let Some((message, buffers, file)) = inbox.waiting.borrow_mut().pop_front() else { break };
+        handle(&mut state, &inbox, message, buffers, file).await;
     }
     *slot.borrow_mut() = Some(state);
     inbox.is_busy.set(false);
 }
 
-async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Vec<Uint8Array>) {
+async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Vec<Uint8Array>, file: Option<Blob>) {
     let (request, outcome) = match message {
         ToWorker::Load { request, is_timed } => (request, load(state, request, is_timed, &buffers).await),
         ToWorker::Gallery { request, unlike_below } => (request, read_gallery(state, request, unlike_below, &buffers)),
-        ToWorker::Classify { request, names, neighbours } => {
+        ToWorker::Classify { request, names, neighbours, reading } => {
             let buffers = &buffers[..buffers.len().min(names.len())];
-            (request, classify(state, inbox, request, neighbours, buffers).await)
+            (request, classify(state, inbox, request, neighbours, &reading, buffers).await)
         }
         ToWorker::Embed { request } => (request, embed(state, inbox, request, &buffers).await),
         ToWorker::Map { request } => match map(state, request, &buffers) {
@@ -109,6 +116,31 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
             Ok(gallery) => return post_parts(&FromWorker::Votes { request }, &gallery.votes(start..end, k)),
             Err(problem) => (request, Err(problem)),
         },
+        ToWorker::SceneOpen { request, stride_px, reading } => {
+            (request, open_scene(state, request, stride_px, &reading, file))
+        }
+        ToWorker::SceneStep { request, patches } => match step_scene(state, patches).await {
+            Ok(Step { first, states, probabilities, preview_row, preview }) => {
+                let parts = [states, bytes(&probabilities), preview];
+                return post_parts(&FromWorker::SceneStep { request, first, preview_row }, &parts);
+            }
+            Err(Trouble::Picture(problem)) => {
+                (request, Ok(FromWorker::SceneBroken { request, problem, bands: Vec::new() }))
+            }
+            Err(Trouble::Device(problem)) => (request, Err(problem)),
+        },
+        ToWorker::SceneSimilar { request, patch } => {
+            match state.scene.as_ref().and_then(|scene| scene.similar(patch)) {
+                Some(similarities) => {
+                    return post_parts(&FromWorker::SceneSimilar { request }, &[bytes(&similarities)]);
+                }
+                None => (request, Err(no_scene())),
+            }
+        }
+        ToWorker::SceneClose => {
+            state.scene = None;
+            return;
+        }
         ToWorker::Cancel { .. } => return,
     };
     inbox.cancelled.borrow_mut().retain(|cancelled| *cancelled > request);
@@ -120,7 +152,7 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
 
 async fn load(state: &mut State, request: u64, is_timed: bool, buffers: &[Uint8Array]) -> Result<FromWorker, Problem> {
     let bytes = first(buffers)?.to_vec();
-    state.runtime = None;
+    (state.runtime, state.scene) = (None, None);
     let runtime = Runtime::open(&bytes, is_timed).await?;
     let (card, self_test, ms_per_tile) = (runtime.card(), runtime.self_test, runtime.ms_per_tile);
     state.runtime = Some(runtime);
@@ -167,16 +199,18 @@ async fn classify(
     inbox: &Inbox,
     request: u64,
     neighbours: usize,
+    reading: &Reading,
     buffers: &[Uint8Array],
 ) -> Result<FromWorker, Problem> {
     let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
-    each_tile(runtime, inbox, request, buffers, |seen| {
+    each_tile(runtime, inbox, request, reading, buffers, |seen| {
         let found = state.gallery.as_ref().map(|gallery| gallery.nearest(&seen.embedding, neighbours));
         let answer = Answer {
             height: seen.height,
             width: seen.width,
             bands: seen.bands,
             format: seen.format,
+            taken: seen.taken,
             probabilities: runtime.probabilities(&seen.embedding),
             embedding: seen.embedding,
             unlike_gallery: found.as_ref().map(|found| found.is_unlike),
@@ -192,17 +226,47 @@ async fn classify(
 
 async fn embed(state: &State, inbox: &Inbox, request: u64, buffers: &[Uint8Array]) -> Result<FromWorker, Problem> {
     let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
-    each_tile(runtime, inbox, request, buffers, |seen| {
+    each_tile(runtime, inbox, request, &Reading::default(), buffers, |seen| {
         let message = match runtime.projections(&seen.embedding) {
             Ok(projections) => {
                 let vectors = Box::new(Vectors { embedding: seen.embedding, projections });
                 FromWorker::Embedded { request, index: seen.index, vectors }
             }
-            Err(problem) => FromWorker::Undecodable { request, index: seen.index, problem },
+            Err(problem) => FromWorker::Undecodable { request, index: seen.index, problem, bands: Vec::new() },
         };
         post(&message, seen.preview.as_ref());
     })
     .await
+}
+
+fn open_scene(
+    state: &mut State,
+    request: u64,
+    stride_px: usize,
+    reading: &Reading,
+    file: Option<Blob>,
+) -> Result<FromWorker, Problem> {
+    // The one before makes room first.
+    state.scene = None;
+    let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
+    match Scene::open(file.ok_or_else(no_scene)?, runtime, stride_px, reading) {
+        Ok(scene) => {
+            let card = Box::new(scene.card());
+            state.scene = Some(scene);
+            Ok(FromWorker::Scene { request, scene: card })
+        }
+        Err(Refusal { problem, bands }) => Ok(FromWorker::SceneBroken { request, problem, bands }),
+    }
+}
+
+async fn step_scene(state: &mut State, patches: usize) -> Result<Step, Trouble> {
+    let runtime = state.runtime.as_ref().ok_or_else(|| Trouble::Device(no_model()))?;
+    let scene = state.scene.as_mut().ok_or_else(|| Trouble::Device(no_scene()))?;
+    scene.step(runtime, patches).await
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// A file that went through the encoder.
@@ -212,6 +276,7 @@ struct Seen {
     width: usize,
     bands: usize,
     format: String,
+    taken: Taken,
     preview: Option<Preview>,
     embedding: Vec<f32>,
     decode_ms: f64,
@@ -224,11 +289,13 @@ async fn each_tile(
     runtime: &Runtime,
     inbox: &Inbox,
     request: u64,
+    reading: &Reading,
     buffers: &[Uint8Array],
     answer: impl Fn(Seen),
 ) -> Result<FromWorker, Problem> {
     let started = now_ms();
     let (mut done, mut encoder_ms) = (0, 0.0);
+    let wanted = runtime.wanted();
     for first_index in (0..buffers.len()).step_by(CHUNK_TILES) {
         if inbox.cancelled.borrow().contains(&request) {
             break;
@@ -236,14 +303,27 @@ async fn each_tile(
         let (mut seen, mut tiles) = (Vec::with_capacity(CHUNK_TILES), Vec::with_capacity(CHUNK_TILES));
         for (index, buffer) in buffers.iter().enumerate().skip(first_index).take(CHUNK_TILES) {
             let before = now_ms();
-            match decode::decode(&buffer.to_vec(), runtime.bands()) {
-                Ok(Decoded { tile, bands, format, preview }) => {
+            match decode::decode(&buffer.to_vec(), &wanted, reading) {
+                Ok(Decoded { tile, bands, format, taken, preview }) => {
                     let (height, width, decode_ms) = (tile.height(), tile.width(), now_ms() - before);
                     let (embedding, encoder_ms) = (Vec::new(), 0.0);
-                    seen.push(Seen { index, height, width, bands, format, preview, embedding, decode_ms, encoder_ms });
+                    seen.push(Seen {
+                        index,
+                        height,
+                        width,
+                        bands,
+                        format,
+                        taken,
+                        preview,
+                        embedding,
+                        decode_ms,
+                        encoder_ms,
+                    });
                     tiles.push(tile);
                 }
-                Err(problem) => post(&FromWorker::Undecodable { request, index, problem }, None),
+                Err(Refusal { problem, bands }) => {
+                    post(&FromWorker::Undecodable { request, index, problem, bands }, None);
+                }
             }
         }
         let before = now_ms();
@@ -266,6 +346,10 @@ fn first(buffers: &[Uint8Array]) -> Result<&Uint8Array, Problem> {
     })
 }
 
+fn no_scene() -> Problem {
+    Problem::new("No picture is open", "The worker was asked about a patch that it does not have.", "Open it again.")
+}
+
 fn no_model() -> Problem {
     Problem::new("No model is loaded", "The worker was asked before it had a model.", "Reload the page.")
 }
@@ -276,13 +360,14 @@ fn memory_bytes() -> f64 {
     core::arch::wasm32::memory_size::<0>() as f64 * PAGE_BYTES
 }
 
-/// `{ head, buffers }` → message and bytes.
-fn read(data: &JsValue) -> Option<(ToWorker, Vec<Uint8Array>)> {
+/// `{ head, buffers, file? }` → message, bytes and file.
+fn read(data: &JsValue) -> Option<Parcel> {
     let head = Reflect::get(data, &"head".into()).ok()?.as_string()?;
     let message = serde_json::from_str(&head).ok()?;
     let buffers = Reflect::get(data, &"buffers".into()).ok()?.dyn_into::<Array>().ok()?;
     let bytes = buffers.iter().map(|buffer| Uint8Array::new(&buffer)).collect();
-    Some((message, bytes))
+    let file = Reflect::get(data, &"file".into()).ok().and_then(|file| file.dyn_into().ok());
+    Some((message, bytes, file))
 }
 
 /// Message → `{ head, buffers, memory }`, each part in a buffer that is transferred.

@@ -10,6 +10,8 @@ use crate::components::drop_zone::DropZone;
 use crate::components::model_card::ModelCardView;
 use crate::components::result::{EmptyResult, ResultCard};
 use crate::components::samples::Samples;
+use crate::components::scene_samples::SceneSamples;
+use crate::pages::scene::{SceneCardView, use_scenes};
 use crate::pages::show_if_narrow;
 use crate::session::use_session;
 use label::LabelPanel;
@@ -19,7 +21,8 @@ use label::state::use_labels;
 /// The page.
 #[component]
 pub fn Classify() -> impl IntoView {
-    let (session, labels) = (use_session(), use_labels());
+    let (session, labels, scenes) = (use_session(), use_labels(), use_scenes());
+    let is_map = Memo::new(move |_| scenes.is_open());
     let count = Memo::new(move |_| session.tiles.with(Vec::len));
     let answers = NodeRef::<Section>::new();
     Effect::new(move |_| {
@@ -36,27 +39,33 @@ pub fn Classify() -> impl IntoView {
                 <strong>"inside this page"</strong>": your pictures never leave your device."
             </p>
         </div>
-        <div class="columns">
+        <div class="columns" class:has-map=move || is_map.get()>
             <section class="column-in" aria-label="Tiles to classify">
                 <DropZone
                     title="Drop tiles here"
-                    text="PNG, JPEG, WebP, TIFF or GeoTIFF · one or many"
+                    text="PNG, JPEG, WebP, TIFF or GeoTIFF · one or many · a large picture becomes a class map"
                     on_files=move |files| {
                         // Labels that the page has saved are dropped like tiles.
                         let is_json = |name: &str| name.to_lowercase().ends_with(".json");
                         let (saved, tiles): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| is_json(name));
                         keep::read(labels, saved);
-                        session.classify(tiles);
+                        scenes.take(tiles);
                     }
                 />
                 <Samples />
+                <SceneSamples />
             </section>
             <section class="column-out" aria-label="Answers" node_ref=answers>
                 <Show when=move || { count.get() > 1 }>
                     <BatchTable />
                 </Show>
-                <Show when=move || { count.get() > 0 } fallback=EmptyResult>
-                    <ResultCard />
+                <Show when=move || is_map.get()>
+                    <SceneCardView />
+                </Show>
+                <Show when=move || !is_map.get()>
+                    <Show when=move || { count.get() > 0 } fallback=EmptyResult>
+                        <ResultCard />
+                    </Show>
                 </Show>
                 <LabelPanel />
             </section>

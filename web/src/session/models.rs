@@ -229,7 +229,8 @@ impl Session {
         let request = handle.next_request();
         is_asked(request);
         // Its own known tiles are not there: neighbours would be another model's.
-        handle.ask(request, &ToWorker::Classify { request, names, neighbours: 0 }, &buffers).await?;
+        let reading = self.reading.get_untracked();
+        handle.ask(request, &ToWorker::Classify { request, names, neighbours: 0, reading }, &buffers).await?;
         Ok(files.len())
     }
 }

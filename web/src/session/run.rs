@@ -18,6 +18,7 @@ use crate::engine::pool::Pool;
 use crate::engine::protocol::{Bundle, FromWorker, ToWorker};
 use crate::engine::slabs::Slabs;
 use crate::problem::Problem;
+use crate::scene::reading::Reading;
 use crate::state::{DeviceState, GalleryState, Outcome, Phase, Preference, TileEntry};
 
 /// Gallery tiles shown beside an answer.
@@ -48,6 +49,9 @@ impl Session {
             return;
         }
         self.forget_tiles();
+        // Choices are about the files before.
+        self.reading.set(Reading::default());
+        self.unclear_bands.set(Vec::new());
         let (names, blobs): (Vec<_>, Vec<_>) = files.into_iter().unzip();
         let entries = names.into_iter().zip(&blobs).map(|(name, blob)| TileEntry {
             picture: is_shown_by_browsers(&name).then(|| picture_address(blob)).flatten(),
@@ -58,6 +62,13 @@ impl Session {
         *self.parts().files.borrow_mut() = blobs;
         self.arrivals.update(|arrivals| *arrivals += 1);
         self.run_waiting();
+    }
+
+    /// Reads all tiles again, in another way.
+    pub fn read_as(self, reading: Reading) {
+        self.unclear_bands.set(Vec::new());
+        self.reading.set(reading);
+        self.run_again();
     }
 
     /// Takes all tiles off the page.
@@ -185,7 +196,8 @@ impl Session {
         let request = worker.next_request();
         let question = Question { worker: Rc::clone(worker), tiles };
         parts.questions.borrow_mut().insert(request, question);
-        let message = ToWorker::Classify { request, names, neighbours: NEIGHBOURS };
+        let reading = self.reading.get_untracked();
+        let message = ToWorker::Classify { request, names, neighbours: NEIGHBOURS, reading };
         let outcome = worker.ask(request, &message, &buffers).await;
         parts.questions.borrow_mut().remove(&request);
         if parts.generation.get() == generation {
@@ -234,7 +246,12 @@ impl Session {
         let Some(event) = self.take_embedding(event) else { return };
         let (request, index, outcome) = match event.message {
             FromWorker::Classified { request, index, answer } => (request, index, Outcome::Answered(answer, bundle)),
-            FromWorker::Undecodable { request, index, problem } => (request, index, Outcome::Undecodable(problem)),
+            FromWorker::Undecodable { request, index, problem, bands } => {
+                if self.parts().questions.borrow().contains_key(&request) {
+                    self.unclear_bands.set(bands);
+                }
+                (request, index, Outcome::Undecodable(problem))
+            }
             // A crash, which the one who asked hears of.
             _ => return,
         };

@@ -19,6 +19,7 @@ use crate::map::raster::{Raster, Stamp};
 use crate::map::selection::Selection;
 use crate::map::shape::Shape;
 use crate::map::thumbnails;
+use crate::pages::{ground_of, is_dark};
 
 /// How opaque dots are, and those outside the selection.
 const STRENGTH: u32 = 226;
@@ -90,7 +91,7 @@ impl Painter {
             explore.frame.set(frame);
         }
         let ground = ground_of(canvas);
-        let is_dark = ground.iter().map(|value| u32::from(*value)).sum::<u32>() < 3 * 128;
+        let is_dark = is_dark(ground);
         if explore.is_dark.get_untracked() != is_dark {
             explore.is_dark.set(is_dark);
         }
@@ -379,17 +380,5 @@ fn same(a: &Option<Arc<MapData>>, b: &Option<Arc<MapData>>) -> bool {
         (Some(a), Some(b)) => Arc::ptr_eq(a, b),
         (None, None) => true,
         _ => false,
-    }
-}
-
-/// The ground's colour as the style sheet has it; white when it cannot be read.
-fn ground_of(canvas: &HtmlCanvasElement) -> Rgb {
-    let style = window().get_computed_style(canvas).ok().flatten();
-    let text = style.and_then(|style| style.get_property_value("background-color").ok()).unwrap_or_default();
-    let numbers: Vec<u8> =
-        text.split(|letter: char| !letter.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
-    match numbers[..] {
-        [red, green, blue, ..] => [red, green, blue],
-        _ => [255; 3],
     }
 }

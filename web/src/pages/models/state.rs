@@ -281,7 +281,7 @@ impl Models {
             FromWorker::Classified { request, index, answer } if request == asked => {
                 (index, Ok(said(&answer.probabilities, answer.encoder_ms, classes)))
             }
-            FromWorker::Undecodable { request, index, problem } if request == asked => (index, Err(problem.what)),
+            FromWorker::Undecodable { request, index, problem, .. } if request == asked => (index, Err(problem.what)),
             _ => return,
         };
         self.fresh.update_value(|fresh| fresh.push((offset + index, answer)));

@@ -1,0 +1,82 @@
+//! Large pictures to try at one click.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::samples::SAMPLE_KEY;
+use crate::catalogue::{SceneIndex, SceneSample};
+use crate::fetch;
+use crate::pages::scene::{Scenes, use_scenes};
+use crate::route;
+
+/// Key of the picture in the address.
+pub const SCENE_KEY: &str = "scene";
+
+/// The list; nothing at all when none were deployed.
+#[component]
+pub fn SceneSamples() -> impl IntoView {
+    let scenes = use_scenes();
+    let index = LocalResource::new(|| async {
+        fetch::json::<SceneIndex>("scenes/index.json").await.and_then(SceneIndex::checked).ok()
+    });
+    let from_address = route::parameter(SCENE_KEY);
+    Effect::new(move |_| {
+        // A link to a picture opens it, if it is one of ours and none is open.
+        let Some(Some(index)) = index.get() else { return };
+        let wanted = index.scenes.into_iter().find(|scene| Some(&scene.file) == from_address.as_ref());
+        if let Some(scene) = wanted.filter(|_| !untrack(|| scenes.is_open())) {
+            open(scenes, scene);
+        }
+    });
+    view! {
+        {move || {
+            index
+                .get()
+                .flatten()
+                .map(|index| {
+                    let buttons = index
+                        .scenes
+                        .into_iter()
+                        .map(|scene| {
+                            let (title, picture) = (scene.title.clone(), scene.picture.clone());
+                            view! {
+                                <li>
+                                    <button type="button" class="place-choice" on:click=move |_| open(scenes, scene.clone())>
+                                        <img
+                                            src=fetch::address(&format!("scenes/{picture}"))
+                                            alt=""
+                                            loading="lazy"
+                                            width="48"
+                                            height="48"
+                                        />
+                                        <span>{title}</span>
+                                    </button>
+                                </li>
+                            }
+                        })
+                        .collect_view();
+                    view! {
+                        <div class="places scene-samples">
+                            <h2>"Or map a whole scene"</h2>
+                            <ul>{buttons}</ul>
+                            <p class="credit">{index.credit}</p>
+                        </div>
+                    }
+                })
+        }}
+    }
+}
+
+fn open(scenes: Scenes, scene: SceneSample) {
+    route::set_parameter(SAMPLE_KEY, None);
+    route::set_parameter(SCENE_KEY, Some(&scene.file));
+    spawn_local(async move {
+        match fetch::blob(&format!("scenes/{}", scene.file)).await {
+            Ok(blob) => scenes.open(scene.file, blob, scene.stride_px),
+            Err(problem) => {
+                scenes.close();
+                scenes.session.show_problem(scene.file, problem);
+            }
+        }
+    });
+}

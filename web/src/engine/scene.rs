@@ -1,0 +1,349 @@
+//! A large picture in the worker: read a band of rows at a time, embedded patch by patch, and kept for searching.
+//!
+//! The page asks for one step after the other; between two of them other questions are answered.
+
+use std::io::{Read, Seek};
+
+use image::ImageFormat;
+use shared::compare::{dot, l2_normalise};
+use shared::preprocess;
+use shared::tile::Tile;
+use web_sys::Blob;
+
+use super::blob::BlobReader;
+use super::decode::{self, Picture};
+use super::runtime::Runtime;
+use super::tiff_rows::{TiffRows, damaged};
+use super::units::{Units, Wanted};
+use crate::problem::Problem;
+use crate::scene::bands::Refusal;
+use crate::scene::card::SceneCard;
+use crate::scene::cells::{ANSWERED, NO_DATA};
+use crate::scene::grid::Grid;
+use crate::scene::reading::Reading;
+
+/// Largest JPEG, PNG or WebP, decoded: these cannot be read in parts.
+const MAX_DECODED_BYTES: u64 = 448 << 20;
+/// Largest such file.
+const MAX_FILE_BYTES: u64 = 512 << 20;
+/// Embeddings kept for searching.
+const MAX_EMBEDDING_BYTES: usize = 512 << 20;
+/// Longest side of the preview.
+const PREVIEW_PX: usize = 2048;
+/// Rows looked at to find out about a picture's values, and at how many places.
+const SAMPLED_ROWS: usize = 8;
+const SAMPLED_PLACES: usize = 5;
+
+/// An open picture.
+pub struct Scene {
+    card: SceneCard,
+    source: Source,
+    units: Units,
+    /// The next patch.
+    next: usize,
+    /// The rows in work, on the unit scale, and which pixels are missing.
+    window: Option<Window>,
+    /// The next row of the preview.
+    preview_row: usize,
+    /// Of length 1, one after the other; zeros where there is no data.
+    embeddings: Vec<f32>,
+    states: Vec<u8>,
+}
+
+enum Source {
+    /// Decoded whole.
+    Picture(Box<Picture>),
+    Tiff(Box<TiffRows<BlobReader>>),
+}
+
+struct Window {
+    first_row: usize,
+    tile: Tile,
+    missing: Vec<bool>,
+}
+
+/// Why a step did not go well.
+pub enum Trouble {
+    /// The picture cannot be read on.
+    Picture(Problem),
+    /// The device failed.
+    Device(Problem),
+}
+
+/// What a step brought.
+pub struct Step {
+    /// Its first patch.
+    pub first: usize,
+    /// For each patch, as [`crate::scene::cells`] has them.
+    pub states: Vec<u8>,
+    /// `[patches, classes]`.
+    pub probabilities: Vec<f32>,
+    /// First row of the preview that is new.
+    pub preview_row: usize,
+    /// Its new rows, RGBA.
+    pub preview: Vec<u8>,
+}
+
+impl Scene {
+    /// Reads a picture's header, decides how it is cut and read, and looks at some of its rows.
+    ///
+    /// # Errors
+    /// When it is no picture, is damaged, too large, too small, or has other bands.
+    pub fn open(blob: Blob, runtime: &Runtime, stride_px: usize, reading: &Reading) -> Result<Self, Refusal> {
+        let wanted = runtime.wanted();
+        let (mut source, mut units, (width, height), format) = open_source(blob, &wanted, reading)?;
+        let patch_px = runtime.input_px();
+        let Some(grid) = Grid::new(width, height, patch_px, stride_px) else {
+            return Err(Problem::new(
+                "This picture cannot be cut into patches",
+                format!("It is {width} × {height} pixels; a patch is {patch_px}, from one to the next {stride_px}."),
+                "Classify it as one tile, or choose a larger picture.",
+            )
+            .into());
+        };
+        check_patches(&grid, runtime.embedding_width())?;
+        let georeference = match &source {
+            Source::Tiff(rows) => rows.header().georeference.clone(),
+            Source::Picture(_) => None,
+        };
+        let preview_step = width.max(height).div_ceil(PREVIEW_PX);
+        settle(&mut source, &mut units, (width, height), &wanted, reading)?;
+        let card = SceneCard { grid, format, taken: units.taken.clone(), georeference, preview_step };
+        // All at once: growing step by step would need twice as much for a moment.
+        let (mut embeddings, states) = (Vec::new(), Vec::new());
+        embeddings.try_reserve_exact(grid.count() * runtime.embedding_width()).map_err(|_| too_many(&grid, 0))?;
+        Ok(Self { card, source, units, next: 0, window: None, preview_row: 0, embeddings, states })
+    }
+
+    /// What the page is told.
+    #[must_use]
+    pub fn card(&self) -> SceneCard {
+        self.card.clone()
+    }
+
+    /// Reads, embeds and classifies up to `patches` more; none when all are done.
+    ///
+    /// # Errors
+    /// When the file is damaged, or the device fails.
+    pub async fn step(&mut self, runtime: &Runtime, patches: usize) -> Result<Step, Trouble> {
+        let (first, first_preview_row) = (self.next, self.preview_row);
+        let (mut tiles, mut states, mut preview) = (Vec::new(), Vec::new(), Vec::new());
+        let patch_px = self.card.grid.patch_px;
+        for patch in first..self.card.grid.count().min(first + patches) {
+            let (left, top) = self.card.grid.corner(patch);
+            self.load(top, &mut preview).map_err(Trouble::Picture)?;
+            let Some(window) = &self.window else { break };
+            if window.is_empty_at(left, top, patch_px) {
+                states.push(NO_DATA);
+            } else {
+                let tile = preprocess::crop(&window.tile, top - window.first_row, left, patch_px, patch_px);
+                tiles.push(tile.map_err(|error| Trouble::Picture(damaged(&error)))?);
+                states.push(ANSWERED);
+            }
+        }
+        let embedded = match tiles.is_empty() {
+            true => Vec::new(),
+            false => runtime.embed(&tiles).await.map_err(Trouble::Device)?,
+        };
+        let width = runtime.embedding_width();
+        let mut embedded = embedded.into_iter();
+        let mut probabilities = Vec::new();
+        for state in &states {
+            let embedding = if *state == ANSWERED { embedded.next() } else { None };
+            let mut embedding = embedding.unwrap_or_else(|| vec![0.0; width]);
+            let answer = runtime.probabilities(&embedding);
+            probabilities.extend(answer.iter().map(|share| if *state == ANSWERED { *share } else { 0.0 }));
+            l2_normalise(&mut embedding);
+            self.embeddings.extend(embedding);
+        }
+        self.states.extend(&states);
+        self.next = first + states.len();
+        Ok(Step { first, states, probabilities, preview_row: first_preview_row, preview })
+    }
+
+    /// Cosine similarity of every patch so far to one of them; NaN where there is no data. `None` when that one has none.
+    #[must_use]
+    pub fn similar(&self, patch: usize) -> Option<Vec<f32>> {
+        let width = self.embeddings.len() / self.states.len().max(1);
+        let query = self.embeddings.get(patch * width..(patch + 1) * width)?;
+        if self.states.get(patch) != Some(&ANSWERED) || width == 0 {
+            return None;
+        }
+        let similarity = |(state, row): (&u8, &[f32])| if *state == ANSWERED { dot(query, row) } else { f32::NAN };
+        Some(self.states.iter().zip(self.embeddings.chunks_exact(width)).map(similarity).collect())
+    }
+
+    /// Makes sure that the rows of a patch are there; new ones go into the preview.
+    fn load(&mut self, top: usize, preview: &mut Vec<u8>) -> Result<(), Problem> {
+        if self.window.as_ref().is_some_and(|window| window.first_row == top) {
+            return Ok(());
+        }
+        let grid = self.card.grid;
+        let (bottom, step) = (top + grid.patch_px, self.card.preview_step);
+        // A row of the preview may need rows of the picture from above the patch.
+        let first = top.min(self.preview_row * step);
+        let missing_and_tile = |samples: &[&[f32]], units: &Units, rows: usize| {
+            let missing = (0..rows * grid.width).map(|pixel| units.is_missing(samples, pixel)).collect::<Vec<_>>();
+            units.tile(samples, rows, grid.width).map(|tile| (missing, tile))
+        };
+        let rows = bottom - first;
+        let planes = &self.units.taken.planes;
+        let (missing, mut tile) = match &mut self.source {
+            Source::Picture(picture) => {
+                let samples: Vec<Vec<f32>> = planes.iter().map(|&plane| picture.rows(plane, first..bottom)).collect();
+                let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
+                missing_and_tile(&samples, &self.units, rows)?
+            }
+            Source::Tiff(tiff) => missing_and_tile(&tiff.rows(planes, first..bottom)?, &self.units, rows)?,
+        };
+        // What is missing may be no number; the patches that are classified have little of it.
+        for value in tile.pixels_mut().iter_mut().filter(|value| !value.is_finite()) {
+            *value = 0.0;
+        }
+        let is_last = bottom >= grid.height;
+        let ready = if is_last { grid.height.div_ceil(step) } else { bottom / step };
+        for row in self.preview_row..ready {
+            let (from, to) = (row * step - first, ((row + 1) * step).min(grid.height) - first);
+            preview.extend(preview_line(&tile, &missing, from, to, step));
+        }
+        self.preview_row = self.preview_row.max(ready);
+        self.window = Some(Window { first_row: first, tile, missing }.below(top, grid.width)?);
+        Ok(())
+    }
+}
+
+impl Window {
+    /// Without what lies above `top`.
+    fn below(mut self, top: usize, width: usize) -> Result<Self, Problem> {
+        let above = top - self.first_row;
+        if above > 0 {
+            let rows = self.tile.height() - above;
+            self.tile = preprocess::crop(&self.tile, above, 0, rows, width).map_err(|error| damaged(&error))?;
+            self.missing.drain(..above * width);
+            self.first_row = top;
+        }
+        Ok(self)
+    }
+
+    /// Whether more than half of a patch is missing.
+    fn is_empty_at(&self, left: usize, top: usize, patch_px: usize) -> bool {
+        let width = self.tile.width();
+        let lines = self.missing.chunks_exact(width).skip(top - self.first_row).take(patch_px);
+        let missing: usize = lines.map(|line| line[left..left + patch_px].iter().filter(|gone| **gone).count()).sum();
+        missing * 2 > patch_px * patch_px
+    }
+}
+
+/// One row of the preview: the mean of `step` × `step` pixels; transparent where all are missing.
+fn preview_line(tile: &Tile, missing: &[bool], from: usize, to: usize, step: usize) -> Vec<u8> {
+    let width = tile.width();
+    let mut line = Vec::with_capacity(width.div_ceil(step) * 4);
+    for left in (0..width).step_by(step) {
+        let right = (left + step).min(width);
+        let mut sums = [0.0_f32; 3];
+        let mut seen = 0;
+        for pixel in (from..to).flat_map(|row| (left..right).map(move |column| row * width + column)) {
+            if !missing[pixel] {
+                seen += 1;
+                for (band, sum) in sums.iter_mut().enumerate() {
+                    *sum += tile.plane(band.min(tile.bands() - 1))[pixel];
+                }
+            }
+        }
+        let byte = |sum: f32| (sum / seen.max(1) as f32 * 255.0).round().clamp(0.0, 255.0) as u8;
+        line.extend(sums.map(byte));
+        line.push(if seen > 0 { 255 } else { 0 });
+    }
+    line
+}
+
+type Opened = (Source, Units, (usize, usize), String);
+
+fn open_source(blob: Blob, wanted: &Wanted, reading: &Reading) -> Result<Opened, Refusal> {
+    let unreadable =
+        |error: std::io::Error| Problem::new("This file cannot be read", format!("{error}."), "Choose the file again.");
+    let mut reader = BlobReader::new(blob).map_err(unreadable)?;
+    let mut head = vec![0; reader.len().min(64) as usize];
+    reader.read_exact(&mut head).map_err(unreadable)?;
+    let format = match image::guess_format(&head) {
+        Ok(ImageFormat::Tiff) => None,
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => Some(format),
+        _ => return Err(decode::unknown_format(&head).into()),
+    };
+    let Some(format) = format else {
+        reader.rewind().map_err(unreadable)?;
+        let rows = TiffRows::open(reader)?;
+        let header = rows.header();
+        let units = Units::new(&header.bands, header.depth, header.no_data, wanted, reading)?;
+        let format = format!("TIFF, {}", header.depth.label());
+        let size = (header.width, header.height);
+        return Ok((Source::Tiff(Box::new(rows)), units, size, format));
+    };
+    if reader.len() > MAX_FILE_BYTES {
+        return Err(too_large(&format!("The file has {} MB", reader.len() >> 20)).into());
+    }
+    let mut bytes = head;
+    reader.read_to_end(&mut bytes).map_err(unreadable)?;
+    let (width, height) = decode::picture_size(&bytes, format)?;
+    if decode::decoded_bytes(&bytes, format, (width, height)) > MAX_DECODED_BYTES {
+        return Err(too_large(&format!("It is {width} × {height} pixels")).into());
+    }
+    let picture = Picture::decode(&bytes, format)?;
+    let units = Units::new(&picture.bands, picture.depth, None, wanted, reading)?;
+    let format = picture.format();
+    Ok((Source::Picture(Box::new(picture)), units, (width as usize, height as usize), format))
+}
+
+/// Decides offset and stretch by some rows all over the picture.
+fn settle(
+    source: &mut Source,
+    units: &mut Units,
+    (width, height): (usize, usize),
+    wanted: &Wanted,
+    reading: &Reading,
+) -> Result<(), Problem> {
+    let planes = units.taken.planes.clone();
+    let mut samples = vec![Vec::with_capacity(SAMPLED_PLACES * SAMPLED_ROWS * width); planes.len()];
+    for place in 0..SAMPLED_PLACES {
+        let first = (height.saturating_sub(SAMPLED_ROWS)) * place / (SAMPLED_PLACES - 1);
+        let rows = first..(first + SAMPLED_ROWS).min(height);
+        match source {
+            Source::Picture(picture) => {
+                samples.iter_mut().zip(&planes).for_each(|(all, &plane)| all.extend(picture.rows(plane, rows.clone())));
+            }
+            Source::Tiff(tiff) => {
+                let found = tiff.rows(&planes, rows)?;
+                samples.iter_mut().zip(found).for_each(|(all, new)| all.extend_from_slice(new));
+            }
+        }
+    }
+    let in_metadata = match source {
+        Source::Tiff(tiff) => tiff.header().dn_offset,
+        Source::Picture(_) => None,
+    };
+    let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
+    units.settle(reading, in_metadata, wanted, &samples);
+    Ok(())
+}
+
+fn check_patches(grid: &Grid, embedding_width: usize) -> Result<(), Problem> {
+    let most = MAX_EMBEDDING_BYTES / (embedding_width * 4).max(1);
+    if grid.count() <= most { Ok(()) } else { Err(too_many(grid, most)) }
+}
+
+fn too_many(grid: &Grid, most: usize) -> Problem {
+    let limit = if most > 0 { format!("at most {most} fit") } else { "they do not fit".to_owned() };
+    Problem::new(
+        "These are too many patches for one map",
+        format!("A patch every {} pixels makes {} of them; {limit} into memory.", grid.stride_px, grid.count()),
+        "Choose a larger stride.",
+    )
+}
+
+fn too_large(what: &str) -> Problem {
+    Problem::new(
+        "This picture is too large to be decoded",
+        format!("{what}; a JPEG, PNG or WebP is decoded whole, and may take {} MB then.", MAX_DECODED_BYTES >> 20),
+        "Convert it to a TIFF in tiles, which is read in parts: gdal_translate -co TILED=YES -co COMPRESS=DEFLATE.",
+    )
+}

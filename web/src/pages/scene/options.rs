@@ -1,0 +1,83 @@
+//! How the map is cut and looked at.
+
+use leptos::prelude::*;
+
+use super::state::use_scenes;
+use crate::scene::grid::Grid;
+use crate::wording::grouped;
+
+/// Stride, threshold, opacity, zoom.
+#[component]
+pub fn SceneOptions() -> impl IntoView {
+    let scenes = use_scenes();
+    let strides = move || {
+        let Some(card) = scenes.card.get() else { return Vec::new() };
+        let Grid { width, height, patch_px, stride_px } = card.grid;
+        let option = |stride: usize| {
+            let count = Grid::new(width, height, patch_px, stride).map_or(0, |grid| grid.count());
+            (stride, format!("{stride} px · {} patches", grouped(count)), stride == stride_px)
+        };
+        [patch_px, patch_px / 2, patch_px / 4].into_iter().filter(|stride| *stride > 0).map(option).collect()
+    };
+    let change_stride = move |event| {
+        if let Ok(stride) = event_target_value(&event).parse() {
+            scenes.stride_px.set(stride);
+            scenes.start();
+        }
+    };
+    let threshold = move || (scenes.filter.with(|filter| filter.threshold) * 100.0).round();
+    let opacity = move || (scenes.opacity.get() * 100.0).round();
+    let number = |event: &leptos::ev::Event| event_target_value(event).parse::<f64>().unwrap_or(0.0) / 100.0;
+    view! {
+        <div class="scene-options">
+            <label>
+                "A patch every "
+                <select on:change=change_stride>
+                    {move || {
+                        strides()
+                            .into_iter()
+                            .map(|(stride, label, is_chosen)| {
+                                view! {
+                                    <option value=stride.to_string() selected=is_chosen>
+                                        {label}
+                                    </option>
+                                }
+                            })
+                            .collect_view()
+                    }}
+                </select>
+            </label>
+            <label>
+                <span>"Unsure under " <output>{move || format!("{} %", threshold())}</output></span>
+                <input
+                    type="range"
+                    min="0"
+                    max="95"
+                    step="5"
+                    prop:value=threshold
+                    on:input=move |event| scenes.filter.update(|filter| filter.threshold = number(&event) as f32)
+                />
+            </label>
+            <label>
+                <span>"Opacity " <output>{move || format!("{} %", opacity())}</output></span>
+                <input
+                    type="range"
+                    min="0"
+                    max="100"
+                    step="5"
+                    prop:value=opacity
+                    on:input=move |event| scenes.opacity.set(number(&event))
+                />
+            </label>
+            <div class="scene-zoom" role="group" aria-label="Zoom">
+                <button type="button" class="small" aria-label="Zoom out" on:click=move |_| scenes.zoom_by(0.5)>
+                    "−"
+                </button>
+                <output>{move || format!("{}×", scenes.zoom.get())}</output>
+                <button type="button" class="small" aria-label="Zoom in" on:click=move |_| scenes.zoom_by(2.0)>
+                    "+"
+                </button>
+            </div>
+        </div>
+    }
+}

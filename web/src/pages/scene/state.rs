@@ -1,0 +1,173 @@
+//! The state of the class map: one picture, its answers, and how they are looked at.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use leptos::prelude::*;
+use web_sys::Blob;
+
+use crate::problem::Problem;
+use crate::scene::card::SceneCard;
+use crate::scene::cells::{Cells, Filter};
+use crate::scene::pace::Pace;
+use crate::scene::reading::Reading;
+use crate::session::Session;
+use crate::session::scenes::OpenScene;
+
+/// Under this probability a patch is left unpainted, unless the user says otherwise.
+const THRESHOLD: f32 = 0.5;
+/// How near one can come.
+const MAX_ZOOM: f64 = 8.0;
+/// How much of the picture the classes cover.
+const OPACITY: f64 = 0.6;
+
+/// What becomes of the picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum ScenePhase {
+    /// There is none.
+    #[default]
+    Closed,
+    /// No device is ready.
+    Waiting,
+    /// Its header is being read.
+    Opening,
+    /// Patches are being classified.
+    Running(Pace),
+    /// All are.
+    Done(Pace),
+    /// The user stopped it.
+    Stopped(Pace),
+    /// It cannot be read, or not on.
+    Failed(Problem),
+}
+
+/// Patches by their similarity to one of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heat {
+    /// The one.
+    pub patch: usize,
+    /// Cosine of each patch; NaN without data.
+    pub similarities: Vec<f32>,
+}
+
+/// All of it, cheap to copy into every component.
+#[derive(Clone, Copy)]
+pub struct Scenes {
+    /// The session that computes.
+    pub session: Session,
+    /// What becomes of the picture.
+    pub phase: RwSignal<ScenePhase>,
+    /// The file's name.
+    pub name: RwSignal<String>,
+    /// What the worker found.
+    pub card: RwSignal<Option<SceneCard>>,
+    /// The answers.
+    pub cells: RwSignal<Cells>,
+    /// From one patch to the next; 0 for a patch's side.
+    pub stride_px: RwSignal<usize>,
+    /// How values are read.
+    pub reading: RwSignal<Reading>,
+    /// Bands of a picture of which the model's could not be told.
+    pub unclear_bands: RwSignal<Vec<String>>,
+    /// What is painted.
+    pub filter: RwSignal<Filter>,
+    /// How much the classes cover the picture, 0 to 1.
+    pub opacity: RwSignal<f64>,
+    /// The patch in detail.
+    pub cursor: RwSignal<Option<usize>>,
+    /// Places like one patch, in place of classes.
+    pub heat: RwSignal<Option<Heat>>,
+    /// Whether the page is dark: its colours are others.
+    pub is_dark: RwSignal<bool>,
+    /// How many times its width the frame shows of the picture.
+    pub zoom: RwSignal<f64>,
+    parts: StoredValue<Rc<Parts>, LocalStorage>,
+}
+
+/// What no signal can hold.
+#[derive(Default)]
+pub struct Parts {
+    /// The file.
+    pub file: RefCell<Option<Blob>>,
+    /// The worker that has it open.
+    pub open: RefCell<Option<Rc<OpenScene>>>,
+    /// The picture, RGBA, as far as it has been read.
+    pub preview: RefCell<Vec<u8>>,
+    /// Rows of it that have been read.
+    pub preview_rows: Cell<usize>,
+    /// Raised whenever what is on its way no longer matters.
+    pub generation: Cell<u64>,
+}
+
+impl Scenes {
+    /// No picture yet.
+    #[must_use]
+    pub fn new(session: Session) -> Self {
+        Self {
+            session,
+            phase: RwSignal::new(ScenePhase::Closed),
+            name: RwSignal::new(String::new()),
+            card: RwSignal::new(None),
+            cells: RwSignal::new(Cells::default()),
+            stride_px: RwSignal::new(0),
+            reading: RwSignal::new(Reading::default()),
+            unclear_bands: RwSignal::new(Vec::new()),
+            filter: RwSignal::new(Filter { threshold: THRESHOLD, hidden: BTreeSet::new() }),
+            opacity: RwSignal::new(OPACITY),
+            cursor: RwSignal::new(None),
+            heat: RwSignal::new(None),
+            is_dark: RwSignal::new(false),
+            zoom: RwSignal::new(1.0),
+            parts: StoredValue::new_local(Rc::new(Parts::default())),
+        }
+    }
+
+    /// File, worker and pixels.
+    #[must_use]
+    pub fn parts(self) -> Rc<Parts> {
+        self.parts.get_value()
+    }
+
+    /// True when there is a picture.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self.phase.with(|phase| *phase != ScenePhase::Closed)
+    }
+
+    /// Names of the model's classes.
+    #[must_use]
+    pub fn classes(self) -> Vec<String> {
+        self.session.card.with(|card| card.as_ref().map(|card| card.classes.clone()).unwrap_or_default())
+    }
+
+    /// Moves the cursor to a patch.
+    pub fn look_at(self, patch: usize) {
+        self.cursor.set(Some(patch));
+    }
+
+    /// Comes nearer, or goes away.
+    pub fn zoom_by(self, factor: f64) {
+        self.zoom.update(|zoom| *zoom = (*zoom * factor).clamp(1.0, MAX_ZOOM));
+    }
+
+    /// Forgets the answers, not the file, nor what is known of it.
+    pub fn forget_answers(self) -> u64 {
+        let parts = self.parts();
+        parts.open.take();
+        parts.preview.borrow_mut().clear();
+        parts.preview_rows.set(0);
+        self.cells.set(Cells::default());
+        self.unclear_bands.set(Vec::new());
+        self.cursor.set(None);
+        self.heat.set(None);
+        parts.generation.set(parts.generation.get() + 1);
+        parts.generation.get()
+    }
+}
+
+/// The state that [`crate::app`] provides.
+#[must_use]
+pub fn use_scenes() -> Scenes {
+    expect_context::<Scenes>()
+}

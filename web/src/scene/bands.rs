@@ -1,0 +1,193 @@
+//! Which bands of a file are the model's: by their names in the file, or by Sentinel-2's usual orders.
+
+use super::reading::Taken;
+use crate::problem::Problem;
+
+/// The usual orders of Sentinel-2 stacks without names, by number of bands.
+const ORDERS: [(&str, &[&str]); 4] = [
+    (
+        "Sentinel-2 L1C, thirteen bands",
+        &["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12"],
+    ),
+    (
+        "Sentinel-2 L2A, twelve bands",
+        &["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12"],
+    ),
+    ("Sentinel-2's ten bands of 10 and 20 m", &["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]),
+    ("Sentinel-2's four bands of 10 m", &["B02", "B03", "B04", "B08"]),
+];
+const RGB: [&str; 3] = ["B04", "B03", "B02"];
+
+/// What a file says of its bands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileBands {
+    /// How many.
+    pub count: usize,
+    /// What it calls them; empty where it does not.
+    pub names: Vec<String>,
+    /// True when it declares the first three to be red, green and blue.
+    pub is_rgb: bool,
+    /// True for 8 bits: a picture, not measurements.
+    pub is_picture: bool,
+}
+
+/// Why a picture was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What went wrong.
+    pub problem: Problem,
+    /// The picture's bands, when choosing among them would help; empty when it would not.
+    pub bands: Vec<String>,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self { problem, bands: Vec::new() }
+    }
+}
+
+/// Finds the bands that the model wants, or takes those that the user chose; fills the first half of a [`Taken`].
+///
+/// # Errors
+/// When they cannot be told, or the file does not have them.
+pub fn choose(file: &FileBands, wanted: &[String], chosen: Option<&[usize]>) -> Result<Taken, Refusal> {
+    let (names, order) = name_all(file, wanted);
+    let refusal = || {
+        let bands = if file.count > 1 { names.clone() } else { Vec::new() };
+        Refusal { problem: not_there(file, wanted), bands }
+    };
+    let taken = |planes: Vec<usize>| Taken { names: names.clone(), order: order.clone(), planes, ..Taken::default() };
+    if let Some(chosen) = chosen {
+        let fits = chosen.len() == wanted.len() && chosen.iter().all(|plane| *plane < file.count);
+        return if fits { Ok(taken(chosen.to_vec())) } else { Err(refusal()) };
+    }
+    let position = |band: &String| names.iter().position(|name| canonical(name).as_deref() == Some(band.as_str()));
+    if let Some(planes) = wanted.iter().map(position).collect::<Option<Vec<_>>>() {
+        return Ok(taken(planes));
+    }
+    if file.count == wanted.len() {
+        return Ok(taken((0..file.count).collect()));
+    }
+    if file.count == 1 && wanted == RGB {
+        return Ok(taken(vec![0; 3]));
+    }
+    Err(refusal())
+}
+
+/// A name for every band, and how they are known.
+fn name_all(file: &FileBands, wanted: &[String]) -> (Vec<String>, String) {
+    let own = |plane: usize| file.names.get(plane).filter(|name| !name.is_empty()).cloned();
+    let numbered = |plane: usize| own(plane).unwrap_or_else(|| format!("band {}", plane + 1));
+    let is_named = (0..file.count).any(|plane| own(plane).is_some_and(|name| canonical(&name).is_some()));
+    if is_named {
+        return ((0..file.count).map(numbered).collect(), "named in the file".to_owned());
+    }
+    if file.is_rgb && file.count >= 3 || file.is_picture && file.count == 4 {
+        let name = |plane: usize| RGB.get(plane).map_or_else(|| numbered(plane), |name| (*name).to_owned());
+        return ((0..file.count).map(name).collect(), "the file says red, green, blue".to_owned());
+    }
+    if file.count == wanted.len() {
+        return (wanted.to_vec(), "not named in the file: taken as the model's, in its order".to_owned());
+    }
+    if let Some((title, names)) = ORDERS.iter().find(|(_, names)| names.len() == file.count) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        return (names, format!("not named in the file: assumed to be {title}, in the usual order"));
+    }
+    ((0..file.count).map(numbered).collect(), "not named in the file".to_owned())
+}
+
+/// `B4, central wavelength 665 nm`, `b04`, `Red` → `B04`.
+#[must_use]
+pub fn canonical(name: &str) -> Option<String> {
+    let upper = name.to_uppercase();
+    let mut words = upper.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.find_map(|word| {
+        let plain = match word {
+            "RED" => "B04",
+            "GREEN" => "B03",
+            "BLUE" => "B02",
+            "NIR" => "B08",
+            "B8A" | "B08A" => "B8A",
+            _ => {
+                let number: u8 = word.strip_prefix('B')?.parse().ok()?;
+                return (1..=12).contains(&number).then(|| format!("B{number:02}"));
+            }
+        };
+        Some(plain.to_owned())
+    })
+}
+
+fn not_there(file: &FileBands, wanted: &[String]) -> Problem {
+    let found = match file.count {
+        1 => "one band".to_owned(),
+        count if file.names.iter().all(String::is_empty) => format!("{count}, without names"),
+        count => format!("{count} ({})", file.names.join(", ")),
+    };
+    Problem::new(
+        "This picture has the wrong bands for the model",
+        format!("It has {found}; the model wants {} ({}).", wanted.len(), wanted.join(", ")),
+        format!("Choose below which of them are {}, or export these bands in this order.", wanted.join(", ")),
+    )
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+mod tests {
+    use super::*;
+
+    fn rgb() -> Vec<String> {
+        RGB.map(str::to_owned).to_vec()
+    }
+
+    fn file(count: usize) -> FileBands {
+        FileBands { count, ..FileBands::default() }
+    }
+
+    #[test]
+    fn the_usual_orders_are_known_by_their_length() {
+        for (count, planes) in [(13, [3, 2, 1]), (12, [3, 2, 1]), (10, [2, 1, 0]), (4, [2, 1, 0])] {
+            let taken = choose(&file(count), &rgb(), None).unwrap();
+            assert_eq!(taken.planes, planes, "{count} bands");
+            assert_eq!(taken.taken_names(), RGB);
+            assert!(taken.order.contains("assumed"), "{}", taken.order);
+        }
+        assert_eq!(choose(&file(3), &rgb(), None).unwrap().planes, [0, 1, 2]);
+        assert_eq!(choose(&file(1), &rgb(), None).unwrap().planes, [0, 0, 0]);
+    }
+
+    #[test]
+    fn names_in_the_file_go_before_any_order() {
+        let names = ["B2", "B8A, narrow near infrared", "Red", "B03"].map(str::to_owned).to_vec();
+        let taken = choose(&FileBands { names, ..file(4) }, &rgb(), None).unwrap();
+        assert_eq!(taken.planes, [2, 3, 0]);
+        assert_eq!(taken.order, "named in the file");
+    }
+
+    #[test]
+    fn a_declared_red_green_blue_is_believed() {
+        let taken = choose(&FileBands { is_rgb: true, ..file(4) }, &rgb(), None).unwrap();
+        assert_eq!(taken.planes, [0, 1, 2]);
+        assert_eq!(choose(&FileBands { is_picture: true, ..file(4) }, &rgb(), None).unwrap().planes, [0, 1, 2]);
+    }
+
+    #[test]
+    fn five_nameless_bands_are_asked_about_and_the_answer_is_taken() {
+        let Refusal { problem, bands } = choose(&file(5), &rgb(), None).unwrap_err();
+        assert_eq!(bands.len(), 5);
+        assert!(problem.why.contains("It has 5, without names; the model wants 3"), "{}", problem.why);
+        assert_eq!(choose(&file(5), &rgb(), Some(&[4, 0, 2])).unwrap().planes, [4, 0, 2]);
+        assert!(choose(&file(5), &rgb(), Some(&[5, 0, 2])).is_err());
+        assert!(choose(&file(5), &rgb(), Some(&[0, 2])).is_err());
+    }
+
+    #[test]
+    fn spellings_of_a_band_are_one_band() {
+        for name in ["B4", "b04", "B4 - 665 nm", "Band: red"] {
+            assert_eq!(canonical(name).as_deref(), Some("B04"), "{name}");
+        }
+        assert_eq!(canonical("B8A").as_deref(), Some("B8A"));
+        assert_eq!(canonical("B13"), None);
+        assert_eq!(canonical("band 3"), None);
+        assert_eq!(canonical("SCL"), None);
+    }
+}

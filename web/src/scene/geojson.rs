@@ -1,0 +1,127 @@
+//! The class map as GeoJSON: a polygon for every painted patch.
+
+use serde_json::{Value, json};
+
+use super::card::SceneCard;
+use super::cells::{Cells, Filter, Look};
+
+/// Writes the map: classes by name, in the picture's own coordinate system, or in pixels when it has none.
+#[must_use]
+pub fn geojson(
+    name: &str,
+    model: &str,
+    classes: &[String],
+    card: &SceneCard,
+    cells: &Cells,
+    filter: &Filter,
+) -> String {
+    let features: Vec<Value> =
+        (0..cells.len()).filter_map(|patch| feature(patch, classes, card, cells, filter)).collect();
+    let place = card.georeference.as_ref();
+    let coordinates = match place {
+        Some(place) => format!("of the picture's own coordinate system, {}", place.system()),
+        None => "pixels of the picture: columns to the right, rows downwards; it is not georeferenced".to_owned(),
+    };
+    let mut document = json!({
+        "type": "FeatureCollection",
+        "name": name,
+        "solstice": {
+            "model": model,
+            "coordinates": coordinates,
+            "patch_px": card.grid.patch_px,
+            "stride_px": card.grid.stride_px,
+            "left_out_under_probability": two_decimals(filter.threshold),
+            "bands": card.taken.taken_names(),
+        },
+        "features": features,
+    });
+    if let Some(epsg) = place.and_then(|place| place.epsg) {
+        // GeoJSON of 2008: GDAL and QGIS read it; without it, coordinates mean degrees.
+        document["crs"] = json!({ "type": "name", "properties": { "name": format!("urn:ogc:def:crs:EPSG::{epsg}") } });
+    }
+    format!("{document}\n")
+}
+
+fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, filter: &Filter) -> Option<Value> {
+    let Look::Class(class) = cells.look(patch, filter) else { return None };
+    let (_, probability) = cells.top(patch)?;
+    let cell = card.grid.cell(patch);
+    let corner = |column: usize, row: usize| match &card.georeference {
+        Some(place) => {
+            // A tenth of a millimetre, in metres or in degrees.
+            let decimals = if place.is_geographic { 1e9 } else { 1e4 };
+            place.place(column as f64, row as f64).map(|value| (value * decimals).round() / decimals)
+        }
+        None => [column as f64, row as f64],
+    };
+    // Against the clock, as GeoJSON wants the outside, for a picture whose rows go south.
+    let ring = [
+        corner(cell.left, cell.top),
+        corner(cell.left, cell.bottom),
+        corner(cell.right, cell.bottom),
+        corner(cell.right, cell.top),
+        corner(cell.left, cell.top),
+    ];
+    let columns = card.grid.columns().max(1);
+    Some(json!({
+        "type": "Feature",
+        "properties": {
+            "class": classes.get(class),
+            "probability": (f64::from(probability) * 1e4).round() / 1e4,
+            "row": patch / columns,
+            "column": patch % columns,
+        },
+        "geometry": { "type": "Polygon", "coordinates": [ring] },
+    }))
+}
+
+fn two_decimals(value: f32) -> f64 {
+    (f64::from(value) * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+mod tests {
+    use super::*;
+    use crate::scene::cells::ANSWERED;
+    use crate::scene::georeference::Georeference;
+    use crate::scene::grid::Grid;
+    use crate::scene::reading::Taken;
+
+    fn map(georeference: Option<Georeference>) -> Value {
+        let grid = Grid::new(128, 64, 64, 64).unwrap();
+        let card = SceneCard { grid, format: String::new(), taken: Taken::default(), georeference, preview_step: 1 };
+        let mut cells = Cells::new(2, 2);
+        cells.put(0, &[ANSWERED; 2], &[0.25, 0.75, 0.5, 0.5]);
+        let classes = ["Forest".to_owned(), "River".to_owned()];
+        let filter = Filter { threshold: 0.6, ..Filter::default() };
+        serde_json::from_str(&geojson("a.tif", "m", &classes, &card, &cells, &filter)).unwrap()
+    }
+
+    #[test]
+    fn a_placed_picture_gives_ground_coordinates() {
+        let affine = [600_000.0, 10.0, 0.0, 5_300_000.0, 0.0, -10.0];
+        let place = Georeference { affine, epsg: Some(32632), is_geographic: false, metres_per_unit: 1.0 };
+        let document = map(Some(place));
+        assert_eq!(document["crs"]["properties"]["name"], "urn:ogc:def:crs:EPSG::32632");
+        assert_eq!(document["features"].as_array().unwrap().len(), 1, "the unsure patch is left out");
+        let feature = &document["features"][0];
+        assert_eq!(feature["properties"], json!({ "class": "River", "probability": 0.75, "row": 0, "column": 0 }));
+        let ring = json!([
+            [600_000.0, 5_300_000.0],
+            [600_000.0, 5_299_360.0],
+            [600_640.0, 5_299_360.0],
+            [600_640.0, 5_300_000.0],
+            [600_000.0, 5_300_000.0]
+        ]);
+        assert_eq!(feature["geometry"]["coordinates"][0], ring);
+    }
+
+    #[test]
+    fn an_unplaced_one_gives_pixels_and_says_so() {
+        let document = map(None);
+        assert_eq!(document["crs"], Value::Null);
+        assert!(document["solstice"]["coordinates"].as_str().unwrap().contains("pixels"));
+        assert_eq!(document["features"][0]["geometry"]["coordinates"][0][2], json!([64.0, 64.0]));
+    }
+}

@@ -1,0 +1,16 @@
+//! A large picture as a class map, as plain logic: how it is cut, which bands are taken, where on the ground it lies, what
+//! each class covers.
+//!
+//! Nothing here knows the browser: the worker reads pictures by it, `pages/scene` shows it, and the tests run natively.
+
+pub mod bands;
+pub mod card;
+pub mod cells;
+pub mod gdal;
+pub mod geojson;
+pub mod georeference;
+pub mod grid;
+pub mod heat;
+pub mod pace;
+pub mod peek;
+pub mod reading;
