@@ -65,6 +65,7 @@ describe("600 tiles at once", () => {
     assert.ok((await rows().count()) < 50, `${await rows().count()} rows`);
     assert.equal(await frame().getByRole("table").getAttribute("aria-rowcount"), "601");
     const answers = JSON.parse(await view.download("Download JSON")).tiles;
+    await frame().evaluate((frame) => frame.scrollIntoView({ block: "center" }));
     for (const share of [0, 0.37, 1]) {
       await frame().evaluate((frame, share) => (frame.scrollTop = share * (frame.scrollHeight - frame.clientHeight)), share);
       await view.page.waitForTimeout(100);
@@ -75,7 +76,7 @@ describe("600 tiles at once", () => {
         const head = frame.querySelector("thead").getBoundingClientRect().height;
         const offset = row.getBoundingClientRect().top - top - head + frame.scrollTop;
         return [row.innerText, Math.round(offset / row.getBoundingClientRect().height)];
-      }, share);
+      });
       assert.ok(text.includes(answers[expected].file), `row ${expected} is ${text}`);
       assert.ok(text.includes(classLabel(answers[expected].class)), text);
     }

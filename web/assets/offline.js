@@ -72,13 +72,19 @@ async function keepData(url, response) {
   if (response.ok && !isPage) await (await caches.open(DATA)).put(url, response);
 }
 
+/** The number of the last wish to keep something; an older one is given up. */
+let wishes = 0;
+
 /** Fetches what a later visit without network will need, one after the other, and says when it is done. */
 async function keepAll(names, client) {
+  const wish = (wishes += 1);
   for (const name of names.filter((name) => DATA_FOLDERS.test(name))) {
     const { href } = new URL(name, SCOPE);
     if (await caches.match(href, { cacheName: DATA })) continue;
     try {
-      await keepData(href, await fetch(href));
+      const response = await fetch(href);
+      if (wish !== wishes) return;
+      await keepData(href, response);
     } catch {
       // The network is gone already: what is kept is kept.
     }

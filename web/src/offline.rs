@@ -72,6 +72,13 @@ impl Offline {
         }
     }
 
+    /// Ends what is still being kept.
+    pub fn keep_no_more(self) {
+        if let Some(worker) = self.registration.with_value(|registration| registration.as_ref()?.active()) {
+            say(&worker, "keep", &Array::new());
+        }
+    }
+
     /// The worker that serves this release, once it has kept the page; none, where there are no service workers.
     async fn register(self) -> Option<ServiceWorker> {
         let container = container()?;

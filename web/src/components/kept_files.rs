@@ -37,6 +37,7 @@ pub fn KeptFiles(
         Some(count) => format!("Kept on this device, for visits without network: {}.", bytes(count)),
     };
     let clear = move |_| {
+        offline.keep_no_more();
         spawn_local(async move {
             kept::clear().await;
             look();

@@ -26,8 +26,8 @@ pub struct Event {
 /// A final answer with the buffers beside it, or why there is none.
 type Reply = Result<(FromWorker, Vec<Vec<u8>>), Problem>;
 
-/// Questions without an answer yet; `None` once the worker is dead.
-type Pending = Rc<RefCell<Option<HashMap<u64, oneshot::Sender<Reply>>>>>;
+/// Questions without an answer yet; once the worker is dead, what it died of.
+type Pending = Rc<RefCell<Result<HashMap<u64, oneshot::Sender<Reply>>, Problem>>>;
 
 /// A running worker.
 pub struct Handle {
@@ -67,7 +67,7 @@ impl Handle {
         on_event: impl Fn(Event) + 'static,
     ) -> Result<Self, Problem> {
         let (greet, greeting) = oneshot::channel();
-        let pending: Pending = Rc::new(RefCell::new(Some(HashMap::from([(HELLO, greet)]))));
+        let pending: Pending = Rc::new(RefCell::new(Ok(HashMap::from([(HELLO, greet)]))));
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let from = if module.is_some() { "&module=posted" } else { "" };
@@ -125,7 +125,7 @@ impl Handle {
     /// False once it has crashed.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.pending.borrow().is_some()
+        self.pending.borrow().is_ok()
     }
 
     /// Its compiled program, for further workers; undefined before it came.
@@ -180,8 +180,8 @@ impl Handle {
     fn expect(&self, request: u64) -> Result<oneshot::Receiver<Reply>, Problem> {
         let (sender, answer) = oneshot::channel();
         match self.pending.borrow_mut().as_mut() {
-            Some(pending) => pending.insert(request, sender),
-            None => return Err(died(self.bundle, "It has stopped.")),
+            Ok(pending) => pending.insert(request, sender),
+            Err(cause) => return Err(cause.clone()),
         };
         Ok(answer)
     }
@@ -253,7 +253,7 @@ fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(
             return;
         }
     };
-    let waiting = pending.borrow_mut().as_mut().and_then(|pending| pending.remove(&request));
+    let waiting = pending.borrow_mut().as_mut().ok().and_then(|pending| pending.remove(&request));
     if let Some(sender) = waiting {
         // Nobody waits any more: the answer is stale.
         let _ = sender.send(reply);
@@ -262,7 +262,11 @@ fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(
 
 /// The worker is dead: everybody who waits is told, and later questions are refused.
 fn fail_all(pending: &Pending, problem: &Problem) {
-    for (_, sender) in pending.borrow_mut().take().into_iter().flatten() {
+    if pending.borrow().is_err() {
+        return;
+    }
+    let waiting = pending.replace(Err(problem.clone()));
+    for (_, sender) in waiting.into_iter().flatten() {
         // Nobody waits any more.
         let _ = sender.send(Err(problem.clone()));
     }

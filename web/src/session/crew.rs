@@ -98,7 +98,7 @@ impl Session {
                     // A lost graphics device is opened afresh by another way.
                     let is_redone = is_dead && pool.bundle() == Bundle::Cpu && slabs.give_back(slab);
                     if !is_redone {
-                        shared.problem = Some(problem);
+                        shared.problem.get_or_insert(problem);
                     }
                 }
             }

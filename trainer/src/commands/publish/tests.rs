@@ -17,7 +17,8 @@ fn files_for_the_page() {
     let embedder = Embedder::load(&model, &Device::flex()).unwrap();
     let split = public.join("demo/eurosat_test.csv");
     let set = LabelledSet::open(&public.join("demo/eurosat.tar"), Some(&split), &mut Vec::new()).unwrap();
-    let of_class = |class: usize| (0..set.len()).filter(move |&index| set.labels[index] == class).take(PER_CLASS);
+    let labels = &set.labels;
+    let of_class = |class: usize| (0..labels.len()).filter(move |&index| labels[index] == class).take(PER_CLASS);
     let indices: Vec<usize> = (0..set.classes.len()).flat_map(of_class).collect();
     assert_eq!(indices.len(), 200);
     let files: Vec<String> = indices.iter().map(|&index| set.names[index].clone()).collect();
