@@ -54,11 +54,15 @@ pub fn Classify() -> impl IntoView {
             <section class="column-out" aria-label="Answers" node_ref=answers>
                 <Show when=move || { count.get() > 1 }>
                     <BatchTable />
+                    <LabelPanel />
                 </Show>
                 <Show when=move || { count.get() > 0 } fallback=EmptyResult>
                     <ResultCard />
                 </Show>
-                <LabelPanel />
+                // A single tile's answer comes before the offer to label it.
+                <Show when=move || { count.get() <= 1 }>
+                    <LabelPanel />
+                </Show>
             </section>
             <section class="column-card" aria-label="Model">
                 <ModelCardView />
