@@ -15,6 +15,7 @@ import { ModelsPage } from "./models-page.mjs";
 import { serve } from "./serve.mjs";
 
 const shipped = await readFile(deployed(`models/${model.file}`));
+const gallery = await readFile(deployed("gallery/gallery.safetensors"));
 const first = readHead(shipped);
 // It sees forest everywhere where the shipped model is not quite sure of something else.
 const bias = first.manifest.classes.map((name) => (name === "Forest" ? 14 : 0));
@@ -190,7 +191,6 @@ describe("a file of one's own", () => {
 
   const flipped = Buffer.from(shipped);
   flipped[shipped.length - 100] ^= 1;
-  const gallery = await readFile(deployed("gallery/gallery.safetensors"));
   for (const { name, bytes, says } of [
     { name: "diary.safetensors", bytes: "dear diary, today I saw a satellite", says: /not a safetensors file/ },
     { name: "empty.safetensors", bytes: "", says: /cut short: 0 of/ },

@@ -47,6 +47,9 @@ pub fn App() -> impl IntoView {
     provide_context(explore);
     scenes.follow_devices();
     provide_context(scenes);
+    // Before the page changes: after that, the address names the model in use again.
+    let on_address = window_event_listener(leptos::ev::hashchange, move |_| session.follow_address());
+    on_cleanup(move || on_address.remove());
     let page = use_page();
     Effect::new(move |before: Option<u64>| {
         // Another model: what the old one said of places and known tiles is stale.
@@ -64,8 +67,6 @@ pub fn App() -> impl IntoView {
         page.track();
         session.write_model_to_address();
     });
-    let on_address = window_event_listener(leptos::ev::hashchange, move |_| session.follow_address());
-    on_cleanup(move || on_address.remove());
     session.start();
     offline.follow(session);
     view! {

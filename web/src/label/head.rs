@@ -6,7 +6,7 @@ use super::book::Book;
 use super::fit::{REGULARISER, Rows, add, dot, fit, softmax};
 
 /// Slope at which the head counts as learned.
-pub(super) const TOLERANCE: f64 = 1e-8;
+pub(super) const TOLERANCE: f64 = 1e-7;
 /// A row that differs from the others' span by less than this share of the largest row adds no direction of its own.
 const RANK_TOLERANCE: f64 = 1e-9;
 /// Root-mean-square distance of unit rows under which they are the same but for rounding.

@@ -58,6 +58,7 @@ pub fn Classify() -> impl IntoView {
             <section class="column-out" aria-label="Answers" node_ref=answers>
                 <Show when=move || { count.get() > 1 }>
                     <BatchTable />
+                    <LabelPanel />
                 </Show>
                 <Show when=move || is_map.get()>
                     <SceneCardView />
@@ -67,7 +68,10 @@ pub fn Classify() -> impl IntoView {
                         <ResultCard />
                     </Show>
                 </Show>
-                <LabelPanel />
+                // A single tile's answer comes before the offer to label it.
+                <Show when=move || { count.get() <= 1 }>
+                    <LabelPanel />
+                </Show>
             </section>
             <section class="column-card" aria-label="Model">
                 <ModelCardView />

@@ -20,6 +20,12 @@ use crate::components::problem_card::ProblemCard;
 pub fn ModelsPage() -> impl IntoView {
     let models = use_models();
     models.load();
+    Effect::new(move |_| {
+        // Both are kept as soon as they have come whole.
+        models.session.card.track();
+        models.session.gallery.track();
+        leptos::task::spawn_local(models.look_into_cache());
+    });
     view! {
         <div class="intro">
             <h1>"Which model answers?"</h1>

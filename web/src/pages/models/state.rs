@@ -97,7 +97,6 @@ impl Models {
             if let Err(problem) = self.session.list_models().await {
                 self.problem.set(Some(problem));
             }
-            self.look_into_cache().await;
         });
     }
 

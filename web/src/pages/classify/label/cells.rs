@@ -48,7 +48,7 @@ pub fn ClassCell(
                 let said = format!("Marked as {name}");
                 view! {
                     <span data-class=(number % 10).to_string() title=said.clone()>
-                        <span class="own-badge" role="img" aria-label=said.clone()>{(number + 1).to_string()}</span>
+                        <span class="own-badge" role="img" aria-label=said.clone() data-number=(number + 1).to_string()></span>
                     </span>
                 }
             })

@@ -92,7 +92,7 @@ fn ClassLine(index: usize, name: String) -> impl IntoView {
                 title=format!("{mark_label} what is chosen")
                 on:click=move |_| labels.mark(&labels.targets(), Some(index))
             >
-                <span class="own-badge" aria-hidden="true">{(index + 1).to_string()}</span>
+                <span class="own-badge" data-number=(index + 1).to_string()></span>
                 <span class="own-name">{shown}</span>
             </button>
             <span class="number own-count" class:few=move || count.get() < MIN_TILES>{tiles}</span>

@@ -183,7 +183,7 @@ fn SheetTile(
                 Some(address) => view! { <img src=address alt="" loading="lazy" /> }.into_any(),
                 None => view! { <span class="sheet-blank"></span> }.into_any(),
             }}
-            {move || mark.get().map(|(class, _)| view! { <span class="own-badge" aria-hidden="true">{(class + 1).to_string()}</span> })}
+            {move || mark.get().map(|(class, _)| view! { <span class="own-badge" data-number=(class + 1).to_string()></span> })}
         </li>
     }
 }

@@ -19,7 +19,7 @@ use crate::state::{Phase, TileEntry};
 /// Tiles whose answers come before the page applies the head to them: one by one would be work for the square of them.
 const APPLY_EVERY: usize = 32;
 /// Milliseconds that leaving out may take before the page gets its turn.
-const SLICE_MS: f64 = 12.0;
+const SLICE_MS: f64 = 24.0;
 
 /// How far the leave-one-out figure has come.
 #[derive(Clone, Debug, Default, PartialEq)]
