@@ -21,7 +21,7 @@ const GEO = { origin: [600_000, 5_300_000], pixel: 10, epsg: 32_632 };
 // EuroSAT's white is at a reflectance of 0.275: digital numbers that a 16-bit file of the same tile would have.
 const toDigitalNumber = (grey) => Math.round((grey / 255) * 2750);
 
-let site, browser, view, picture, answers;
+let site, browser, view, picture, answers, classes;
 
 before(async () => {
   site = await serve(DIST);
@@ -36,7 +36,7 @@ before(async () => {
   await view.drop(...tiles.map((tile, i) => ({ name: `tile-${i}.png`, type: "image/png", bytes: png(tile) })));
   await view.page.getByText(`${tiles.length} classified`).waitFor();
   await view.waitForPhase("ready");
-  answers = JSON.parse(await view.download("Download JSON")).tiles;
+  ({ tiles: answers, classes } = JSON.parse(await view.download("Download JSON")));
 });
 
 after(async () => {
@@ -54,7 +54,9 @@ function assertMap(document, corner, tolerance = PROBABILITY_TOLERANCE) {
   document.features.forEach(({ properties, geometry }, i) => {
     const [row, column] = [Math.floor(i / COLUMNS), i % COLUMNS];
     assert.deepEqual([properties.row, properties.column], [row, column]);
-    assert.equal(properties.class, answers[PATCHES[i]].class, `patch ${i}`);
+    // Its own class, or one that is as probable as far as can be told.
+    const share = answers[PATCHES[i]].probabilities[classes.indexOf(properties.class)];
+    assert.ok(share >= top(PATCHES[i]) - tolerance, `patch ${i} is ${answers[PATCHES[i]].class}, not ${properties.class}`);
     const difference = Math.abs(properties.probability - top(PATCHES[i]));
     assert.ok(difference <= tolerance, `patch ${i}: probability off by ${difference}`);
     const at = (right, down) => corner((column + right) * SIDE, (row + down) * SIDE);
@@ -220,7 +222,7 @@ describe("GeoTIFF", () => {
   const sample = (x, y, band) => (names[band] === "B08" ? 3000 : toDigitalNumber(grey(x, y, bandOf[names[band]])));
   const file = (options) => geotiff({ width: picture.width, height: picture.height, bands: 4, sample, geo: GEO, names, ...options });
   // Half a step of a digital number in every pixel.
-  const STEP_TOLERANCE = 0.02;
+  const STEP_TOLERANCE = 0.005;
 
   for (const { title, options } of [
     { title: "tiles, deflated, bands interleaved", options: () => ({ block: [128, 80], deflate: true }) },
@@ -229,7 +231,7 @@ describe("GeoTIFF", () => {
     { title: "one uncompressed strip", options: () => ({ block: [picture.width, picture.height] }) },
   ]) {
     test(`16-bit, ${title}: the tiles' classes at their exact coordinates`, async () => {
-      await view.mapOf("scene.tif", file(options()), "image/tiff");
+      await view.mapOf(`${title}.tif`, file(options()), "image/tiff");
       const document = await view.geojson();
       assertMap(document, onGround, STEP_TOLERANCE);
       assert.equal(document.crs.properties.name, "urn:ogc:def:crs:EPSG::32632");
@@ -253,8 +255,8 @@ describe("GeoTIFF", () => {
     await view.page.getByRole("combobox", { name: "Offset" }).selectOption({ label: "0" });
     await view.waitForMap("thirteen.tif");
     await view.card.getByText("Reflectance = value / 10 000: you chose it.").waitFor();
-    const classes = (await view.geojson()).features.map(({ properties }) => properties.class);
-    assert.notDeepEqual(classes, PATCHES.map((tile) => answers[tile].class));
+    const found = (await view.geojson()).features.map(({ properties }) => properties.class);
+    assert.notDeepEqual(found, PATCHES.map((tile) => answers[tile].class));
   });
 
   test("an offset in the metadata is believed", async () => {
@@ -314,7 +316,8 @@ describe("GeoTIFF", () => {
 
   test("a damaged one is said to be, with what was painted kept", async () => {
     const bytes = file({ block: [picture.width, 64], deflate: true });
-    bytes.fill(0x55, Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 2000);
+    // Of six strips, at least one loses its beginning.
+    bytes.fill(0x55, Math.floor(bytes.length * 0.4), Math.floor(bytes.length * 0.6));
     await view.drop({ name: "broken.tif", type: "image/tiff", bytes });
     await view.waitForMap("broken.tif", "failed");
     assert.match(await view.card.getByRole("alert").innerText(), /damaged/);
@@ -330,8 +333,8 @@ describe("ways in and out", () => {
     await view.page.getByRole("button", { name: "Make a class map" }).click();
     await view.waitForMap("small.png");
     await view.threshold(0);
-    const classes = (await view.geojson()).features.map(({ properties }) => properties.class);
-    assert.deepEqual(classes, [0, 1, 1, 0].map((tile) => answers[tile].class));
+    const found = (await view.geojson()).features.map(({ properties }) => properties.class);
+    assert.deepEqual(found, [0, 1, 1, 0].map((tile) => answers[tile].class));
     await view.page.getByRole("button", { name: "Classify as one tile" }).click();
     await view.verdict("small.png");
   });

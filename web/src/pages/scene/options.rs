@@ -48,7 +48,7 @@ pub fn SceneOptions() -> impl IntoView {
                 </select>
             </label>
             <label>
-                <span>"Unsure under " <output>{move || format!("{} %", threshold())}</output></span>
+                <span>"Unsure under " <span class="value">{move || format!("{} %", threshold())}</span></span>
                 <input
                     type="range"
                     min="0"
@@ -59,7 +59,7 @@ pub fn SceneOptions() -> impl IntoView {
                 />
             </label>
             <label>
-                <span>"Opacity " <output>{move || format!("{} %", opacity())}</output></span>
+                <span>"Opacity " <span class="value">{move || format!("{} %", opacity())}</span></span>
                 <input
                     type="range"
                     min="0"
@@ -73,7 +73,7 @@ pub fn SceneOptions() -> impl IntoView {
                 <button type="button" class="small" aria-label="Zoom out" on:click=move |_| scenes.zoom_by(0.5)>
                     "−"
                 </button>
-                <output>{move || format!("{}×", scenes.zoom.get())}</output>
+                <span class="value">{move || format!("{}×", scenes.zoom.get())}</span>
                 <button type="button" class="small" aria-label="Zoom in" on:click=move |_| scenes.zoom_by(2.0)>
                     "+"
                 </button>
