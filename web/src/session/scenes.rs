@@ -74,7 +74,7 @@ impl Session {
             Ok(FromWorker::Scene { scene, .. }) => Ok((Rc::new(OpenScene { pool, worker }), *scene)),
             Ok(FromWorker::SceneBroken { problem, bands, .. }) => Err(Trouble::Picture(Refusal { problem, bands })),
             Ok(_) => Err(Trouble::Picture(misunderstood().into())),
-            Err(problem) => Err(self.device_failed(&pool, problem).await),
+            Err(problem) => Err(self.device_failed(&pool, &worker, problem).await),
         }
     }
 
@@ -96,7 +96,7 @@ impl Session {
                 Err(Trouble::Picture(Refusal { problem, bands }))
             }
             Ok(_) => Err(Trouble::Picture(misunderstood().into())),
-            Err(problem) => Err(self.device_failed(&scene.pool, problem).await),
+            Err(problem) => Err(self.device_failed(&scene.pool, handle, problem).await),
         }
     }
 
@@ -109,9 +109,11 @@ impl Session {
         buffers.first().map(|bytes| floats(bytes))
     }
 
-    async fn device_failed(self, pool: &Rc<Pool>, problem: Problem) -> Trouble {
+    /// A dead worker is replaced by another one of the pool; one that lives, and cannot, has lost its device.
+    async fn device_failed(self, pool: &Rc<Pool>, worker: &Handle, problem: Problem) -> Trouble {
         pool.bury();
-        if pool.first().is_none() && self.fall_back(pool, problem).await {
+        let goes_on = !worker.is_alive() && pool.first().is_some();
+        if !goes_on && self.fall_back(pool, problem).await {
             self.phase.set(Phase::Ready);
             self.run_waiting();
         }
