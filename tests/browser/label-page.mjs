@@ -30,6 +30,19 @@ export class LabelPage extends ClassifyPage {
     await this.page.getByRole("button", { name: `Mark as ${name}` }).click();
   }
 
+  /** Ticks a tile in the table, which holds only the rows in view: scrolled to as a person would. */
+  async tick(tile) {
+    const frame = this.page.getByRole("region", { name: "Answers, one row for each tile" });
+    const box = this.page.getByRole("checkbox", { name: `Choose ${tile}` });
+    const heights = await frame.evaluate(({ scrollHeight, clientHeight }) => [scrollHeight, clientHeight]);
+    for (let top = 0; (await box.count()) === 0 && top < heights[0]; top += heights[1] / 2) {
+      await frame.evaluate((frame, top) => (frame.scrollTop = top), top);
+      // Until the rows of this place are there.
+      await this.page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    }
+    await box.check();
+  }
+
   /** `{ right, tiles }` of the leave-one-out figure, once it is there. */
   async leftOut(tiles) {
     await this.accuracy.getByText(`of ${tiles} tiles`).waitFor();
