@@ -1,4 +1,5 @@
 // What the tests run against: the built page, and the native answers that were exported with the model.
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -33,3 +34,10 @@ if (expected.model_sha256 !== model.sha256) {
 
 /** Path of a file below `public/`, as it was deployed. */
 export const deployed = (file) => join(DIST, file);
+
+/** Serves `file` in the place of the model, with an index that fits it. */
+export async function replaceModel(context, file) {
+  const entry = { ...model, bytes: file.length, sha256: createHash("sha256").update(file).digest("hex") };
+  await context.route(/models\/index\.json$/, (route) => route.fulfill({ json: { ...models, models: [entry] } }));
+  await context.route(new RegExp(`models/${model.file}$`), (route) => route.fulfill({ contentType: "application/octet-stream", body: file }));
+}

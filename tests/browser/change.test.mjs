@@ -1,13 +1,12 @@
 // The change map of the Seasons page: squares are cut once more here, by other code, classified as tiles of their own, and
 // compared by a slow loop.
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 
 import { keep } from "./appearance.mjs";
 import { project, withHeads } from "./artifact.mjs";
-import { DIST, deployed, model, models } from "./built.mjs";
+import { DIST, deployed, model, replaceModel } from "./built.mjs";
 import { launch } from "./chromium.mjs";
 import { png } from "./pictures.mjs";
 import { cosine } from "./season-maths.mjs";
@@ -33,11 +32,9 @@ describe("the change map", () => {
 
   before(async () => {
     const file = withHeads(await readFile(deployed(`models/${model.file}`)), { "seasonal-invariant": HEAD });
-    const entry = { ...model, bytes: file.length, sha256: createHash("sha256").update(file).digest("hex") };
     site = await serve(DIST);
     browser = await launch();
-    await browser.context.route(/models\/index\.json$/, (route) => route.fulfill({ json: { ...models, models: [entry] } }));
-    await browser.context.route(new RegExp(`models/${model.file}$`), (route) => route.fulfill({ contentType: "application/octet-stream", body: file }));
+    await replaceModel(browser.context, file);
     view = new SeasonsPage(await browser.context.newPage());
     await view.open(site.url);
     await view.waitForDevice("CPU");

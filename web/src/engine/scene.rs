@@ -21,6 +21,7 @@ use crate::scene::card::SceneCard;
 use crate::scene::cells::{ANSWERED, NO_DATA};
 use crate::scene::grid::Grid;
 use crate::scene::reading::Reading;
+use crate::scene::step::Step;
 
 /// Largest JPEG, PNG or WebP, decoded: these cannot be read in parts.
 const MAX_DECODED_BYTES: u64 = 448 << 20;
@@ -68,20 +69,6 @@ pub enum Trouble {
     Picture(Problem),
     /// The device failed.
     Device(Problem),
-}
-
-/// What a step brought.
-pub struct Step {
-    /// Its first patch.
-    pub first: usize,
-    /// For each patch, as [`crate::scene::cells`] has them.
-    pub states: Vec<u8>,
-    /// `[patches, classes]`.
-    pub probabilities: Vec<f32>,
-    /// First row of the preview that is new.
-    pub preview_row: usize,
-    /// Its new rows, RGBA.
-    pub preview: Vec<u8>,
 }
 
 impl Scene {

@@ -16,11 +16,12 @@ use super::clock::{breathe, now_ms, scope};
 use super::decode::{self, Decoded, Preview};
 use super::protocol::{Answer, Bundle, FromWorker, PROTOCOL_VERSION, Query, Shelf, ToWorker, Vectors};
 use super::runtime::{GallerySearch, Runtime, open_any_gallery};
-use super::scene::{Scene, Step, Trouble};
+use super::scene::{Scene, Trouble};
 use super::slabs::CHUNK_TILES;
 use crate::problem::Problem;
 use crate::scene::bands::Refusal;
 use crate::scene::reading::{Reading, Taken};
+use crate::scene::step::Step;
 
 /// What the worker holds between messages.
 #[derive(Default)]

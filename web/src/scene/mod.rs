@@ -14,3 +14,4 @@ pub mod heat;
 pub mod pace;
 pub mod peek;
 pub mod reading;
+pub mod step;

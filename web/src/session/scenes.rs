@@ -13,6 +13,7 @@ use crate::problem::Problem;
 use crate::scene::bands::Refusal;
 use crate::scene::card::SceneCard;
 use crate::scene::reading::Reading;
+use crate::scene::step::Step;
 use crate::state::Phase;
 
 /// A picture that a worker holds open.
@@ -42,20 +43,6 @@ pub enum Trouble {
     Picture(Refusal),
     /// The device failed, which the session sees to: ask again as soon as it is able.
     Device,
-}
-
-/// What a step brought.
-pub struct Step {
-    /// Its first patch.
-    pub first: usize,
-    /// A state for each patch; none when all were classified before.
-    pub states: Vec<u8>,
-    /// `[patches, classes]`.
-    pub probabilities: Vec<f32>,
-    /// First new row of the preview.
-    pub preview_row: usize,
-    /// New rows, RGBA.
-    pub preview: Vec<u8>,
 }
 
 impl Session {

@@ -1,4 +1,5 @@
-//! Convolution, batch normalisation, max pooling and contrast on plain `f32` slices: the CPU's vector units, all cores, no tensors.
+//! Convolution, batch normalisation, max pooling and contrast on plain `f32` slices: the CPU's vector units, all
+//! cores, no tensors.
 //!
 //! Everything is computed "channels last inside": a tile of the result holds a few positions (rows) by one or two
 //! vectors of output channels (lanes). A step of the inner loop broadcasts one input value per row and multiplies it
