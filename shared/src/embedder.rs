@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 
-use crate::artifact::{Artifact, ArtifactError, Golden, LinearHead, Manifest, Projection, golden_tile};
+use crate::artifact::{Artifact, ArtifactError, Golden, LinearHead, Manifest, Projection, Readout, golden_tile};
 use crate::compare::softmax;
 use crate::encoder::{Encoder, EncoderError, NormMode};
 use crate::preprocess::{self, PreprocessError};
@@ -71,6 +71,7 @@ pub struct Embedder {
     encoder: Encoder,
     device: Device,
     manifest: Manifest,
+    readout: Option<Readout>,
     head: Option<LinearHead>,
     projections: Vec<Projection>,
 }
@@ -89,11 +90,11 @@ impl Embedder {
     /// # Errors
     /// When the weights do not fit the architecture in the manifest.
     pub fn from_artifact(artifact: Artifact, device: &Device) -> Result<Self, EmbedderError> {
-        let Artifact { manifest, encoder, head, projections } = artifact;
+        let Artifact { manifest, encoder, readout, head, projections } = artifact;
         let config = manifest.encoder;
         let blank = if manifest.folded { config.init_folded(device) } else { config.init(device) };
         let encoder = blank.load_named(&into_map(encoder))?;
-        Ok(Self { encoder, device: device.clone(), manifest, head, projections })
+        Ok(Self { encoder, device: device.clone(), manifest, readout, head, projections })
     }
 
     /// What the model is.
@@ -111,13 +112,35 @@ impl Embedder {
     /// # Errors
     /// When a tile has other bands than the model or values that are not finite, or the device fails.
     pub async fn embed(&self, tiles: &[Tile]) -> Result<Vec<Vec<f32>>, EmbedderError> {
-        let mut embeddings = Vec::with_capacity(tiles.len());
+        let pooled = self.pooled(tiles).await?;
+        Ok(pooled.into_iter().map(|pooled| self.read_out(pooled)).collect())
+    }
+
+    /// Pooled features, one vector a tile, in order: what [`read_out`](Self::read_out) and [`project`](Self::project)
+    /// start from.
+    ///
+    /// # Shapes
+    /// n tiles `[bands, any, any]` → n × `[pooled width]`
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    pub async fn pooled(&self, tiles: &[Tile]) -> Result<Vec<Vec<f32>>, EmbedderError> {
+        let mut pooled = Vec::with_capacity(tiles.len());
         for (count, size) in chunks(tiles.len()) {
-            let first = embeddings.len();
+            let first = pooled.len();
             let chunk = &tiles[first..first + count];
-            embeddings.extend(self.embed_chunk(chunk, first, size).await?);
+            pooled.extend(self.pooled_chunk(chunk, first, size).await?);
         }
-        Ok(embeddings)
+        Ok(pooled)
+    }
+
+    /// The embedding that pooled features stand for: themselves, for a model without a readout.
+    #[must_use]
+    pub fn read_out(&self, pooled: Vec<f32>) -> Vec<f32> {
+        match &self.readout {
+            Some(readout) => readout.apply(&pooled),
+            None => pooled,
+        }
     }
 
     /// Embeddings and class probabilities, one a tile, in order.
@@ -144,11 +167,12 @@ impl Embedder {
         Some(softmax(&logits, self.manifest.calibration_temperature.unwrap_or(1.0)))
     }
 
-    /// An embedding from [`embed`](Self::embed) in one of the manifest's subspaces, not normalised; `None` when the model
-    /// does not have that subspace.
+    /// Features from [`pooled`](Self::pooled) in one of the manifest's subspaces, not normalised; `None` when the model
+    /// does not have that subspace. The heads were trained on the mean of the last feature map, which comes first.
     #[must_use]
-    pub fn project(&self, embedding: &[f32], subspace: &str) -> Option<Vec<f32>> {
-        self.projections.iter().find(|projection| projection.name == subspace)?.apply(embedding)
+    pub fn project(&self, pooled: &[f32], subspace: &str) -> Option<Vec<f32>> {
+        let mean = pooled.get(..self.manifest.encoder.feature_width())?;
+        self.projections.iter().find(|projection| projection.name == subspace)?.apply(mean)
     }
 
     /// The embedding of the golden tile `pattern` on this device: what an exporter puts into the manifest.
@@ -176,9 +200,10 @@ impl Embedder {
     }
 
     /// At most `size` tiles as one batch of exactly `size`; `first` is the number of the first, for messages.
-    async fn embed_chunk(&self, tiles: &[Tile], first: usize, size: usize) -> Result<Vec<Vec<f32>>, EmbedderError> {
+    async fn pooled_chunk(&self, tiles: &[Tile], first: usize, size: usize) -> Result<Vec<Vec<f32>>, EmbedderError> {
         let (bands, px) = (self.manifest.bands.len(), self.manifest.input_px);
-        let width = self.manifest.embedding_width;
+        let pooling = self.manifest.pooling;
+        let width = self.manifest.encoder.pooled_width(pooling);
         let mut values = Vec::with_capacity(size * bands * px * px);
         for (index, tile) in tiles.iter().enumerate() {
             let tile_number = first + index;
@@ -191,7 +216,7 @@ impl Embedder {
         }
         values.resize(size * bands * px * px, 0.0); // padding: zeros are the mean of every band
         let input = Tensor::<4>::from_data(TensorData::new(values, [size, bands, px, px]), &self.device);
-        let output = self.encoder.forward(input, NormMode::Running); // [size, width]
+        let output = self.encoder.pooled(input, pooling, NormMode::Running); // [size, width]
         let failed = |error: ExecutionError| EmbedderError::Device(error.to_string());
         let data = output.into_data_async().await.map_err(failed)?;
         let unreadable = |error| EmbedderError::Device(format!("its answer cannot be read: {error:?}"));
@@ -199,11 +224,11 @@ impl Embedder {
         if values.len() != size * width {
             return Err(EmbedderError::Device(format!("it gave {} values, not {size} x {width}", values.len())));
         }
-        let embeddings: Vec<Vec<f32>> = values.chunks_exact(width).take(tiles.len()).map(<[f32]>::to_vec).collect();
-        let finite = |embedding: &Vec<f32>| embedding.iter().all(|value| value.is_finite());
-        match embeddings.iter().position(|embedding| !finite(embedding)) {
+        let pooled: Vec<Vec<f32>> = values.chunks_exact(width).take(tiles.len()).map(<[f32]>::to_vec).collect();
+        let finite = |features: &Vec<f32>| features.iter().all(|value| value.is_finite());
+        match pooled.iter().position(|features| !finite(features)) {
             Some(index) => Err(EmbedderError::NonFiniteEmbedding { tile: first + index }),
-            None => Ok(embeddings),
+            None => Ok(pooled),
         }
     }
 }

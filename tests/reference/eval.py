@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 
@@ -82,6 +83,15 @@ statistics = np.stack(
     [planes.mean(1), planes.std(1), planes.min(1), planes.max(1), *np.quantile(planes, [0.1, 0.5, 0.9], axis=1)], axis=1
 )
 
+
+def principal(components, power):
+    """Scores of the test rows; scikit-learn divides by n - 1, we by n."""
+    model = PCA(n_components=components, svd_solver="full").fit(standard_train)
+    deviations = np.sqrt(model.explained_variance_ * (len(train) - 1) / len(train))
+    scores = model.transform(standard_test) / deviations**power
+    return {"components": components, "power": power, "scores": scores.ravel().tolist()}
+
+
 result = {
     "classes": CLASSES,
     "width": WIDTH,
@@ -99,6 +109,7 @@ result = {
         "temperature": float(np.exp(fitted.x)),
         "loss": float(fitted.fun),
     },
+    "principal": [principal(WIDTH, 1.0), principal(3, 0.5), principal(4, 0.75)],
     "statistics": {"tile": tile.ravel().tolist(), "expected": statistics.ravel().tolist()},
 }
 Path(__file__).with_name("eval.json").write_text(json.dumps(result) + "\n")

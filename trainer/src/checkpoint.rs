@@ -3,12 +3,13 @@
 use crate::config::RunConfig;
 use crate::data::SourceSpec;
 use crate::engine::checkpoint::{self, Progress};
+use crate::eval::{Reading, usual_pooling};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use shared::artifact::{Artifact, Projection, Training};
+use shared::artifact::{Artifact, Projection, Readout, Training};
 use shared::bands::Bands;
-use shared::encoder::{Encoder, EncoderConfig};
+use shared::encoder::{Encoder, EncoderConfig, Pooling};
 use shared::preprocess::Normalisation;
 use shared::tensors::{NamedTensor, TensorMap};
 use std::fs;
@@ -48,6 +49,8 @@ pub struct LoadedEncoder {
     pub weights: TensorMap,
     /// Whether batch normalisation has been folded in already.
     pub folded: bool,
+    /// An exported model's linear map from pooled features to its embedding.
+    pub readout: Option<Readout>,
     /// SeCo's projection heads, when the run had more than one.
     pub projections: Vec<Projection>,
 }
@@ -61,6 +64,15 @@ impl LoadedEncoder {
         let config = self.description.encoder;
         let empty = if self.folded { config.init_folded(device) } else { config.init(device) };
         Ok(empty.load_named(&self.weights)?)
+    }
+
+    /// How it is read: by the readout it has; without one as asked for, or as is usual for its architecture.
+    #[must_use]
+    pub fn reading(&self, asked: Option<Pooling>) -> Reading<'_> {
+        match asked.unwrap_or_else(|| usual_pooling(&self.description.encoder)) {
+            Pooling::Mean => Reading::Mean,
+            Pooling::Moments => self.readout.as_ref().map_or(Reading::Fitted, Reading::Given),
+        }
     }
 }
 
@@ -124,7 +136,7 @@ fn from_file(path: &Path) -> anyhow::Result<LoadedEncoder> {
             None => projections.push(Projection { name: subspace.to_owned(), tensors: vec![tensor] }),
         }
     }
-    Ok(LoadedEncoder { description, weights, folded: false, projections })
+    Ok(LoadedEncoder { description, weights, folded: false, readout: None, projections })
 }
 
 fn from_artifact(path: &Path, bytes: &[u8]) -> anyhow::Result<LoadedEncoder> {
@@ -138,7 +150,8 @@ fn from_artifact(path: &Path, bytes: &[u8]) -> anyhow::Result<LoadedEncoder> {
         training: manifest.training,
     };
     let weights = shared::tensors::into_map(artifact.encoder);
-    Ok(LoadedEncoder { description, weights, folded: manifest.folded, projections: artifact.projections })
+    let Artifact { readout, projections, .. } = artifact;
+    Ok(LoadedEncoder { description, weights, folded: manifest.folded, readout, projections })
 }
 
 /// The newest checkpoint of an unfinished run: its query encoder.
@@ -152,7 +165,7 @@ fn from_checkpoint(run: &Path) -> anyhow::Result<LoadedEncoder> {
     });
     let weights = own.collect();
     let description = describe(&config, progress.step)?;
-    Ok(LoadedEncoder { description, weights, folded: false, projections: Vec::new() })
+    Ok(LoadedEncoder { description, weights, folded: false, readout: None, projections: Vec::new() })
 }
 
 /// What a run's configuration says of the encoder it trains, after `steps` steps.
@@ -202,5 +215,5 @@ fn from_pytorch(path: &Path) -> anyhow::Result<LoadedEncoder> {
     let training =
         Training { method: "imported".into(), data: "a PyTorch state dict".into(), epochs: 0, seed: 0, steps: 0 };
     let description = EncoderDescription { encoder, bands: Bands::rgb(), normalisation, input_px: 224, training };
-    Ok(LoadedEncoder { description, weights, folded: false, projections: Vec::new() })
+    Ok(LoadedEncoder { description, weights, folded: false, readout: None, projections: Vec::new() })
 }

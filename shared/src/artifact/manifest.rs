@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::sealed::SealedManifest;
 use super::{ArtifactError, WeightFormat};
 use crate::bands::Bands;
-use crate::encoder::EncoderConfig;
+use crate::encoder::{EncoderConfig, Pooling};
 use crate::preprocess::Normalisation;
 use crate::tile::Tile;
 
 /// The version of the manifest that this code writes; it reads all from 1 up to this.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Largest side of the input, in pixels.
 const MAX_INPUT_PX: usize = 1024;
 /// Most bands of the input.
@@ -38,7 +38,10 @@ pub struct Manifest {
     pub normalisation: Normalisation,
     /// Side of the square input, in pixels.
     pub input_px: usize,
-    /// Width of the embedding.
+    /// What is read out of the feature maps; version 1 knew the mean only.
+    #[serde(default)]
+    pub pooling: Pooling,
+    /// Width of the embedding: that of the pooled features, or what the readout makes of them.
     pub embedding_width: usize,
     /// Names of the classes of the linear head; empty when there is none.
     pub classes: Vec<String>,
@@ -145,6 +148,7 @@ impl Manifest {
             bands,
             normalisation,
             input_px,
+            pooling: Pooling::Mean,
             embedding_width: encoder.feature_width(),
             classes: Vec::new(),
             calibration_temperature: None,
@@ -163,6 +167,16 @@ impl Manifest {
         self.encoder.tensor_shapes(self.folded)
     }
 
+    /// `[width, pooled width]` of the readout, when there is one.
+    pub(super) fn readout_shape(&self) -> Option<[usize; 2]> {
+        (self.pooling != Pooling::Mean).then(|| [self.embedding_width, self.encoder.pooled_width(self.pooling)])
+    }
+
+    /// `[classes, width]` of the linear head, when there is one.
+    pub(super) fn head_shape(&self) -> Option<[usize; 2]> {
+        (!self.classes.is_empty()).then_some([self.classes.len(), self.embedding_width])
+    }
+
     /// Checks the fields against each other.
     pub(super) fn check(&self) -> Result<(), ArtifactError> {
         let problem = |what: String| Err(ArtifactError::Inconsistent(what));
@@ -174,9 +188,10 @@ impl Manifest {
         if !(1..=MAX_INPUT_PX).contains(&self.input_px) {
             return problem(format!("an input of {} pixels, not 1 to {MAX_INPUT_PX}", self.input_px));
         }
-        let width = self.encoder.feature_width();
-        if self.embedding_width != width {
-            return problem(format!("an embedding of {} values from an encoder of {width}", self.embedding_width));
+        let (width, pooled) = (self.embedding_width, self.encoder.pooled_width(self.pooling));
+        let fits = if self.readout_shape().is_some() { (1..=pooled).contains(&width) } else { width == pooled };
+        if !fits {
+            return problem(format!("an embedding of {width} values from {pooled} pooled features"));
         }
         if let Some(temperature) = self.calibration_temperature
             && !(temperature.is_normal() && temperature > 0.0)

@@ -1,7 +1,8 @@
 //! The model file: one safetensors file with a manifest in its metadata, made to be fetched by a browser.
 //!
-//! Tensors are grouped by prefix: `encoder.` (torchvision's names), `head.weight` and `head.bias` (a linear classifier on
-//! the raw embedding), `projection.<subspace>.` (the heads of the pre-training method). The metadata key `solstice`
+//! Tensors are grouped by prefix: `encoder.` (torchvision's names), `readout.weight` and `readout.bias` (from pooled
+//! features to the embedding, where the pooling is more than a mean), `head.weight` and `head.bias` (a linear classifier
+//! on the raw embedding), `projection.<subspace>.` (the heads of the pre-training method, on the mean of the last map). The metadata key `solstice`
 //! holds the [`Manifest`] as JSON. One checksum covers the manifest and the tensors.
 
 mod container;
@@ -22,7 +23,7 @@ pub(crate) use weights::floats;
 
 pub use container::ContainerError;
 pub use manifest::{FORMAT_VERSION, Golden, Manifest, Metric, Training, golden_tile};
-pub use parts::{LinearHead, Projection};
+pub use parts::{LinearHead, Projection, Readout};
 pub use weights::WeightFormat;
 
 use crate::tensors::NamedTensor;
@@ -115,6 +116,8 @@ pub struct Artifact {
     pub manifest: Manifest,
     /// Weights by torchvision's names, in the order of [`EncoderConfig::tensor_shapes`](crate::encoder::EncoderConfig::tensor_shapes).
     pub encoder: Vec<NamedTensor>,
+    /// From pooled features to the embedding; present exactly when the manifest's pooling is not the mean.
+    pub readout: Option<Readout>,
     /// Linear classifier; present exactly when the manifest names classes.
     pub head: Option<LinearHead>,
     /// Projection heads by subspace.
@@ -151,6 +154,7 @@ impl Artifact {
         if let Some((name, _)) = expected.pop_first() {
             return Err(ArtifactError::MissingTensor { name: format!("encoder.{name}") });
         }
+        parts::store_readout(&mut tensors, self.readout.as_ref(), &manifest)?;
         parts::store_head(&mut tensors, self.head.as_ref(), &manifest)?;
         parts::store_projections(&mut tensors, &self.projections, &manifest)?;
         sealed::seal(manifest, tensors)
@@ -189,10 +193,11 @@ fn read(
     for (name, shape) in encoder_shapes(&manifest) {
         encoder.push(weights::load(&mut tensors, &format!("encoder.{name}"), &name, Some(&shape), format)?);
     }
+    let readout = parts::load_readout(&mut tensors, &manifest)?;
     let head = parts::load_head(&mut tensors, &manifest)?;
     let projections = parts::load_projections(&mut tensors, &manifest)?;
     if let Some((name, _)) = tensors.pop_first() {
         return Err(ArtifactError::UnexpectedTensor { name });
     }
-    Ok(Artifact { manifest, encoder, head, projections })
+    Ok(Artifact { manifest, encoder, readout, head, projections })
 }

@@ -1,4 +1,4 @@
-//! What sits on top of the encoder in a model file: the linear head and the projection heads.
+//! What sits on top of the encoder in a model file: the readout, the linear head and the projection heads.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,23 @@ use super::container::RawTensor;
 use super::{ArtifactError, Manifest, weights};
 use crate::compare::dot;
 use crate::tensors::NamedTensor;
+
+/// The linear map from pooled features to the embedding of a model with [`Pooling::Moments`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Readout {
+    /// `[width, pooled width]`, row-major.
+    pub weight: Vec<f32>,
+    /// `[width]`
+    pub bias: Vec<f32>,
+}
+
+impl Readout {
+    /// `[pooled width]` → `[width]`
+    #[must_use]
+    pub fn apply(&self, pooled: &[f32]) -> Vec<f32> {
+        linear(&self.weight, &self.bias, pooled)
+    }
+}
 
 /// A linear classifier on the raw embedding. Standardisation of the features, when it was trained with any, is part of
 /// the weights.
@@ -35,11 +52,12 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// `[width]` → `[outputs of the last layer]`, not normalised; `None` when the layers do not fit each other or `embedding`.
+    /// `[channels of the last feature map]` → `[outputs of the last layer]`, not normalised; `None` when the layers do not
+    /// fit each other or `pooled`.
     #[must_use]
-    pub fn apply(&self, embedding: &[f32]) -> Option<Vec<f32>> {
-        let layers = self.layers(embedding.len())?;
-        let mut values = embedding.to_vec();
+    pub fn apply(&self, pooled: &[f32]) -> Option<Vec<f32>> {
+        let layers = self.layers(pooled.len())?;
+        let mut values = pooled.to_vec();
         for (index, (weight, bias)) in layers.iter().enumerate() {
             if index > 0 {
                 values.iter_mut().for_each(|value| *value = value.max(0.0));
@@ -80,45 +98,78 @@ fn linear(weight: &[f32], bias: &[f32], input: &[f32]) -> Vec<f32> {
     rows.zip(bias).map(|(row, bias)| dot(row, input) + bias).collect()
 }
 
+pub(super) fn store_readout(
+    tensors: &mut BTreeMap<String, RawTensor<'_>>,
+    readout: Option<&Readout>,
+    manifest: &Manifest,
+) -> Result<(), ArtifactError> {
+    let layer = readout.map(|readout| (&readout.weight, &readout.bias));
+    store_layer(tensors, "readout", layer, manifest.readout_shape(), manifest)
+}
+
+pub(super) fn load_readout(
+    tensors: &mut BTreeMap<String, RawTensor<'_>>,
+    manifest: &Manifest,
+) -> Result<Option<Readout>, ArtifactError> {
+    let layer = load_layer(tensors, "readout", manifest.readout_shape(), manifest)?;
+    Ok(layer.map(|(weight, bias)| Readout { weight, bias }))
+}
+
 pub(super) fn store_head(
     tensors: &mut BTreeMap<String, RawTensor<'_>>,
     head: Option<&LinearHead>,
     manifest: &Manifest,
 ) -> Result<(), ArtifactError> {
-    let classes = manifest.classes.len();
-    let Some(head) = head else {
-        if classes == 0 {
-            return Ok(());
-        }
-        return Err(ArtifactError::MissingTensor { name: "head.weight".into() });
-    };
-    if classes == 0 {
-        return Err(ArtifactError::UnexpectedTensor { name: "head.weight".into() });
-    }
-    for (part, shape, values) in
-        [("weight", vec![classes, manifest.embedding_width], &head.weight), ("bias", vec![classes], &head.bias)]
-    {
-        let name = format!("head.{part}");
-        let tensor = NamedTensor { name: name.clone(), shape, values: values.clone() };
-        weights::store(tensors, name, &tensor, manifest.weight_format)?;
-    }
-    Ok(())
+    let layer = head.map(|head| (&head.weight, &head.bias));
+    store_layer(tensors, "head", layer, manifest.head_shape(), manifest)
 }
 
 pub(super) fn load_head(
     tensors: &mut BTreeMap<String, RawTensor<'_>>,
     manifest: &Manifest,
 ) -> Result<Option<LinearHead>, ArtifactError> {
-    let classes = manifest.classes.len();
-    if classes == 0 {
-        return Ok(None);
-    }
-    let mut part = |name: &str, shape: &[usize]| {
-        weights::load(tensors, name, name, Some(shape), manifest.weight_format).map(|tensor| tensor.values)
+    let layer = load_layer(tensors, "head", manifest.head_shape(), manifest)?;
+    Ok(layer.map(|(weight, bias)| LinearHead { weight, bias }))
+}
+
+/// `<prefix>.weight` and `<prefix>.bias`, present exactly when the manifest implies a `shape` [outputs, inputs].
+fn store_layer(
+    tensors: &mut BTreeMap<String, RawTensor<'_>>,
+    prefix: &str,
+    layer: Option<(&Vec<f32>, &Vec<f32>)>,
+    shape: Option<[usize; 2]>,
+    manifest: &Manifest,
+) -> Result<(), ArtifactError> {
+    let weight_name = format!("{prefix}.weight");
+    let ((weight, bias), shape) = match (layer, shape) {
+        (None, None) => return Ok(()),
+        (Some(layer), Some(shape)) => (layer, shape),
+        (None, Some(_)) => return Err(ArtifactError::MissingTensor { name: weight_name }),
+        (Some(_), None) => return Err(ArtifactError::UnexpectedTensor { name: weight_name }),
     };
-    let weight = part("head.weight", &[classes, manifest.embedding_width])?;
-    let bias = part("head.bias", &[classes])?;
-    Ok(Some(LinearHead { weight, bias }))
+    for (name, shape, values) in
+        [(weight_name, shape.to_vec(), weight), (format!("{prefix}.bias"), vec![shape[0]], bias)]
+    {
+        let tensor = NamedTensor { name: name.clone(), shape, values: values.clone() };
+        weights::store(tensors, name, &tensor, manifest.weight_format)?;
+    }
+    Ok(())
+}
+
+/// What [`store_layer`] stored: weight and bias.
+fn load_layer(
+    tensors: &mut BTreeMap<String, RawTensor<'_>>,
+    prefix: &str,
+    shape: Option<[usize; 2]>,
+    manifest: &Manifest,
+) -> Result<Option<(Vec<f32>, Vec<f32>)>, ArtifactError> {
+    let Some(shape) = shape else { return Ok(None) };
+    let mut part = |part: &str, shape: &[usize]| {
+        let name = format!("{prefix}.{part}");
+        weights::load(tensors, &name, &name, Some(shape), manifest.weight_format).map(|tensor| tensor.values)
+    };
+    let weight = part("weight", &shape)?;
+    Ok(Some((weight, part("bias", &shape[..1])?)))
 }
 
 pub(super) fn store_projections(
@@ -157,10 +208,11 @@ pub(super) fn load_projections(
 }
 
 fn check(projection: &Projection, manifest: &Manifest) -> Result<(), ArtifactError> {
-    if projection.layers(manifest.embedding_width).is_some() {
+    let width = manifest.encoder.feature_width();
+    if projection.layers(width).is_some() {
         return Ok(());
     }
     let name = &projection.name;
-    let what = format!("the layers of projection {name:?} do not lead on from {} values", manifest.embedding_width);
+    let what = format!("the layers of projection {name:?} do not lead on from {width} values");
     Err(ArtifactError::Inconsistent(what))
 }

@@ -6,10 +6,12 @@
 mod fold;
 mod layers;
 mod names;
+mod pooling;
 pub mod spec;
 
 pub use layers::{BatchNorm, Conv, NormMode};
 pub use names::{EncoderError, load_module, module_tensors, tensor_name};
+pub use pooling::Pooling;
 pub use spec::{Architecture, EncoderConfig, Stem};
 
 use crate::kernels;
@@ -99,19 +101,43 @@ impl Encoder {
     /// Tiles are normalised already (see [`crate::preprocess`]). A folded encoder has no statistics: `mode` is ignored.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, mode: NormMode) -> Tensor<2> {
-        // [n, width, h', w'] → [n, width]
-        let map = self.feature_map(x, mode);
-        let [n, width, h, w] = map.dims();
-        map.reshape([n, width, h * w]).mean_dim(2).reshape([n, width])
+        pooling::means(self.feature_map(x, mode))
+    }
+
+    /// `[n, bands, h, w]` → `[n, EncoderConfig::pooled_width(pooling)]`: what `pooling` makes of the feature maps.
+    #[must_use]
+    pub fn pooled(&self, x: Tensor<4>, pooling: Pooling, mode: NormMode) -> Tensor<2> {
+        match pooling {
+            Pooling::Mean => self.forward(x, mode),
+            Pooling::Moments => pooling::moments(self.feature_maps(x, mode)),
+        }
     }
 
     /// `[n, bands, h, w]` → `[n, width, h', w']`: the last feature map, before pooling.
     #[must_use]
     pub fn feature_map(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
+        self.stages().fold(self.stem(x, mode), |x, blocks| through(blocks, x, mode))
+    }
+
+    /// The output of the stem (after its pooling) and of every stage, in order: `[n, channels, h', w']` each.
+    fn feature_maps(&self, x: Tensor<4>, mode: NormMode) -> Vec<Tensor<4>> {
+        let mut maps = vec![self.stem(x, mode)];
+        for blocks in self.stages() {
+            let x = maps[maps.len() - 1].clone();
+            maps.push(through(blocks, x, mode));
+        }
+        maps
+    }
+
+    fn stem(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
         let x = rectified(&self.conv1, self.bn1.as_ref(), x, None, mode);
-        let x = if self.config.spec().max_pool { kernels::max_pool2d(x, 3, 2, 1) } else { x };
+        if self.config.spec().max_pool { kernels::max_pool2d(x, 3, 2, 1) } else { x }
+    }
+
+    /// The stages that this architecture has.
+    fn stages(&self) -> impl Iterator<Item = &[Block]> {
         let stages = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
-        stages.into_iter().flatten().fold(x, |x, block| block.forward(x, mode))
+        stages.into_iter().map(Vec::as_slice).filter(|blocks| !blocks.is_empty())
     }
 }
 
@@ -149,6 +175,11 @@ impl Block {
             None => rectified(&self.conv2, self.bn2.as_ref(), x, Some(shortcut), mode),
         }
     }
+}
+
+/// One stage.
+fn through(blocks: &[Block], x: Tensor<4>, mode: NormMode) -> Tensor<4> {
+    blocks.iter().fold(x, |x, block| block.forward(x, mode))
 }
 
 fn norm(conv: &ConvSpec, folded: bool, device: &Device) -> Option<BatchNorm> {

@@ -1,6 +1,7 @@
 //! What each architecture is made of, as plain data: the module, the expected tensor shapes, the cost figures and the
 //! ONNX graph are all derived from this one description.
 
+use super::Pooling;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -125,7 +126,9 @@ impl Architecture {
         }
     }
 
-    fn is_compact(self) -> bool {
+    /// Whether it is of the compact family.
+    #[must_use]
+    pub fn is_compact(self) -> bool {
         matches!(self, Self::CompactXs | Self::CompactS | Self::CompactM)
     }
 }
@@ -225,7 +228,19 @@ impl EncoderConfig {
         EncoderSpec { stem, max_pool, stages }
     }
 
-    /// Width of the embedding.
+    /// Width of the vector that `pooling` makes.
+    #[must_use]
+    pub fn pooled_width(&self, pooling: Pooling) -> usize {
+        match pooling {
+            Pooling::Mean => self.feature_width(),
+            Pooling::Moments => {
+                let (stem, widths, _, expansion) = self.architecture.plan();
+                2 * (stem + widths.iter().map(|width| width * expansion).sum::<usize>())
+            }
+        }
+    }
+
+    /// Channels of the last feature map.
     #[must_use]
     pub fn feature_width(&self) -> usize {
         let (_, widths, _, expansion) = self.architecture.plan();

@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use burn::tensor::Device;
-use shared::artifact::{Artifact, LinearHead, Manifest, Projection, WeightFormat, golden_tile};
+use shared::artifact::{Artifact, LinearHead, Manifest, Projection, Readout, WeightFormat, golden_tile};
 use shared::bands::{Band, Bands};
 use shared::embedder::{Embedder, EmbedderError};
-use shared::encoder::{Architecture, EncoderConfig, Stem};
+use shared::encoder::{Architecture, EncoderConfig, Pooling, Stem};
 use shared::preprocess::{Normalisation, PreprocessError, resize};
 use shared::tensors::NamedTensor;
 use shared::tile::Tile;
@@ -48,7 +48,21 @@ fn model() -> Artifact {
     let projection =
         Projection { name: "z0".into(), tensors: vec![tensor("0.weight", vec![4, width]), tensor("0.bias", vec![4])] };
     let weights = encoder.tensor_shapes(true).into_iter().map(|(name, shape)| tensor(&name, shape)).collect();
-    Artifact { manifest, encoder: weights, head: Some(head), projections: vec![projection] }
+    Artifact { manifest, encoder: weights, readout: None, head: Some(head), projections: vec![projection] }
+}
+
+/// The same with an embedding of six values, read out of the moments of all stages.
+fn model_of_moments() -> Artifact {
+    let mut artifact = model();
+    let pooled = artifact.manifest.encoder.pooled_width(Pooling::Moments);
+    artifact.manifest.pooling = Pooling::Moments;
+    artifact.manifest.embedding_width = 6;
+    artifact.readout = Some(Readout {
+        weight: tensor("readout", vec![6, pooled]).values,
+        bias: vec![0.5, -0.5, 0.25, 0.0, 1.0, -1.0],
+    });
+    artifact.head = Some(LinearHead { weight: tensor("head", vec![3, 6]).values, bias: vec![0.1, -0.2, 0.3] });
+    artifact
 }
 
 fn embedder(artifact: Artifact) -> Embedder {
@@ -110,6 +124,34 @@ fn probabilities_are_a_calibrated_softmax_of_the_linear_head() {
         assert_eq!(embedder.project(&answer.embedding, "z0").unwrap().len(), 4);
         assert_eq!(embedder.project(&answer.embedding, "z1"), None);
     }
+}
+
+#[test]
+fn moments_begin_with_the_mean_and_are_read_out() {
+    let (plain, moments) = (embedder(model()), embedder(model_of_moments()));
+    let tiles: Vec<Tile> = (0..10).map(|index| golden_tile(index, 2, 32)).collect();
+    let means = block_on(plain.embed(&tiles)).unwrap();
+    let pooled = block_on(moments.pooled(&tiles)).unwrap();
+    let embeddings = block_on(moments.embed(&tiles)).unwrap();
+    let readout = model_of_moments().readout.unwrap();
+    for ((mean, pooled), embedding) in means.iter().zip(&pooled).zip(&embeddings) {
+        // stem 24, stages 48, 96, 192: as many means and deviations
+        assert_eq!(pooled.len(), 2 * (24 + 48 + 96 + 192));
+        assert!(largest_difference(mean, &pooled[..mean.len()]) < 1e-5);
+        assert!(pooled[360..].iter().all(|&deviation| deviation >= 0.0), "the second half are deviations");
+        for (output, value) in embedding.iter().enumerate() {
+            let row = &readout.weight[output * pooled.len()..(output + 1) * pooled.len()];
+            let sum: f64 = row.iter().zip(pooled).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            assert!((f64::from(*value) - sum - f64::from(readout.bias[output])).abs() < 1e-4);
+        }
+        // Heads read the mean of the last map, whatever the embedding is.
+        let [by_mean, by_moments] =
+            [(&plain, mean), (&moments, pooled)].map(|(embedder, pooled)| embedder.project(pooled, "z0").unwrap());
+        assert!(largest_difference(&by_mean, &by_moments) < 1e-4);
+    }
+    let golden = block_on(moments.golden(3)).unwrap();
+    assert_eq!(golden.embedding.len(), 6);
+    assert!(block_on(moments.self_test(&golden)).unwrap() < 1e-6);
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Files of format version 1, as committed when it was current, must be read for ever.
+//! Files of every format version, as committed when it was current, must be read for ever.
 //!
-//! `artifact-v1.header` is the beginning of a ResNet-18 in 8 bits; its 11 MB of weights follow a formula and are put
-//! behind it here. `gallery-v1.safetensors` is complete.
+//! `artifact-v1.header` is the beginning of a ResNet-18 in 8 bits, `artifact-v2.header` that of a compact-xs with a
+//! readout; their weights follow a formula and are put behind them here. `gallery-v1.safetensors` is complete.
 
-use shared::artifact::{Artifact, LinearHead, Manifest, Metric, Training, WeightFormat};
+use shared::artifact::{Artifact, LinearHead, Manifest, Metric, Readout, Training, WeightFormat};
 use shared::bands::Bands;
-use shared::encoder::{Architecture, EncoderConfig, Stem};
+use shared::encoder::{Architecture, EncoderConfig, Pooling, Stem};
 use shared::gallery::{Atlas, Gallery, GalleryManifest, NO_LABEL};
 use shared::preprocess::Normalisation;
 use shared::tensors::NamedTensor;
@@ -54,7 +54,18 @@ fn artifact_v1() -> Artifact {
     let encoder = encoder.tensor_shapes(true).into_iter().map(|(name, shape)| tensor(name, shape)).collect();
     let weight = tensor(String::new(), vec![2, 512]).values;
     let head = LinearHead { weight, bias: tensor(String::new(), vec![2]).values };
-    Artifact { manifest, encoder, head: Some(head), projections: Vec::new() }
+    Artifact { manifest, encoder, readout: None, head: Some(head), projections: Vec::new() }
+}
+
+fn artifact_v2() -> Artifact {
+    let v1 = artifact_v1();
+    let config = EncoderConfig { architecture: Architecture::CompactXs, stem: Stem::Small, bands: 3 };
+    let manifest = Manifest { encoder: config, pooling: Pooling::Moments, embedding_width: 4, ..v1.manifest };
+    let encoder = config.tensor_shapes(true).into_iter().map(|(name, shape)| tensor(name, shape)).collect();
+    let values = |shape: Vec<usize>| tensor(String::new(), shape).values;
+    let readout = Readout { weight: values(vec![4, 720]), bias: values(vec![4]) };
+    let head = LinearHead { weight: values(vec![2, 4]), bias: values(vec![2]) };
+    Artifact { manifest, encoder, readout: Some(readout), head: Some(head), projections: Vec::new() }
 }
 
 /// The data section that belongs to `header`, by the formulas, in the order of the header's offsets.
@@ -78,27 +89,36 @@ fn data_for(header: &[u8]) -> Vec<u8> {
     data
 }
 
-#[test]
-fn a_model_of_version_1_is_read() {
-    let mut bytes = std::fs::read(fixture("artifact-v1.header")).unwrap();
+fn reads_as(fixture_name: &str, version: u32, expected: Artifact) {
+    let mut bytes = std::fs::read(fixture(fixture_name)).unwrap();
     bytes.extend(data_for(&bytes[8..]));
     let read = Artifact::from_bytes(&bytes).unwrap();
-    let expected = artifact_v1();
     assert_eq!(read.encoder, expected.encoder);
-    assert_eq!(read.head, expected.head);
-    assert_eq!((read.manifest.format_version, read.manifest.weight_format), (1, WeightFormat::Int8));
+    assert_eq!((&read.readout, &read.head), (&expected.readout, &expected.head));
+    assert_eq!((read.manifest.format_version, read.manifest.weight_format), (version, WeightFormat::Int8));
     let Manifest { sha256, format_version, weight_format, .. } = read.manifest.clone();
     assert_eq!(read.manifest, Manifest { sha256, format_version, weight_format, ..expected.manifest });
     assert_eq!(Artifact::manifest_of(&bytes).unwrap(), read.manifest);
 }
 
+/// Version 1 knew no pooling but the mean.
+#[test]
+fn a_model_of_version_1_is_read() {
+    reads_as("artifact-v1.header", 1, artifact_v1());
+}
+
+#[test]
+fn a_model_of_version_2_is_read() {
+    reads_as("artifact-v2.header", 2, artifact_v2());
+}
+
 /// The fixture is what this release writes: how it was made, and a guard against a silent change of the format.
 #[test]
-fn a_model_of_version_1_is_written_as_ever() {
-    let bytes = artifact_v1().to_bytes(WeightFormat::Int8).unwrap();
+fn a_model_of_version_2_is_written_as_ever() {
+    let bytes = artifact_v2().to_bytes(WeightFormat::Int8).unwrap();
     let header_len = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
     assert!(bytes[8 + header_len..] == data_for(&bytes[8..8 + header_len]));
-    assert!(std::fs::read(fixture("artifact-v1.header")).unwrap() == bytes[..8 + header_len]);
+    assert!(std::fs::read(fixture("artifact-v2.header")).unwrap() == bytes[..8 + header_len]);
 }
 
 fn gallery_v1() -> Gallery {

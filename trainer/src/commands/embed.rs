@@ -5,8 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use rayon::prelude::*;
 use shared::artifact::Artifact;
 use shared::bands::{Band, Bands};
+use shared::encoder::Pooling;
 use shared::gallery::Gallery;
 
 use super::evaluate::{file_name, title, warn};
@@ -79,17 +81,28 @@ pub fn run(args: EmbedArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     }
     let readable = readable(&source, reporter)?;
     let encoder = loaded.encoder(&resolved.device)?;
-    let width = description.encoder.feature_width();
+    // A run folder has no readout: its embedding is the mean of the last feature map.
+    let pooling = if loaded.readout.is_some() { Pooling::Moments } else { Pooling::Mean };
+    let pooled_width = description.encoder.pooled_width(pooling);
     let settings = FeatureSettings {
         normalisation: &description.normalisation,
         px: args.px.map_or(description.input_px, usize::from),
         batch: BATCH,
+        pooling,
         device: &resolved.device,
     };
     let tile = |index: usize| read(&source, readable[index]);
-    let values = features_of(&encoder, readable.len(), tile, settings, |done| {
+    let pooled = features_of(&encoder, readable.len(), tile, settings, |done| {
         reporter.progress("tiles embedded", done, readable.len());
     })?;
+    let (values, width) = match &loaded.readout {
+        None => (pooled, pooled_width),
+        Some(readout) => {
+            let rows: Vec<&[f32]> = pooled.chunks_exact(pooled_width).collect();
+            let rows: Vec<Vec<f32>> = rows.into_par_iter().map(|row| readout.apply(row)).collect();
+            (rows.concat(), readout.bias.len())
+        }
+    };
     let names: Vec<String> = readable.iter().map(|&place| source.place_name(place).to_owned()).collect();
     let labels: Vec<Option<usize>> = readable.iter().map(|&place| source.label(place)).collect();
     if args.csv {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use shared::encoder::Pooling;
 
 use crate::checkpoint::{LoadedEncoder, load_encoder};
 use crate::device;
@@ -38,6 +39,11 @@ pub struct EvaluateArgs {
     /// Side of the input in pixels [default: what the encoder was trained for]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(8..=1024))]
     pub px: Option<u16>,
+    /// What is read out of the network: the last feature map's mean, or mean and deviation of every channel of all
+    /// stages through a readout fitted on the training part without labels [default: the exported model's own, moments
+    /// for the compact family, mean for the ResNets]
+    #[arg(long, value_name = "mean|moments", value_parser = parse_pooling)]
+    pub readout: Option<Pooling>,
     /// Neighbours that vote
     #[arg(long, value_delimiter = ',', default_value = "5,20", value_name = "K")]
     pub k: Vec<usize>,
@@ -99,6 +105,7 @@ pub fn run(args: EvaluateArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         px: args.px.map_or(description.input_px, usize::from),
         device: &resolved.device,
         batch: BATCH,
+        reading: loaded.reading(args.readout),
         ks: &args.k,
         seed: args.splits.seed,
     };
@@ -115,6 +122,18 @@ pub fn run(args: EvaluateArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         reporter.note(&format!("wrote results.json, results.md and confusion.svg to {}", folder.display()));
     }
     Ok(())
+}
+
+/// What `--readout` takes.
+///
+/// # Errors
+/// For any other word.
+pub fn parse_pooling(text: &str) -> Result<Pooling, String> {
+    match text {
+        "mean" => Ok(Pooling::Mean),
+        "moments" => Ok(Pooling::Moments),
+        _ => Err("one of mean, moments".to_owned()),
+    }
 }
 
 /// Shows warnings about data, with their counts.

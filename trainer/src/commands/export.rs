@@ -4,15 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use shared::artifact::{Artifact, LinearHead, Manifest, Metric, WeightFormat, golden_tile};
+use shared::artifact::{Artifact, LinearHead, Manifest, Metric, Readout, WeightFormat, golden_tile};
+use shared::encoder::{Encoder, Pooling};
 use shared::tile::Tile;
 
-use super::evaluate::{SplitArgs, file_name, score_table, title};
+use super::evaluate::{SplitArgs, file_name, parse_pooling, score_table, title};
 use crate::checkpoint::{LoadedEncoder, load_encoder};
 use crate::device::{self, Resolved};
 use crate::error::UsageError;
 use crate::eval::{
-    BATCH, Comparison, FeatureSettings, LinearProbe, Splits, Subject, accuracy, compare_with_baselines, features_of,
+    BATCH, Comparison, FeatureSettings, LinearProbe, READOUT_WIDTH, Reading, Splits, Subject, WHITENING_POWER,
+    accuracy, compare_with_baselines, features_of, fit_readout,
 };
 use crate::export::{
     Agreement, GalleryContent, agreement, build_gallery, embed, error_bound, model_bytes, onnx, pick_balanced,
@@ -36,7 +38,8 @@ const KS: [usize; 2] = [5, 20];
   trainer export --encoder runs/first --out models --name small --format int8 --data tiles.tar \\
       --train-split train.csv --val-split val.csv --test-split test.csv
 
-Batch normalisation is folded into the convolutions. With --data (class folders) a linear probe
+Batch normalisation is folded into the convolutions. A readout turns the moments of all stages
+into the embedding; it is fitted on the training tiles without their labels. With --data (class folders) a linear probe
 is fitted on the weights as they are stored: it becomes the model's head, and its accuracy beside
 the untrained baselines goes into the manifest. The file is read back from disk and its embeddings
 of 64 tiles are compared with the encoder's before it gets its name.")]
@@ -56,6 +59,11 @@ pub struct ExportArgs {
     /// Labelled tiles for the linear head: a folder of class folders, or a tar of one
     #[arg(long, value_name = "DIR|TAR")]
     pub data: Option<PathBuf>,
+    /// What is read out of the network: the last feature map's mean, or mean and deviation of every channel of all
+    /// stages through a readout fitted on the training part without labels [default: with --data moments for the
+    /// compact family; otherwise mean]
+    #[arg(long, value_name = "mean|moments", value_parser = parse_pooling)]
+    pub readout: Option<Pooling>,
     /// How the data is split
     #[command(flatten)]
     pub splits: SplitArgs,
@@ -98,6 +106,12 @@ pub fn run(args: ExportArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let resolved = device::resolve(&args.device)?;
     let mut artifact = folded(&loaded, &name, &args.licence)?;
     let splits = args.data.as_deref().map(|data| args.splits.open(data, reporter)).transpose()?;
+    artifact.readout = readout(&loaded, &artifact, &args, splits.as_ref(), &resolved, reporter)?;
+    if let Some(readout) = &artifact.readout {
+        artifact.manifest.pooling = Pooling::Moments;
+        artifact.manifest.embedding_width = readout.bias.len();
+    }
+    let exact_readout = artifact.readout.clone();
     let mut comparison = None;
     if let (Some(splits), Some(data)) = (&splits, &args.data) {
         let done = evaluate(&artifact, &args, &title(&loaded), splits, data, &resolved, reporter)?;
@@ -110,7 +124,7 @@ pub fn run(args: ExportArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let mut written = None;
     atomic::write_checked(&path, &bytes, |on_disk| {
         let model = Artifact::from_bytes(on_disk)?;
-        let worst = compare(&loaded, &model, splits.as_ref())?;
+        let worst = compare(&loaded, exact_readout.as_ref(), &model, splits.as_ref())?;
         let bound = error_bound(args.format);
         ensure!(
             worst.max_relative_error <= bound,
@@ -166,7 +180,58 @@ fn folded(loaded: &LoadedEncoder, name: &str, licence: &str) -> Result<Artifact>
     manifest.folded = true;
     manifest.training = description.training.clone();
     manifest.licence = licence.to_owned();
-    Ok(Artifact { manifest, encoder: encoder.named_tensors(), head: None, projections: loaded.projections.clone() })
+    let projections = loaded.projections.clone();
+    Ok(Artifact { manifest, encoder: encoder.named_tensors(), readout: None, head: None, projections })
+}
+
+/// The model's readout: what the loaded one has, or one fitted on the training part with the weights as they will be
+/// stored; `None` for the mean.
+fn readout(
+    loaded: &LoadedEncoder,
+    artifact: &Artifact,
+    args: &ExportArgs,
+    splits: Option<&Splits>,
+    resolved: &Resolved,
+    reporter: &mut Reporter<'_>,
+) -> Result<Option<Readout>> {
+    match (loaded.reading(args.readout), splits) {
+        (Reading::Mean, _) => Ok(None),
+        (Reading::Given(readout), _) => Ok(Some(readout.clone())),
+        (Reading::Fitted, None) if args.readout.is_none() => Ok(None),
+        (Reading::Fitted, None) => {
+            Err(UsageError::new("a readout of moments is fitted on tiles\nhint: add --data, or --readout mean").into())
+        }
+        (Reading::Fitted, Some(splits)) => {
+            let (stored, encoder) = stored(artifact, args.format, &resolved.device)?;
+            let settings = FeatureSettings {
+                normalisation: &stored.manifest.normalisation,
+                px: stored.manifest.input_px,
+                batch: BATCH,
+                pooling: Pooling::Moments,
+                device: &resolved.device,
+            };
+            let [train, ..] = splits.parts();
+            let pooled = features_of(
+                &encoder,
+                train.len(),
+                |index| splits.tile(train, index),
+                settings,
+                |done| {
+                    reporter.progress("readout: features of training tiles", done, train.len());
+                },
+            )?;
+            let width = encoder.config().pooled_width(Pooling::Moments);
+            fit_readout(&pooled, width, READOUT_WIDTH, WHITENING_POWER).map(Some)
+        }
+    }
+}
+
+/// The artifact as it will be read from disk, and its encoder.
+fn stored(artifact: &Artifact, format: WeightFormat, device: &Device) -> Result<(Artifact, Encoder)> {
+    let stored = Artifact::from_bytes(&artifact.to_bytes(format)?)?;
+    let weights = shared::tensors::into_map(stored.encoder.clone());
+    let encoder = stored.manifest.encoder.init_folded(device).load_named(&weights)?;
+    Ok((stored, encoder))
 }
 
 /// Scores the weights as they will be stored, so that the numbers are those of the file.
@@ -179,10 +244,8 @@ fn evaluate(
     resolved: &Resolved,
     reporter: &mut Reporter<'_>,
 ) -> Result<Comparison> {
-    let stored = Artifact::from_bytes(&artifact.to_bytes(args.format)?)?;
+    let (stored, encoder) = stored(artifact, args.format, &resolved.device)?;
     let manifest = &stored.manifest;
-    let weights = shared::tensors::into_map(stored.encoder.clone());
-    let encoder = manifest.encoder.init_folded(&resolved.device).load_named(&weights)?;
     reporter.note(&format!("device: {} ({})", resolved.name, resolved.reason));
     let subject = Subject {
         name: name.to_owned(),
@@ -192,6 +255,7 @@ fn evaluate(
         px: manifest.input_px,
         device: &resolved.device,
         batch: BATCH,
+        reading: stored.readout.as_ref().map_or(Reading::Mean, Reading::Given),
         ks: &KS,
         seed: args.splits.seed,
     };
@@ -226,7 +290,12 @@ fn add_head(artifact: &mut Artifact, comparison: &Comparison, classes: &[String]
 }
 
 /// The written model beside the encoder it came from, on real tiles where there are any.
-fn compare(loaded: &LoadedEncoder, model: &Artifact, splits: Option<&Splits>) -> Result<Agreement> {
+fn compare(
+    loaded: &LoadedEncoder,
+    readout: Option<&Readout>,
+    model: &Artifact,
+    splits: Option<&Splits>,
+) -> Result<Agreement> {
     let description = &loaded.description;
     let tiles: Vec<Tile> = match splits {
         Some(splits) => {
@@ -244,10 +313,15 @@ fn compare(loaded: &LoadedEncoder, model: &Artifact, splits: Option<&Splits>) ->
         normalisation: &description.normalisation,
         px: description.input_px,
         batch: BATCH,
+        pooling: model.manifest.pooling,
         device: &device,
     };
-    let reference =
-        features_of(&loaded.encoder(&device)?, tiles.len(), |index| Ok(tiles[index].clone()), settings, |_| {})?;
+    let encoder = loaded.encoder(&device)?;
+    let mut reference = features_of(&encoder, tiles.len(), |index| Ok(tiles[index].clone()), settings, |_| {})?;
+    if let Some(readout) = readout {
+        let width = encoder.config().pooled_width(model.manifest.pooling);
+        reference = reference.chunks_exact(width).flat_map(|row| readout.apply(row)).collect();
+    }
     agreement(&reference, &embed(model, &tiles)?.concat(), model.manifest.embedding_width)
 }
 

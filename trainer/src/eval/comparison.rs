@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use rayon::prelude::*;
 use shared::bands::Bands;
-use shared::encoder::Encoder;
+use shared::encoder::{Encoder, Pooling};
 use shared::preprocess::Normalisation;
 
 use super::evaluation::{EmbeddedSplits, Evaluation, Protocol, RESULTS_VERSION, Scored, knn_scores, score_features};
@@ -13,6 +13,7 @@ use super::features::{Embedded, FeatureSettings, features_of, weights_sha256};
 use super::knn::Metric;
 use super::metrics::Confusion;
 use super::probe::Standardisation;
+use super::readout::{READOUT_WIDTH, Reading, WHITENING_POWER, fit_readout, read_out};
 use super::split::{Part, Splits};
 use super::statistics::{STATISTICS_PER_BAND, image_statistics};
 use crate::error::UsageError;
@@ -31,6 +32,8 @@ pub struct Subject<'a> {
     pub normalisation: &'a Normalisation,
     /// Side of the input.
     pub px: usize,
+    /// How its feature maps become features. The random encoder is read in the same way, with a readout of its own.
+    pub reading: Reading<'a>,
     /// Where the encoder's weights are.
     pub device: &'a Device,
     /// Tiles a forward pass.
@@ -64,14 +67,23 @@ pub fn compare_with_baselines(
 ) -> Result<Comparison> {
     check_bands(subject.bands, splits.bands())?;
     let classes = splits.classes();
-    let protocol = Protocol::new(data, splits.description.clone(), subject.px);
+    let protocol = Protocol::new(data, splits.description.clone(), subject.px, subject.reading);
     let before = weights_sha256(subject.encoder);
 
-    let features = embed(subject, subject.encoder, splits, "encoder: features of", reporter)?;
+    let pooled = embed(subject, subject.encoder, splits, "encoder: features of", reporter)?;
+    let features = through_readout(&pooled, subject.reading)?;
     let encoder = score(subject, &subject.name, &features, classes.len(), reporter)?;
+    let mut scores = vec![encoder.scores.clone()];
+    if subject.reading.pooling() == Pooling::Moments {
+        let mean = pooled.map(|rows| rows.leading(subject.encoder.config().feature_width()))?;
+        scores.push(score(subject, "its last feature map alone", &mean, classes.len(), reporter)?.scores);
+    }
+    drop(pooled);
 
     let random = random_encoder(subject.encoder.config(), subject.seed, subject.device);
     let random_features = embed(subject, &random, splits, "random weights: features of", reporter)?;
+    let own = if matches!(subject.reading, Reading::Mean) { Reading::Mean } else { Reading::Fitted };
+    let random_features = through_readout(&random_features, own)?;
     let random_name = format!("random weights (seed {})", subject.seed);
     let random = score(subject, &random_name, &random_features, classes.len(), reporter)?;
 
@@ -81,13 +93,14 @@ pub fn compare_with_baselines(
     let EmbeddedSplits { train, test, .. } = &statistics_features;
     statistics.scores.knn_euclidean = knn_scores(Metric::Euclidean, train, test, classes.len(), subject.ks)?;
 
+    scores.extend([random.scores, statistics.scores]);
     let after = weights_sha256(subject.encoder);
     ensure!(before == after, "the frozen encoder changed during its evaluation\nhint: please report this");
     let confusion = Confusion::new(classes, &encoder.predictions, &features.test.labels);
     let evaluation = Evaluation {
         version: RESULTS_VERSION,
         protocol,
-        scores: vec![encoder.scores.clone(), random.scores, statistics.scores],
+        scores,
         class_scores: confusion.class_scores(),
         confusion,
         regulariser_grid: encoder.probe.grid.clone(),
@@ -128,9 +141,10 @@ fn embed(
         normalisation: subject.normalisation,
         px: subject.px,
         batch: subject.batch,
+        pooling: subject.reading.pooling(),
         device: subject.device,
     };
-    let width = encoder.config().feature_width();
+    let width = encoder.config().pooled_width(settings.pooling);
     let mut part = |part: &Part, name: &str| {
         let what = format!("{what} {name} tiles");
         let read = |index: usize| splits.tile(part, index);
@@ -144,6 +158,21 @@ fn embed(
         validation: part(validation, "validation")?,
         test: part(test, "test")?,
     })
+}
+
+/// Pooled features as `reading` would have them.
+fn through_readout(pooled: &EmbeddedSplits, reading: Reading) -> Result<EmbeddedSplits> {
+    let fitted;
+    let readout = match reading {
+        Reading::Mean => return Ok(pooled.clone()),
+        Reading::Given(readout) => readout,
+        Reading::Fitted => {
+            let train = &pooled.train;
+            fitted = fit_readout(&train.values, train.width, READOUT_WIDTH, WHITENING_POWER)?;
+            &fitted
+        }
+    };
+    pooled.map(|rows| read_out(rows, readout))
 }
 
 /// Statistics of every tile at its own size, standardised by the training part: they are in different units.

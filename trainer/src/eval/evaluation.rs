@@ -8,9 +8,10 @@ use super::knn::{Metric, majority, neighbours};
 use super::metrics::{ClassScore, Confusion, accuracy};
 use super::negative_log_likelihood;
 use super::probe::{GridPoint, ProbeOutcome, linear_probe, regularisers};
+use super::readout::{Reading, WHITENING_POWER};
 
 /// Raised with every change of [`Evaluation`].
-pub const RESULTS_VERSION: u32 = 1;
+pub const RESULTS_VERSION: u32 = 2;
 
 /// The results of one evaluation, as written to `results.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub struct Evaluation {
     pub version: u32,
     /// What the numbers mean.
     pub protocol: Protocol,
-    /// The encoder first, then the untrained baselines.
+    /// The encoder first, with a readout followed by its last feature map alone; then the untrained baselines.
     pub scores: Vec<FeatureScores>,
     /// Confusion of the encoder's linear probe on the test split.
     pub confusion: Confusion,
@@ -47,9 +48,16 @@ pub struct Protocol {
 impl Protocol {
     /// The procedure of this module on tiles of `input_px`.
     #[must_use]
-    pub fn new(data: String, split: String, input_px: usize) -> Self {
+    pub fn new(data: String, split: String, input_px: usize, reading: Reading) -> Self {
+        let features = match reading {
+            Reading::Mean => "mean of the last feature map".to_owned(),
+            Reading::Fitted | Reading::Given(_) => format!(
+                "mean and deviation of every channel of all stages, standardised and turned to their principal components \
+                 over the deviation to the power of {WHITENING_POWER}, fitted on the training part without labels"
+            ),
+        };
         let summary = format!(
-            "frozen encoder, inference mode; tiles at {input_px} px; k-NN: cosine, majority vote of training tiles; \
+            "frozen encoder, inference mode; tiles at {input_px} px; features: {features}; k-NN: cosine, majority vote of training tiles; \
              linear: multinomial logistic regression (L-BFGS) on features standardised by the training part, \
              regulariser of {} chosen on the validation part; accuracy on the test part of {split}",
             regularisers().len()
@@ -110,6 +118,16 @@ pub struct EmbeddedSplits {
     pub validation: Embedded,
     /// What is reported on.
     pub test: Embedded,
+}
+
+impl EmbeddedSplits {
+    /// The same change to each part.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub fn map(&self, change: impl Fn(&Embedded) -> Result<Embedded>) -> Result<Self> {
+        Ok(Self { train: change(&self.train)?, validation: change(&self.validation)?, test: change(&self.test)? })
+    }
 }
 
 /// Scores features by k-NN for each of `ks` and by a linear probe. `progress` hears how many of `total` probe fits are

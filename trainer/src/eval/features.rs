@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use shared::encoder::{Encoder, NormMode};
+use shared::encoder::{Encoder, NormMode, Pooling};
 use shared::preprocess::{self, Normalisation};
 use shared::tile::Tile;
 
@@ -49,6 +49,16 @@ impl Embedded {
         self.values.chunks_exact(self.width)
     }
 
+    /// The first `width` values of every row.
+    ///
+    /// # Errors
+    /// When a row has fewer.
+    pub fn leading(&self, width: usize) -> Result<Self> {
+        ensure!(width <= self.width, "{} values do not begin with {width}", self.width);
+        let values = self.rows().flat_map(|row| &row[..width]).copied().collect();
+        Self::new(values, width, self.labels.clone())
+    }
+
     /// The rows named by `indices`, in that order.
     #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {
@@ -70,6 +80,8 @@ pub struct FeatureSettings<'a> {
     pub px: usize,
     /// Tiles a forward pass.
     pub batch: usize,
+    /// What is read out of the feature maps.
+    pub pooling: Pooling,
     /// Where the encoder's weights are.
     pub device: &'a Device,
 }
@@ -77,7 +89,7 @@ pub struct FeatureSettings<'a> {
 /// Tiles a forward pass, where nobody says otherwise.
 pub const BATCH: usize = 128;
 
-/// Features of every tile of `set`: `[set.len(), width]`.
+/// Features of every tile of `set`, the mean of the last feature map: `[set.len(), width]`.
 ///
 /// # Errors
 /// See [`features_of`].
@@ -88,7 +100,7 @@ pub fn features(
     px: usize,
     device: &Device,
 ) -> Result<Vec<f32>> {
-    let settings = FeatureSettings { normalisation, px, batch: BATCH, device };
+    let settings = FeatureSettings { normalisation, px, batch: BATCH, pooling: Pooling::Mean, device };
     features_of(encoder, set.len(), |index| Ok(set.tile(index)?), settings, |_| {})
 }
 
@@ -104,8 +116,8 @@ pub fn features_of(
     settings: FeatureSettings,
     mut progress: impl FnMut(usize),
 ) -> Result<Vec<f32>> {
-    let FeatureSettings { normalisation, px, batch, device } = settings;
-    let width = encoder.config().feature_width();
+    let FeatureSettings { normalisation, px, batch, pooling, device } = settings;
+    let width = encoder.config().pooled_width(pooling);
     let bands = encoder.config().bands;
     let mut values = Vec::with_capacity(count * width);
     // The result of one batch is fetched while the next one is being prepared: a GPU works in between.
@@ -116,7 +128,7 @@ pub fn features_of(
         let pixels = read_batch(&read, start..end, normalisation, px)?;
         let input = TensorData::new(pixels, [end - start, bands, px, px]);
         // [n, bands, px, px] → [n, width]
-        let output = encoder.forward(Tensor::from_data(input, device), NormMode::Running);
+        let output = encoder.pooled(Tensor::from_data(input, device), pooling, NormMode::Running);
         if let Some(done) = pending.replace(output) {
             append(&mut values, done)?;
             progress(values.len() / width);

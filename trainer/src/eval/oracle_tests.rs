@@ -18,6 +18,7 @@ struct Reference {
     logistic: Vec<LogisticCase>,
     calibration: CalibrationCase,
     statistics: StatisticsCase,
+    principal: Vec<PrincipalCase>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +49,14 @@ struct CalibrationCase {
 struct StatisticsCase {
     tile: Vec<f32>,
     expected: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct PrincipalCase {
+    components: usize,
+    power: f64,
+    /// Scores of the test rows on the whitened components of the standardised training rows, up to the sign of each.
+    scores: Vec<f64>,
 }
 
 fn reference() -> Reference {
@@ -110,5 +119,43 @@ fn statistics_equal_numpys() {
     assert_eq!(found.len(), expected.len());
     for (ours, numpys) in found.iter().zip(expected) {
         assert!((ours - numpys).abs() < 1e-6, "{ours} against {numpys}");
+    }
+}
+
+#[test]
+fn readouts_are_scikit_learns_components() {
+    let reference = reference();
+    let (train, test) = reference.parts();
+    for case in &reference.principal {
+        let readout = fit_readout(&train.values, train.width, case.components, case.power).unwrap();
+        let found = read_out(&test, &readout).unwrap();
+        assert_eq!(found.width, case.components);
+        for component in 0..case.components {
+            let column = |values: &[f64]| -> Vec<f64> {
+                values.iter().skip(component).step_by(case.components).copied().collect()
+            };
+            let ours = column(&found.values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>());
+            let theirs = column(&case.scores);
+            let sign = ours.iter().zip(&theirs).map(|(a, b)| a * b).sum::<f64>().signum();
+            for (ours, theirs) in ours.iter().zip(&theirs) {
+                assert!((ours - sign * theirs).abs() < 1e-4, "component {component}: {ours} against {theirs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_readout_needs_tiles_and_variance() {
+    let few = fit_readout(&[1.0, 2.0], 2, 2, 0.5).unwrap_err().to_string();
+    assert!(few.contains("1 tiles\nhint: "), "{few}");
+    let same = fit_readout(&[1.0; 40], 2, 2, 0.5).unwrap_err().to_string();
+    assert!(same.contains("the same\nhint: "), "{same}");
+    // One of two features is constant, and 16 tiles are too few for two components anyway.
+    let rows: Vec<f32> = (0..16).flat_map(|at| [at as f32, 3.0]).collect();
+    let readout = fit_readout(&rows, 2, 2, 1.0).unwrap();
+    assert_eq!(readout.bias.len(), 1);
+    let standard = |at: f32| (at - 7.5) / (85.0_f32 / 4.0).sqrt();
+    for at in [0.0, 7.5, 15.0] {
+        assert!((readout.apply(&[at, 3.0])[0] - standard(at)).abs() < 1e-6);
     }
 }

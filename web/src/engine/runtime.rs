@@ -216,15 +216,34 @@ impl GallerySearch {
         self.named(found)
     }
 
-    /// What the `k` nearest other tiles of each of `rows` vote for: classes (u16) and shares (f32), little endian.
+    /// The `k` tiles most like those of `more` and least like those of `less`, these left out.
     #[must_use]
-    pub fn votes(&self, rows: Range<usize>, k: usize) -> [Vec<u8>; 2] {
+    pub fn nearest_to_examples(&self, more: &[usize], less: &[usize], k: usize) -> Vec<Neighbour> {
+        let rows = |rows: &[usize]| rows.iter().filter_map(|&row| self.gallery.embedding(row)).collect::<Vec<_>>();
+        let Some(query) = refined(&rows(more), &rows(less)) else { return Vec::new() };
+        let mut found = self.gallery.nearest(&query, k + more.len() + less.len());
+        found.retain(|neighbour| !more.contains(&neighbour.index) && !less.contains(&neighbour.index));
+        found.truncate(k);
+        self.named(found)
+    }
+
+    /// What the `k` nearest other tiles of each of `rows` vote for, and the nearest of them: classes (u16), shares (f32), rows
+    /// (u32, all ones for none) and similarities (f32), little endian.
+    #[must_use]
+    pub fn votes(&self, rows: Range<usize>, k: usize) -> [Vec<u8>; 4] {
         let Gallery { manifest, embeddings, labels, .. } = &self.gallery;
         let rows = rows.start..rows.end.min(self.gallery.count());
         let votes = leave_one_out(embeddings, manifest.embedding_width, labels, manifest.classes.len(), rows, k);
         let class = |class: Option<usize>| class.map_or(NO_LABEL, |class| class as u16).to_le_bytes();
         let classes = votes.iter().flat_map(|vote| class(vote.class)).collect();
-        [classes, votes.iter().flat_map(|vote| vote.share.to_le_bytes()).collect()]
+        let nearest = |vote: &Vote| vote.nearest.map_or(u32::MAX, |near| near.index as u32).to_le_bytes();
+        let similarity = |vote: &Vote| vote.nearest.map_or(0.0, |near| near.similarity).to_le_bytes();
+        [
+            classes,
+            votes.iter().flat_map(|vote| vote.share.to_le_bytes()).collect(),
+            votes.iter().flat_map(nearest).collect(),
+            votes.iter().flat_map(similarity).collect(),
+        ]
     }
 
     /// What a map says of the gallery.

@@ -190,6 +190,7 @@ fn nearest(gallery: &GallerySearch, request: u64, query: &Query, k: usize) -> Fr
     let neighbours = match query {
         Query::Row(row) => gallery.nearest_to_row(*row, k),
         Query::Embedding(embedding) => gallery.nearest(embedding, k).neighbours,
+        Query::Examples { more, less } => gallery.nearest_to_examples(more, less, k),
     };
     FromWorker::Nearest { request, neighbours }
 }
@@ -205,15 +206,16 @@ async fn classify(
 ) -> Result<FromWorker, Problem> {
     let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
     each_tile(runtime, inbox, request, reading, buffers, |seen| {
-        let found = state.gallery.as_ref().map(|gallery| gallery.nearest(&seen.embedding, neighbours));
+        let embedding = runtime.read_out(seen.pooled);
+        let found = state.gallery.as_ref().map(|gallery| gallery.nearest(&embedding, neighbours));
         let answer = Answer {
             height: seen.height,
             width: seen.width,
             bands: seen.bands,
             format: seen.format,
             taken: seen.taken,
-            probabilities: runtime.probabilities(&seen.embedding),
-            embedding: seen.embedding,
+            probabilities: runtime.probabilities(&embedding),
+            embedding,
             unlike_gallery: found.as_ref().map(|found| found.is_unlike),
             neighbours: found.map(|found| found.neighbours).unwrap_or_default(),
             decode_ms: seen.decode_ms,
@@ -228,9 +230,9 @@ async fn classify(
 async fn embed(state: &State, inbox: &Inbox, request: u64, buffers: &[Uint8Array]) -> Result<FromWorker, Problem> {
     let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
     each_tile(runtime, inbox, request, &Reading::default(), buffers, |seen| {
-        let message = match runtime.projections(&seen.embedding) {
+        let message = match runtime.projections(&seen.pooled) {
             Ok(projections) => {
-                let vectors = Box::new(Vectors { embedding: seen.embedding, projections });
+                let vectors = Box::new(Vectors { embedding: runtime.read_out(seen.pooled), projections });
                 FromWorker::Embedded { request, index: seen.index, vectors }
             }
             Err(problem) => FromWorker::Undecodable { request, index: seen.index, problem, bands: Vec::new() },
@@ -279,7 +281,7 @@ struct Seen {
     format: String,
     taken: Taken,
     preview: Option<Preview>,
-    embedding: Vec<f32>,
+    pooled: Vec<f32>,
     decode_ms: f64,
     encoder_ms: f64,
 }
@@ -307,7 +309,7 @@ async fn each_tile(
             match decode::decode(&buffer.to_vec(), &wanted, reading) {
                 Ok(Decoded { tile, bands, format, taken, preview }) => {
                     let (height, width, decode_ms) = (tile.height(), tile.width(), now_ms() - before);
-                    let (embedding, encoder_ms) = (Vec::new(), 0.0);
+                    let (pooled, encoder_ms) = (Vec::new(), 0.0);
                     seen.push(Seen {
                         index,
                         height,
@@ -316,7 +318,7 @@ async fn each_tile(
                         format,
                         taken,
                         preview,
-                        embedding,
+                        pooled,
                         decode_ms,
                         encoder_ms,
                     });
@@ -328,12 +330,12 @@ async fn each_tile(
             }
         }
         let before = now_ms();
-        let embeddings = if tiles.is_empty() { Vec::new() } else { runtime.embed(&tiles).await? };
+        let pooled = if tiles.is_empty() { Vec::new() } else { runtime.pooled(&tiles).await? };
         let chunk_ms = now_ms() - before;
         encoder_ms += chunk_ms;
         let share_ms = chunk_ms / tiles.len().max(1) as f64;
-        for (seen, embedding) in seen.into_iter().zip(embeddings) {
-            answer(Seen { embedding, encoder_ms: share_ms, ..seen });
+        for (seen, pooled) in seen.into_iter().zip(pooled) {
+            answer(Seen { pooled, encoder_ms: share_ms, ..seen });
         }
         done = (first_index + CHUNK_TILES).min(buffers.len());
         breathe().await;

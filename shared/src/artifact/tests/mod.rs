@@ -6,7 +6,7 @@ pub(crate) mod mutation;
 
 use super::*;
 use crate::bands::{Band, Bands};
-use crate::encoder::{Architecture, EncoderConfig, Stem};
+use crate::encoder::{Architecture, EncoderConfig, Pooling, Stem};
 use crate::preprocess::Normalisation;
 use mutation::Random;
 
@@ -15,26 +15,32 @@ fn tiny_shapes(_: &Manifest) -> Vec<(String, Vec<usize>)> {
     vec![("conv1.weight".into(), vec![3, 2, 2, 2]), ("conv1.bias".into(), vec![3])]
 }
 
-/// A complete model of one band, with a linear head of two classes and one projection, over `shapes`.
+/// Width of the embedding that the sample reads out.
+const READ_OUT: usize = 1;
+
+/// A complete model of one band, with a readout, a linear head of two classes and one projection, over `shapes`.
 fn sample(shapes: Vec<(String, Vec<usize>)>) -> Artifact {
     let mut random = Random::new(11);
     let mut values = |shape: &[usize]| -> Vec<f32> {
         (0..shape.iter().product::<usize>()).map(|_| random.unit() * 2.0 - 1.0).collect()
     };
     let config = EncoderConfig { architecture: Architecture::CompactXs, stem: Stem::Small, bands: 1 };
-    let width = config.feature_width();
+    let (width, pooled) = (config.feature_width(), config.pooled_width(Pooling::Moments));
     let bands = Bands::new(vec![Band::B08]).unwrap();
     let mut manifest = Manifest::new("tiny", config, bands, Normalisation::new(vec![0.3], vec![0.1]).unwrap(), 64);
     manifest.folded = true;
+    manifest.pooling = Pooling::Moments;
+    manifest.embedding_width = READ_OUT;
     manifest.classes = vec!["River".into(), "Forêt".into()];
     manifest.calibration_temperature = Some(1.25);
     manifest.metrics = vec![Metric { name: "accuracy".into(), value: 0.5, protocol: "none".into() }];
-    let head = LinearHead { weight: values(&[2, width]), bias: values(&[2]) };
+    let readout = Readout { weight: values(&[READ_OUT, pooled]), bias: values(&[READ_OUT]) };
+    let head = LinearHead { weight: values(&[2, READ_OUT]), bias: values(&[2]) };
     let mut tensor = |name: &str, shape: Vec<usize>| NamedTensor { name: name.into(), values: values(&shape), shape };
     let projection =
         Projection { name: "z0".into(), tensors: vec![tensor("0.bias", vec![1]), tensor("0.weight", vec![1, width])] };
     let encoder = shapes.into_iter().map(|(name, shape)| tensor(&name, shape)).collect();
-    Artifact { manifest, encoder, head: Some(head), projections: vec![projection] }
+    Artifact { manifest, encoder, readout: Some(readout), head: Some(head), projections: vec![projection] }
 }
 
 /// A file with tiny tensors, which [`Artifact::to_bytes`] would refuse to write.
@@ -45,6 +51,7 @@ fn tiny_bytes(format: WeightFormat) -> Vec<u8> {
     for tensor in &artifact.encoder {
         weights::store(&mut tensors, format!("encoder.{}", tensor.name), tensor, format).unwrap();
     }
+    parts::store_readout(&mut tensors, artifact.readout.as_ref(), &manifest).unwrap();
     parts::store_head(&mut tensors, artifact.head.as_ref(), &manifest).unwrap();
     parts::store_projections(&mut tensors, &artifact.projections, &manifest).unwrap();
     sealed::seal(manifest, tensors).unwrap()
@@ -64,9 +71,10 @@ fn resealed(change: impl FnOnce(&mut Manifest, &mut BTreeMap<String, RawTensor<'
 }
 
 fn all_values(artifact: &Artifact) -> Vec<f32> {
-    let head = artifact.head.as_ref().unwrap();
+    let (readout, head) = (artifact.readout.as_ref().unwrap(), artifact.head.as_ref().unwrap());
     let projections = artifact.projections.iter().flat_map(|projection| &projection.tensors);
     let tensors = artifact.encoder.iter().chain(projections).flat_map(|tensor| tensor.values.clone());
+    let tensors = tensors.chain(readout.weight.clone()).chain(readout.bias.clone());
     tensors.chain(head.weight.clone()).chain(head.bias.clone()).collect()
 }
 
@@ -75,6 +83,7 @@ fn f32_is_lossless() {
     let artifact = sample(tiny_shapes(&sample(Vec::new()).manifest));
     let read = read_tiny(&tiny_bytes(WeightFormat::F32)).unwrap();
     assert_eq!(read.encoder, artifact.encoder);
+    assert_eq!(read.readout, artifact.readout);
     assert_eq!(read.head, artifact.head);
     assert_eq!(read.projections, artifact.projections);
     assert_eq!(read.manifest.classes, artifact.manifest.classes);
@@ -228,11 +237,13 @@ fn tensors_must_be_those_of_the_manifest() {
 
 #[test]
 fn contradictory_manifests_are_refused() {
-    let changes: [fn(&mut Manifest); 7] = [
+    let changes: [fn(&mut Manifest); 9] = [
         |manifest| manifest.bands = Bands::rgb(),
         |manifest| manifest.encoder.bands = usize::MAX,
         |manifest| manifest.input_px = 1 << 40,
-        |manifest| manifest.embedding_width = 7,
+        |manifest| manifest.embedding_width = 0,
+        |manifest| manifest.embedding_width = 721, // the pooled features are 720
+        |manifest| manifest.pooling = Pooling::Mean,
         |manifest| manifest.calibration_temperature = Some(0.0),
         |manifest| manifest.subspaces = vec!["z0".into(), "z0".into()],
         |manifest| manifest.golden = Some(Golden { input_pattern: 1, embedding: vec![0.0; 3] }),
@@ -263,6 +274,11 @@ fn writing_checks_the_weights_against_the_architecture() {
     let mut large = good.clone();
     large.encoder[0].values[0] = 1e6; // beyond f16
     assert!(matches!(large.to_bytes(WeightFormat::F16), Err(ArtifactError::NonFinite { .. })));
+
+    let mut unread = good.clone();
+    unread.readout = None;
+    let error = ArtifactError::MissingTensor { name: "readout.weight".into() };
+    assert_eq!(unread.to_bytes(WeightFormat::F32), Err(error));
 
     let mut headless = good;
     headless.head = None;

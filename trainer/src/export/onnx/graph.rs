@@ -79,18 +79,46 @@ impl Nodes<'_> {
         let standard = self.push("Div", &[&centred, "normalisation.std"], "standardised", vec![]);
         let spec = manifest.encoder.spec();
         let mut x = self.conv_relu(&spec.stem, &standard)?;
+        let mut maps = Vec::new();
         if spec.max_pool {
             let attributes = vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), ints("pads", &[1; 4])];
             x = self.push("MaxPool", &[&x], "maxpool", attributes);
         }
+        maps.push(x.clone());
         for (stage, blocks) in spec.stages.iter().enumerate() {
             for (index, block) in blocks.iter().enumerate() {
                 x = self.block(block, &x, &format!("layer{}.{index}", stage + 1))?;
             }
+            maps.push(x.clone());
         }
-        // [n, width, h, w] → [n, width, 1, 1] → [n, width]
-        let pooled = self.push("GlobalAveragePool", &[&x], "pooled", vec![]);
-        Ok(self.push("Flatten", &[&pooled], "embedding", vec![int("axis", 1)]))
+        let Some(readout) = &artifact.readout else {
+            // [n, width, h, w] → [n, width, 1, 1] → [n, width]
+            let pooled = self.push("GlobalAveragePool", &[&x], "pooled", vec![]);
+            return Ok(self.push("Flatten", &[&pooled], "embedding", vec![int("axis", 1)]));
+        };
+        let pooled = self.moments(&maps);
+        let (outputs, inputs) = (manifest.embedding_width, manifest.encoder.pooled_width(manifest.pooling));
+        self.constant("readout.weight", &[outputs, inputs], &readout.weight);
+        self.constant("readout.bias", &[outputs], &readout.bias);
+        let names = [pooled.as_str(), "readout.weight", "readout.bias"];
+        Ok(self.push("Gemm", &names, "embedding", vec![int("transB", 1)]))
+    }
+
+    /// Feature maps from the first to the last → means, then deviations, each from the last to the first: `[n, pooled]`.
+    fn moments(&mut self, maps: &[String]) -> String {
+        let (mut means, mut deviations) = (Vec::new(), Vec::new());
+        for map in maps.iter().rev() {
+            let name = |part: &str| format!("{map}.{part}");
+            let mean = self.push("GlobalAveragePool", &[map], &name("mean"), vec![]);
+            let centred = self.push("Sub", &[map, &mean], &name("centred"), vec![]);
+            let squared = self.push("Mul", &[&centred, &centred], &name("squared"), vec![]);
+            let variance = self.push("GlobalAveragePool", &[&squared], &name("variance"), vec![]);
+            deviations.push(self.push("Sqrt", &[&variance], &name("deviation"), vec![]));
+            means.push(mean);
+        }
+        let parts: Vec<&str> = means.iter().chain(&deviations).map(String::as_str).collect();
+        let pooled = self.push("Concat", &parts, "moments", vec![int("axis", 1)]);
+        self.push("Flatten", &[&pooled], "pooled", vec![int("axis", 1)])
     }
 
     fn block(&mut self, block: &BlockSpec, input: &str, name: &str) -> Result<String> {

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use prost::Message;
-use shared::artifact::{Artifact, LinearHead, Manifest, golden_tile};
+use shared::artifact::{Artifact, LinearHead, Manifest, Readout, golden_tile};
 use shared::bands::Bands;
-use shared::encoder::{Architecture, EncoderConfig, Stem};
+use shared::encoder::{Architecture, EncoderConfig, Pooling, Stem};
 use shared::preprocess::Normalisation;
 use shared::tensors::{NamedTensor, TensorMap, into_map};
 
@@ -20,8 +20,11 @@ use super::proto::{Model, Node};
 use crate::parts::initialise::random_encoder_weights;
 
 const CLASSES: usize = 3;
+/// Width of the embedding where moments are read out.
+const READ_OUT: usize = 20;
 
-/// Random weights with running statistics that are not trivial, folded, under a random head.
+/// Random weights with running statistics that are not trivial, folded, under a random head; the compact family reads
+/// out moments.
 fn model(architecture: Architecture, stem: Stem, px: usize) -> Artifact {
     let config = EncoderConfig { architecture, stem, bands: 3 };
     let mut weights = random_encoder_weights(&config, 5);
@@ -34,13 +37,22 @@ fn model(architecture: Architecture, stem: Stem, px: usize) -> Artifact {
         }
     }
     let folded = config.init(&Device::flex()).load_named(&weights).unwrap().fold();
-    let width = config.feature_width();
+    let wave = |index: usize, period: usize| ((index * 7 % period) as f32 - 6.0) / 60.0;
+    let readout = architecture.is_compact().then(|| Readout {
+        weight: (0..READ_OUT * config.pooled_width(Pooling::Moments)).map(|index| wave(index, 13)).collect(),
+        bias: (0..READ_OUT).map(|index| wave(index, 11)).collect(),
+    });
+    let width = if readout.is_some() { READ_OUT } else { config.feature_width() };
     let mut manifest = Manifest::new("test", config, Bands::rgb(), Normalisation::imagenet(), px);
     manifest.folded = true;
+    manifest.embedding_width = width;
+    if readout.is_some() {
+        manifest.pooling = Pooling::Moments;
+    }
     manifest.classes = (0..CLASSES).map(|class| format!("class {class}")).collect();
-    let weight = (0..CLASSES * width).map(|index| ((index * 7 % 13) as f32 - 6.0) / 60.0).collect();
+    let weight = (0..CLASSES * width).map(|index| wave(index, 13)).collect();
     let head = Some(LinearHead { weight, bias: vec![0.1, -0.2, 0.3] });
-    Artifact { manifest, encoder: folded.named_tensors(), head, projections: Vec::new() }
+    Artifact { manifest, encoder: folded.named_tensors(), readout, head, projections: Vec::new() }
 }
 
 /// What the model answers, computed by the code that exports compare with: tiles, embeddings, logits.
@@ -147,20 +159,35 @@ fn execute(node: &Node, inputs: &[&Value]) -> Value {
     let x = inputs[0];
     let map =
         |f: &dyn Fn(f32) -> f32| Value { shape: x.shape.clone(), values: x.values.iter().map(|&v| f(v)).collect() };
-    // [1, c, 1, 1] against [n, c, h, w]
+    // [1, c, 1, 1] or [n, c, 1, 1] against [n, c, h, w]
     let per_channel = |f: &dyn Fn(f32, f32) -> f32| {
         let area = x.shape[2] * x.shape[3];
-        let value = |(at, &v): (usize, &f32)| f(v, inputs[1].values[at / area % x.shape[1]]);
+        let value = |(at, &v): (usize, &f32)| f(v, inputs[1].values[at / area % inputs[1].values.len()]);
         Value { shape: x.shape.clone(), values: x.values.iter().enumerate().map(value).collect() }
+    };
+    let by_value = |f: &dyn Fn(f32, f32) -> f32| Value {
+        shape: x.shape.clone(),
+        values: x.values.iter().zip(&inputs[1].values).map(|(&a, &b)| f(a, b)).collect(),
     };
     match node.op_type.as_str() {
         "Relu" => map(&|value| value.max(0.0)),
         "Sub" => per_channel(&|a, b| a - b),
         "Div" => per_channel(&|a, b| a / b),
-        "Add" => Value {
-            shape: x.shape.clone(),
-            values: x.values.iter().zip(&inputs[1].values).map(|(a, b)| a + b).collect(),
-        },
+        "Add" => by_value(&|a, b| a + b),
+        "Mul" => by_value(&|a, b| a * b),
+        "Sqrt" => map(&f32::sqrt),
+        // along the channels
+        "Concat" => {
+            let row = |n: usize| {
+                let part = move |input: &&Value| {
+                    let channels = input.shape[1];
+                    input.values[n * channels..(n + 1) * channels].to_vec()
+                };
+                inputs.iter().flat_map(part).collect::<Vec<_>>()
+            };
+            let values: Vec<f32> = (0..x.shape[0]).flat_map(row).collect();
+            Value { shape: vec![x.shape[0], values.len() / x.shape[0], 1, 1], values }
+        }
         "GlobalAveragePool" => {
             let area = x.shape[2] * x.shape[3];
             let mean = |plane: &[f32]| plane.iter().sum::<f32>() / area as f32;

@@ -1,0 +1,145 @@
+//! The linear map from pooled features to an embedding: principal components of the training part, partly whitened.
+//!
+//! No label is used. Moments of different stages are in different units and strongly correlated, so that a cosine between
+//! them would be a matter of a few directions; standardised, turned to their principal components and divided by a power
+//! of each component's deviation, they count more evenly. A full whitening (power 1) would blow up the last ones.
+
+use anyhow::{Result, ensure};
+use rayon::prelude::*;
+use shared::artifact::Readout;
+use shared::encoder::{EncoderConfig, Pooling};
+
+use super::features::Embedded;
+use super::principal::symmetric_eigen;
+
+/// Width of the embedding, where the pooled features are wider. Chosen on the validation part of EuroSAT.
+pub const READOUT_WIDTH: usize = 256;
+/// Components are divided by their deviation to this power. Chosen on the validation part of EuroSAT.
+pub const WHITENING_POWER: f64 = 0.75;
+/// Fewest tiles for every component that is kept: with fewer the small ones are this sample's chance.
+const TILES_PER_COMPONENT: usize = 8;
+/// Rows whose products are summed in one go; the sums do not depend on the number of threads.
+const CHUNK_ROWS: usize = 2048;
+/// A component whose deviation is this much smaller than the first one's is noise of the arithmetic.
+const SMALLEST_DEVIATION: f64 = 1e-4;
+
+/// How the pooled features of an encoder become what is evaluated.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading<'a> {
+    /// The mean of the last feature map, as it is.
+    Mean,
+    /// Moments of all stages through a readout fitted on the training part.
+    Fitted,
+    /// Moments of all stages through the readout of an exported model.
+    Given(&'a Readout),
+}
+
+impl Reading<'_> {
+    /// What is read out of the feature maps.
+    #[must_use]
+    pub fn pooling(self) -> Pooling {
+        match self {
+            Self::Mean => Pooling::Mean,
+            Self::Fitted | Self::Given(_) => Pooling::Moments,
+        }
+    }
+}
+
+/// What suits an encoder where nobody says otherwise: moments for the compact family, and for the ResNets the mean that
+/// their published numbers are about.
+#[must_use]
+pub fn usual_pooling(encoder: &EncoderConfig) -> Pooling {
+    if encoder.architecture.is_compact() { Pooling::Moments } else { Pooling::Mean }
+}
+
+/// The readout for pooled features `[count, pooled width]` of unlabelled tiles: to at most `width` values, fewer for few
+/// tiles or features that depend on each other.
+///
+/// # Errors
+/// When there are fewer than two tiles, or nothing in the features varies.
+pub fn fit_readout(pooled: &[f32], pooled_width: usize, width: usize, power: f64) -> Result<Readout> {
+    let count = pooled.len() / pooled_width.max(1);
+    ensure!(count >= 2, "a readout cannot be fitted on {count} tiles\nhint: give it more training tiles");
+    let (mean, deviation) = moments(pooled, pooled_width);
+    let inverse: Vec<f64> = deviation.iter().map(|&value| if value > 0.0 { 1.0 / value } else { 0.0 }).collect();
+    let standard: Vec<f64> = pooled
+        .chunks_exact(pooled_width)
+        .flat_map(|row| {
+            row.iter().zip(&mean).zip(&inverse).map(|((&x, mean), inverse)| (f64::from(x) - mean) * inverse)
+        })
+        .collect();
+    let (variances, directions) = symmetric_eigen(&covariance(&standard, pooled_width), pooled_width);
+    let deviations: Vec<f64> = variances.iter().map(|variance| variance.max(0.0).sqrt()).collect();
+    let first = deviations.first().copied().unwrap_or(0.0);
+    ensure!(first > 0.0, "the features of all training tiles are the same\nhint: the encoder may have collapsed");
+    let width = width.min(count.div_ceil(TILES_PER_COMPONENT));
+    let kept = deviations.iter().take(width).take_while(|&&deviation| deviation > SMALLEST_DEVIATION * first).count();
+    let (mut weight, mut bias) = (Vec::with_capacity(kept * pooled_width), Vec::with_capacity(kept));
+    for (direction, deviation) in directions.chunks_exact(pooled_width).zip(&deviations).take(kept) {
+        let scale = deviation.powf(-power);
+        let row: Vec<f64> = direction.iter().zip(&inverse).map(|(entry, inverse)| entry * inverse * scale).collect();
+        bias.push(-row.iter().zip(&mean).map(|(entry, mean)| entry * mean).sum::<f64>() as f32);
+        weight.extend(row.iter().map(|&entry| entry as f32));
+    }
+    Ok(Readout { weight, bias })
+}
+
+/// Every row through `readout`.
+///
+/// # Errors
+/// When the readout is for another width.
+pub fn read_out(pooled: &Embedded, readout: &Readout) -> Result<Embedded> {
+    let width = readout.bias.len();
+    ensure!(
+        readout.weight.len() == width * pooled.width,
+        "a readout of {} weights does not take {} features to {width}",
+        readout.weight.len(),
+        pooled.width
+    );
+    let rows: Vec<&[f32]> = pooled.rows().collect();
+    let values: Vec<Vec<f32>> = rows.into_par_iter().map(|row| readout.apply(row)).collect();
+    Embedded::new(values.concat(), width, pooled.labels.clone())
+}
+
+/// Mean and (population) standard deviation of every column.
+fn moments(rows: &[f32], width: usize) -> (Vec<f64>, Vec<f64>) {
+    let count = (rows.len() / width) as f64;
+    let column_sums = |term: &dyn Fn(f64, usize) -> f64| {
+        let mut sums = vec![0.0; width];
+        for row in rows.chunks_exact(width) {
+            sums.iter_mut().zip(row).enumerate().for_each(|(at, (sum, &value))| *sum += term(f64::from(value), at));
+        }
+        sums
+    };
+    let mean: Vec<f64> = column_sums(&|value, _| value).iter().map(|sum| sum / count).collect();
+    let squares = column_sums(&|value, at| (value - mean[at]).powi(2));
+    let deviation = squares.iter().map(|sum| (sum / count).sqrt()).collect();
+    (mean, deviation)
+}
+
+/// `[width, width]`: the mean product of every pair of columns of centred rows.
+fn covariance(rows: &[f64], width: usize) -> Vec<f64> {
+    let count = (rows.len() / width) as f64;
+    let partial = |rows: &[f64]| {
+        let mut sums = vec![0.0; width * width];
+        for row in rows.chunks_exact(width) {
+            for (at, &value) in row.iter().enumerate() {
+                // The upper triangle is enough.
+                let line = &mut sums[at * width + at..(at + 1) * width];
+                line.iter_mut().zip(&row[at..]).for_each(|(sum, other)| *sum += value * other);
+            }
+        }
+        sums
+    };
+    let parts: Vec<Vec<f64>> = rows.par_chunks(CHUNK_ROWS * width).map(partial).collect();
+    let mut matrix = vec![0.0; width * width];
+    for part in parts {
+        matrix.iter_mut().zip(part).for_each(|(sum, part)| *sum += part / count);
+    }
+    for a in 0..width {
+        for b in 0..a {
+            matrix[a * width + b] = matrix[b * width + a];
+        }
+    }
+    matrix
+}
