@@ -36,36 +36,50 @@ const seconds = Number(options.seconds);
 const batches = options.batches.split(",").map(Number);
 const shared = Number(options.shared);
 
-/** Runs in the page: our worker, asked the way the app asks it. */
+/** Runs in the page first: `startWorker`, by which the others start and ask one of our workers the way the app does. */
+function defineWorker() {
+  window.startWorker = async (bundle, model, isTimed) => {
+    const worker = new Worker(`/app/worker.js?bundle=${bundle}`, { type: "module" });
+    const waiting = new Map();
+    const failAll = (why) => waiting.forEach(({ reject }) => reject(new Error(why)));
+    worker.onerror = ({ message }) => failAll(message);
+    worker.onmessage = ({ data }) => {
+      const message = JSON.parse(data.head);
+      if (["classified", "undecodable"].includes(message.kind)) return;
+      if (message.kind === "crashed") return failAll(message.message);
+      const waits = waiting.get(message.request ?? message.kind);
+      waiting.delete(message.request ?? message.kind);
+      if (message.kind !== "refused") return waits?.resolve(message);
+      const why = `${message.problem.what}: ${message.problem.why}`;
+      // A refusal of nobody's request is of one that was not understood.
+      return waits ? waits.reject(new Error(why)) : failAll(why);
+    };
+    let request = 0;
+    const answerTo = (key) => new Promise((resolve, reject) => waiting.set(key, { resolve, reject }));
+    const ask = (head, buffers) => {
+      const answer = answerTo((request += 1));
+      worker.postMessage({ head: JSON.stringify({ ...head, request }), buffers }, buffers);
+      return answer;
+    };
+    const reading = { planes: null, offset: "auto", stretch: "auto" };
+    const classify = (buffers) =>
+      ask({ kind: "classify", names: buffers.map((_, index) => `${index}.jpg`), neighbours: 0, reading }, buffers);
+    await answerTo("hello");
+    const loaded = await ask({ kind: "load", is_timed: isTimed }, [model]);
+    return { classify, loaded, stop: () => worker.terminate() };
+  };
+}
+
+/** Runs in the page: one of our workers. */
 async function timeOurs({ bundle, modelPath, files, batches, seconds }) {
-  const worker = new Worker(`/app/worker.js?bundle=${bundle}`, { type: "module" });
-  const waiting = new Map();
-  worker.onmessage = ({ data }) => {
-    const message = JSON.parse(data.head);
-    if (["classified", "undecodable"].includes(message.kind)) return;
-    waiting.get(message.request ?? message.kind)?.(message);
-  };
-  let request = 0;
-  const answerTo = (key) => new Promise((resolve) => waiting.set(key, resolve));
-  const ask = async (head, buffers) => {
-    request += 1;
-    const answer = answerTo(request);
-    worker.postMessage({ head: JSON.stringify({ ...head, request }), buffers }, buffers);
-    const message = await answer;
-    if (message.kind === "refused") throw new Error(`${message.problem.what}: ${message.problem.why}`);
-    return message;
-  };
   const bytes = (path) => fetch(path).then((response) => response.arrayBuffer());
-  const crashed = answerTo("crashed").then(({ message }) => Promise.reject(new Error(message)));
-  await Promise.race([answerTo("hello"), crashed]);
-  const loaded = await Promise.race([ask({ kind: "load", is_timed: true }, [await bytes(modelPath)]), crashed]);
+  const { classify, loaded, stop } = await window.startWorker(bundle, await bytes(modelPath), true);
   const tiles = await Promise.all(files.map(bytes));
   const results = {};
   for (const batch of batches) {
     const run = async () => {
       const buffers = Array.from({ length: batch }, (_, index) => tiles[index % tiles.length].slice(0));
-      const names = buffers.map((_, index) => `${index}.jpg`);
-      return (await ask({ kind: "classify", names, neighbours: 0 }, buffers)).encoder_ms / batch;
+      return (await classify(buffers)).encoder_ms / batch;
     };
     await run();
     const times = [];
@@ -74,7 +88,7 @@ async function timeOurs({ bundle, modelPath, files, batches, seconds }) {
     times.sort((a, b) => a - b);
     results[batch] = { median: times[Math.floor(times.length / 2)], best: times[0] };
   }
-  worker.terminate();
+  stop();
   return { results, first: loaded.self_test.first_run_ms };
 }
 
@@ -82,38 +96,17 @@ async function timeOurs({ bundle, modelPath, files, batches, seconds }) {
 async function timeOursShared({ modelPath, files, shared, workers, seconds }) {
   const bytes = (path) => fetch(path).then((response) => response.arrayBuffer());
   const [model, tiles] = [await bytes(modelPath), await Promise.all(files.map(bytes))];
-  const start = async () => {
-    const worker = new Worker("/app/worker.js?bundle=solstice-cpu", { type: "module" });
-    const waiting = new Map();
-    const answerTo = (key) => new Promise((resolve, reject) => waiting.set(key, { resolve, reject }));
-    worker.onmessage = ({ data }) => {
-      const message = JSON.parse(data.head);
-      if (message.kind === "crashed") return waiting.forEach(({ reject }) => reject(new Error(message.message)));
-      if (["classified", "undecodable"].includes(message.kind)) return;
-      const waits = waiting.get(message.request ?? message.kind);
-      if (message.kind === "refused") waits?.reject(new Error(`${message.problem.what}: ${message.problem.why}`));
-      else waits?.resolve(message);
-    };
-    let request = 0;
-    const ask = (head, buffers) => {
-      const answer = answerTo((request += 1));
-      worker.postMessage({ head: JSON.stringify({ ...head, request }), buffers }, buffers);
-      return answer;
-    };
-    await answerTo("hello");
-    await ask({ kind: "load", is_timed: false }, [model.slice(0)]);
-    return { ask, stop: () => worker.terminate() };
-  };
+  const start = () => window.startWorker("solstice-cpu", model.slice(0), false);
   const crew = await Promise.all(Array.from({ length: workers }, start));
   const run = async () => {
     const started = performance.now();
     let next = 0;
-    const lane = async ({ ask }) => {
+    const lane = async ({ classify }) => {
       while (next < shared) {
         const size = workers === 1 ? 32 : Math.min(32, Math.max(8, Math.ceil((shared - next) / (2 * workers) / 8) * 8));
         const buffers = Array.from({ length: Math.min(size, shared - next) }, (_, i) => tiles[(next + i) % tiles.length].slice(0));
         next += buffers.length;
-        await ask({ kind: "classify", names: buffers.map((_, i) => `${i}.jpg`), neighbours: 0 }, buffers);
+        await classify(buffers);
       }
     };
     // Two slabs in hand each: one is computed while the next is on its way.
@@ -198,6 +191,7 @@ async function inFreshPage(isolated, webgpu, task, argument) {
     const page = await browser.context.newPage();
     page.setDefaultTimeout(0);
     await page.goto(`${site.url}blank.html`);
+    await page.evaluate(defineWorker);
     return await page.evaluate(task, argument);
   } finally {
     await browser.close();
