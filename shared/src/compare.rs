@@ -192,6 +192,26 @@ pub fn majority<L: Copy + Into<usize>>(neighbours: &[Neighbour], labels: &[L], c
     winner.map(|class| (class, tally[class].0 as f32 / voters as f32))
 }
 
+/// The query that examples stand for (Rocchio 1971): the mean direction of those wanted minus half that of those not
+/// wanted, `[width]`. Examples of any length; `None` when none is wanted or they are of different widths.
+#[must_use]
+pub fn refined(wanted: &[&[f32]], unwanted: &[&[f32]]) -> Option<Vec<f32>> {
+    const UNWANTED_WEIGHT: f32 = 0.5;
+    let width = wanted.first()?.len();
+    let mut query = vec![0.0; width];
+    for (examples, weight) in [(wanted, 1.0), (unwanted, -UNWANTED_WEIGHT)] {
+        for example in examples {
+            if example.len() != width {
+                return None;
+            }
+            let mut unit = example.to_vec();
+            l2_normalise(&mut unit);
+            query.iter_mut().zip(unit).for_each(|(sum, value)| *sum += weight * value / examples.len() as f32);
+        }
+    }
+    Some(query)
+}
+
 /// Probabilities from logits: exp(logit / `temperature`), normalised to sum 1. A temperature that is not a positive
 /// number counts as 1.
 #[must_use]

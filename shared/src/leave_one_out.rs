@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::compare::{Best, dot, majority};
+use crate::compare::{Best, Neighbour, dot, majority};
 
 /// Rows that are compared at once with each row of the set, which then is loaded once for all of them.
 const ROWS_AT_ONCE: usize = 4;
@@ -16,6 +16,8 @@ pub struct Vote {
     pub class: Option<usize>,
     /// Its share of the votes, 0 to 1.
     pub share: f32,
+    /// The nearest other row, labelled or not; `None` when there is none, or no neighbours were asked for.
+    pub nearest: Option<Neighbour>,
 }
 
 /// For each row in `rows` of `embeddings` (`[count, width]`, rows of length 1), the majority of its `k` nearest *other*
@@ -47,9 +49,9 @@ pub fn leave_one_out(
             }
         }
         let wanted = (rows.end - start).min(ROWS_AT_ONCE);
-        votes.extend(best[..wanted].iter().map(|best| match majority(&best.found, labels, classes) {
-            Some((class, share)) => Vote { class: Some(class), share },
-            None => Vote { class: None, share: 0.0 },
+        votes.extend(best[..wanted].iter().map(|best| {
+            let (class, share) = majority(&best.found, labels, classes).unzip();
+            Vote { class, share: share.unwrap_or(0.0), nearest: best.found.first().copied() }
         }));
     }
     votes

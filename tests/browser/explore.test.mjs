@@ -311,6 +311,127 @@ describe("the address", () => {
   });
 });
 
+describe("by examples", () => {
+  test("tiles most like the wanted and least like the unwanted are found, selected, and let go", async () => {
+    const [first, second, unwanted] = [12, rows.find((row) => gallery.labels[row] === gallery.labels[12] && row > 12), rows.find((row) => gallery.labels[row] !== gallery.labels[12])];
+    const found = () => view.page.getByRole("list", { name: "Found by examples" }).getByRole("button");
+    const say = async (row, what) => {
+      await view.page.evaluate((row) => (location.hash = `#/explore?point=${row}`), row);
+      await view.summary.filter({ hasText: `In detail: ${names[row]}.` }).waitFor();
+      await view.page.getByRole("button", { name: what }).click();
+    };
+    // Rocchio: the mean of the wanted directions minus half that of the unwanted ones.
+    const assertFound = async (more, less) => {
+      const query = units[0].map((_, at) => {
+        const mean = (list) => list.reduce((sum, row) => sum + units[row][at], 0) / Math.max(list.length, 1);
+        return mean(more) - 0.5 * mean(less);
+      });
+      const length = Math.hypot(...query);
+      const cosines = rows.map((row) => dot(units[row], query) / length);
+      const best = rows.filter((row) => ![...more, ...less].includes(row)).sort((a, b) => cosines[b] - cosines[a]);
+      await view.page.waitForFunction(
+        ([list, wanted]) => document.querySelector(`[aria-label="${list}"] .number`)?.textContent === wanted,
+        ["Found by examples", cosines[best[0]].toFixed(3)],
+      );
+      const texts = await found().allTextContents();
+      assert.equal(texts.length, 24);
+      texts.forEach((text, at) => {
+        const [, similarity, name] = text.match(/(-?\d\.\d+) by cosine: (.*)$/);
+        assert.ok(Math.abs(similarity - cosines[best[at]]) < 1e-3, `${text}: ${cosines[best[at]]}`);
+        assert.ok(Math.abs(cosines[names.indexOf(name)] - cosines[best[at]]) < 1e-5, `${text} is not ${names[best[at]]}`);
+      });
+      return best.slice(0, 24);
+    };
+    await view.openMap(site.url);
+    await say(first, "More like this");
+    await assertFound([first], []);
+    await say(second, "More like this");
+    await say(unwanted, "Less like this");
+    assert.equal(await view.page.getByRole("button", { name: "Less like this" }).getAttribute("aria-pressed"), "true");
+    const best = await assertFound([first, second], [unwanted]);
+    await assertAccessible(view.page, "explore, by examples");
+    await view.page.getByRole("button", { name: "Select these" }).click();
+    assert.deepEqual(await view.selected(), [...best].sort((a, b) => a - b));
+    await view.page.getByRole("button", { name: `No longer an example: ${names[unwanted]}` }).click();
+    await assertFound([first, second], []);
+    await view.page.locator(".examples").getByRole("button", { name: "Clear" }).click();
+    await view.page.locator(".examples").waitFor({ state: "detached" });
+  });
+});
+
+describe("a second look", () => {
+  test("outliers and near duplicates are those of a slow loop over all pairs", async () => {
+    await view.openMap(site.url);
+    await view.page.getByText("Outliers and near duplicates").click();
+    await view.page.getByText("Every tile was compared with every other.").waitFor({ timeout: 240_000 });
+    const nearest = rows.map((row) => {
+      let best = { other: -1, cosine: -2 };
+      for (const other of rows) {
+        const cosine = other === row ? -2 : dot(units[row], units[other]);
+        if (cosine > best.cosine) best = { other, cosine };
+      }
+      return best;
+    });
+    const listed = async (name) => view.page.getByRole("list", { name }).getByRole("button").evaluateAll((all) => all.map((it) => it.ariaLabel));
+    const close = (label, row) => {
+      const [, name, similarity] = label.match(/^(.*), (-?\d\.\d+) to its nearest$/);
+      assert.ok(Math.abs(similarity - nearest[row].cosine) < 1.5e-3, `${label}: ${nearest[row].cosine}`);
+      return name;
+    };
+    const loneliest = [...rows].sort((a, b) => nearest[a].cosine - nearest[b].cosine);
+    (await listed("Outliers")).forEach((label, at) => close(label, loneliest[at]));
+    for (const threshold of ["0.98", "0.9"]) {
+      await view.page.getByRole("slider", { name: "Least similarity of near duplicates" }).fill(threshold);
+      const pairs = rows
+        .filter((row) => row < nearest[row].other && nearest[nearest[row].other].other === row && nearest[row].cosine >= Number(threshold))
+        .sort((a, b) => nearest[b].cosine - nearest[a].cosine);
+      await view.page.getByRole("heading", { name: `${grouped(pairs.length)} near duplicates` }).waitFor();
+      const labels = await listed("Near duplicates");
+      assert.equal(labels.length, 2 * Math.min(12, pairs.length));
+      labels.forEach((label, at) => close(label, pairs[Math.floor(at / 2)]));
+      if (pairs.length > 0) {
+        await view.page.locator(".audit").getByRole("button", { name: "Select all" }).click();
+        assert.deepEqual(await view.selected(), pairs.flatMap((row) => [row, nearest[row].other]).sort((a, b) => a - b));
+      }
+    }
+    await assertAccessible(view.page, "explore, outliers and duplicates");
+  });
+});
+
+describe("clusters", () => {
+  test("each is named by what most of its tiles are, stands for them by one, and is selected by a click", async () => {
+    await view.openMap(site.url);
+    await view.page.getByText("Clusters", { exact: true }).click();
+    const list = view.page.getByRole("list", { name: "Clusters" }).getByRole("button");
+    await list.first().waitFor();
+    const total = await list.count();
+    assert.ok(total >= 4, `${total} clusters of ten classes`);
+    const seen = new Set();
+    for (let at = 0; at < total; at += 1) {
+      const [name, note] = (await list.nth(at).innerText()).split("\n").map((part) => part.trim()).filter(Boolean);
+      await list.nth(at).click();
+      const selected = await view.selected();
+      selected.forEach((row) => assert.ok(!seen.has(row), `${names[row]} is in two clusters`));
+      selected.forEach((row) => seen.add(row));
+      const own = classes.map((_, label) => selected.filter((row) => gallery.labels[row] === label).length);
+      assert.equal(classLabel(classes[own.indexOf(Math.max(...own))]), name);
+      const [, share, size] = note.match(/^([\d.]+)\s?% of ([\d\u2009]+) tiles$/);
+      assert.equal(Number(size.replaceAll("\u2009", "")), selected.length);
+      assert.ok(Math.abs(share / 100 - Math.max(...own) / selected.length) < 1e-2, note);
+    }
+    assert.ok(seen.size > 0.8 * count, `${seen.size} of ${count} tiles are in clusters`);
+    await view.page.keyboard.press("Escape");
+    await view.page.getByRole("button", { name: "All", exact: true }).click();
+    const plain = await view.map.screenshot();
+    await view.page.getByRole("button", { name: "Contours" }).click();
+    await view.page.getByRole("button", { name: "Names" }).click();
+    assert.equal((await view.parameters()).show, "contours,names");
+    assert.notDeepEqual(await view.map.screenshot(), plain);
+    await view.page.screenshot({ path: join(OUT, "explore-clusters.png"), fullPage: true });
+    await assertAccessible(view.page, "explore, clusters");
+  });
+});
+
 describe("without a mouse", () => {
   test("keys move, zoom, pick and reset; the search leads to a tile", async () => {
     await view.openMap(site.url);

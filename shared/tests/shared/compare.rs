@@ -1,7 +1,7 @@
 //! Comparisons against slow loops and closed forms.
 
 use shared::compare::{
-    Neighbour, argmax, change_score, cosine, dot, knn_vote, l2_normalise, nearest, nearest_normalised,
+    Neighbour, argmax, change_score, cosine, dot, knn_vote, l2_normalise, nearest, nearest_normalised, refined,
     seasonal_similarity, softmax,
 };
 
@@ -136,4 +136,16 @@ fn softmax_has_its_closed_forms() {
     assert!(softmax(&[], 1.0).is_empty());
     assert_eq!(argmax(&[0.1, 0.7, f32::NAN, 0.7]), Some(1));
     assert_eq!(argmax(&[f32::NAN]), None);
+}
+
+#[test]
+fn examples_pull_and_push() {
+    let (east, north, far_east) = ([2.0, 0.0], [0.0, 3.0], [500.0, 0.0]);
+    assert_eq!(refined(&[&east], &[]), Some(vec![1.0, 0.0]));
+    // Directions count, not lengths: the mean of east, east and north.
+    let mean = refined(&[&east, &far_east, &north], &[]).unwrap();
+    assert!((mean[0] - 2.0 / 3.0).abs() < 1e-6 && (mean[1] - 1.0 / 3.0).abs() < 1e-6, "{mean:?}");
+    assert_eq!(refined(&[&east], &[&north]), Some(vec![1.0, -0.5]));
+    assert_eq!(refined(&[], &[&north]), None);
+    assert_eq!(refined(&[&east], &[&[1.0]]), None);
 }

@@ -231,7 +231,8 @@ pub enum FromWorker {
         /// Best first.
         neighbours: Vec<Neighbour>,
     },
-    /// What the neighbours vote for; `buffers` are classes (u16, all ones where there is none) and shares (f32).
+    /// What the neighbours vote for; `buffers` are classes (u16, all ones where there is none), shares (f32), the nearest
+    /// other rows (u32, all ones where there is none) and their similarities (f32).
     Votes {
         /// Request number.
         request: u64,
@@ -362,6 +363,13 @@ pub enum Query {
     Row(usize),
     /// An embedding, of any length.
     Embedding(Vec<f32>),
+    /// Tiles of the gallery that are wanted and not wanted; none of them is named in the answer.
+    Examples {
+        /// Wanted.
+        more: Vec<usize>,
+        /// Not wanted.
+        less: Vec<usize>,
+    },
 }
 
 /// What the page shows of a gallery on its map.

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use burn::tensor::Device;
 use shared::artifact::{Training, WeightFormat, golden_tile};
+use shared::compare::refined;
 use shared::embedder::{Embedder, EmbedderError};
 use shared::gallery::{Gallery, NO_LABEL};
-use shared::leave_one_out::leave_one_out;
+use shared::leave_one_out::{Vote, leave_one_out};
 use shared::tile::Tile;
 
 use super::clock::now_ms;
@@ -115,20 +116,34 @@ impl Runtime {
         self.embedder.embed(tiles).await.map_err(|error| device_failed(&error))
     }
 
+    /// Pooled features, one vector a tile, to be read out and projected.
+    ///
+    /// # Errors
+    /// When the device fails or computes NaN.
+    pub async fn pooled(&self, tiles: &[Tile]) -> Result<Vec<Vec<f32>>, Problem> {
+        self.embedder.pooled(tiles).await.map_err(|error| device_failed(&error))
+    }
+
+    /// The embedding that pooled features stand for.
+    #[must_use]
+    pub fn read_out(&self, pooled: Vec<f32>) -> Vec<f32> {
+        self.embedder.read_out(pooled)
+    }
+
     /// Class probabilities of an embedding; none, for a model without classes.
     #[must_use]
     pub fn probabilities(&self, embedding: &[f32]) -> Vec<f32> {
         self.embedder.probabilities(embedding).unwrap_or_default()
     }
 
-    /// An embedding in each of the model's subspaces, in the order of its card.
+    /// Pooled features in each of the model's subspaces, in the order of its card.
     ///
     /// # Errors
     /// When a projection head does not fit the encoder, or computes NaN.
-    pub fn projections(&self, embedding: &[f32]) -> Result<Vec<Vec<f32>>, Problem> {
+    pub fn projections(&self, pooled: &[f32]) -> Result<Vec<Vec<f32>>, Problem> {
         let subspaces = self.embedder.manifest().subspaces.iter();
         let project = |name: &String| {
-            let projection = self.embedder.project(embedding, name);
+            let projection = self.embedder.project(pooled, name);
             projection.filter(|values| values.iter().all(|value| value.is_finite())).ok_or_else(|| {
                 Problem::new(
                     "A projection head of the model cannot be used",

@@ -81,13 +81,44 @@ pub struct Votes {
     pub predicted: Vec<u16>,
     /// Share of the votes, 0 to 1.
     pub share: Vec<f32>,
+    /// The nearest other tile; all ones where there is none.
+    pub nearest: Vec<u32>,
+    /// Its similarity.
+    pub similarity: Vec<f32>,
 }
 
 impl Votes {
-    /// Appends a slab from the worker: labels (u16) and shares (f32).
-    pub fn extend(&mut self, labels: &[u8], shares: &[u8]) {
+    /// Appends a slab from the worker: labels (u16), shares (f32), nearest other rows (u32), their similarities (f32).
+    pub fn extend(&mut self, [labels, shares, nearest, similarities]: [&[u8]; 4]) {
+        let floats =
+            |bytes: &[u8]| bytes.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)).collect::<Vec<_>>();
         self.predicted.extend(labels.as_chunks().0.iter().map(|label| u16::from_le_bytes(*label)));
-        self.share.extend(shares.as_chunks().0.iter().map(|share| f32::from_le_bytes(*share)));
+        self.share.extend(floats(shares));
+        self.nearest.extend(nearest.as_chunks().0.iter().map(|row| u32::from_le_bytes(*row)));
+        self.similarity.extend(floats(similarities));
+    }
+
+    /// The tiles that are least like any other, least alike first: at most `most`.
+    #[must_use]
+    pub fn outliers(&self, most: usize) -> Vec<usize> {
+        let mut rows: Vec<usize> = (0..self.nearest.len()).filter(|&row| self.nearest[row] != u32::MAX).collect();
+        rows.sort_by(|&a, &b| self.similarity[a].total_cmp(&self.similarity[b]));
+        rows.truncate(most);
+        rows
+    }
+
+    /// Pairs of tiles that are each other's nearest and at least `similarity` alike, most alike first: at most `most`.
+    #[must_use]
+    pub fn near_duplicates(&self, similarity: f32, most: usize) -> Vec<[usize; 2]> {
+        let partner = |row: usize| self.nearest.get(row).map(|&nearest| nearest as usize);
+        let mut pairs: Vec<[usize; 2]> = (0..self.nearest.len())
+            .filter(|&row| self.similarity[row] >= similarity)
+            .filter_map(|row| Some([row, partner(row)?]))
+            .filter(|&[row, other]| row < other && partner(other) == Some(row))
+            .collect();
+        pairs.sort_by(|a, b| self.similarity[b[0]].total_cmp(&self.similarity[a[0]]));
+        pairs.truncate(most);
+        pairs
     }
 
     /// Share of the tiles with a label whose neighbours vote for it; `None` without labels.
@@ -207,7 +238,7 @@ mod tests {
         let data = data(&names, &[0, 1, 1, NO_LABEL], &[[0.0, 0.0]; 4]);
         let mut votes = Votes::default();
         let bytes = |shares: [f32; 4]| shares.iter().flat_map(|share| share.to_le_bytes()).collect::<Vec<_>>();
-        votes.extend(&[0, 0, 0, 0, 1, 0, 0xff, 0xff], &bytes([1.0, 0.69, 0.5, 0.0]));
+        votes.extend([&[0, 0, 0, 0, 1, 0, 0xff, 0xff], &bytes([1.0, 0.69, 0.5, 0.0]), &[0; 16], &bytes([0.0; 4])]);
         let of = |by| Categories::new(by, &data, &votes);
         assert_eq!(of(ColourBy::Label).of, [0, 1, 1, 2]);
         assert_eq!(of(ColourBy::Prediction).of, [0, 0, 1, 2]);
@@ -217,6 +248,19 @@ mod tests {
         assert_eq!(counts(&of(ColourBy::Verdict)), [2, 1, 1]);
         assert_eq!(votes.accuracy(&data.labels), Some(2.0 / 3.0));
         assert_eq!(confusion(&data, &votes), [[1, 0], [1, 1]]);
+    }
+
+    #[test]
+    fn outliers_are_alone_and_duplicates_mutual() {
+        let mut votes = Votes::default();
+        let nearest: Vec<u8> = [1_u32, 0, 1, 4, 3, u32::MAX].iter().flat_map(|row| row.to_le_bytes()).collect();
+        let alike: Vec<u8> = [0.97_f32, 0.97, 0.99, 0.995, 0.995, 0.0].iter().flat_map(|it| it.to_le_bytes()).collect();
+        votes.extend([&[0; 12], &[0; 24], &nearest, &alike]);
+        assert_eq!(votes.outliers(3), [0, 1, 2]);
+        assert_eq!(votes.outliers(9), [0, 1, 2, 3, 4], "one without any other tile is no outlier");
+        assert_eq!(votes.near_duplicates(0.9, 9), [[3, 4], [0, 1]], "2 likes 1, which likes 0 best");
+        assert_eq!(votes.near_duplicates(0.99, 9), [[3, 4]]);
+        assert_eq!(votes.near_duplicates(0.9, 1), [[3, 4]]);
     }
 
     #[test]

@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn both_files_hold_the_selected_rows_and_no_others() {
         let data = data(&["a,1", "b", "=c"], &[0, 1, u16::MAX], &[[0.0, 0.0], [2.0, 2.0], [1.0, 0.0]]);
-        let votes = Votes { predicted: vec![1, u16::MAX, 0], share: vec![0.75, 0.0, 1.0] };
+        let votes = Votes { predicted: vec![1, u16::MAX, 0], share: vec![0.75, 0.0, 1.0], ..Votes::default() };
         let text = csv(&data, &votes, Projection::Neighbours, &[0, 2]);
         let lines: Vec<&str> = text.lines().skip(1).collect();
         assert_eq!(

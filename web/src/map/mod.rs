@@ -6,6 +6,7 @@ pub mod camera;
 pub mod colour;
 pub mod data;
 pub mod dates;
+pub mod density;
 pub mod export;
 pub mod grid;
 pub mod history;

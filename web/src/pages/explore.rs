@@ -1,10 +1,13 @@
 //! Explore: the gallery as the model sees it, every tile a dot, similar tiles side by side.
 
 mod address;
+mod audit;
 mod canvas;
+mod clusters;
 mod confusion;
 mod detail;
 mod draw;
+mod examples;
 mod files;
 mod hover;
 mod legend;
@@ -24,9 +27,12 @@ use crate::components::problem_card::ProblemCard;
 use crate::map::colour::Votes;
 use crate::map::data::MapData;
 use crate::wording::{grouped, percent};
+use audit::Audit;
 use canvas::MapCanvas;
+use clusters::Clusters;
 use confusion::Confusion;
 use detail::Detail;
+use examples::Examples;
 use files::Files;
 use legend::Legend;
 use search::Search;
@@ -64,10 +70,13 @@ pub fn ExplorePage() -> impl IntoView {
             <section class="explore-side" aria-label="About the map">
                 {move || problem().map(|problem| view! { <ProblemCard problem=problem /> })}
                 <Detail />
+                <Examples />
                 <Selected />
             </section>
             <section class="explore-more" aria-label="Find and add tiles">
                 <Search />
+                <Clusters />
+                <Audit />
                 <Files />
             </section>
         </div>

@@ -66,8 +66,8 @@ impl Session {
         let request = handle.next_request();
         let question = ToWorker::Votes { request, shelf, start, end, k };
         let (_, buffers) = handle.ask_for_bytes(request, &question, &[]).await?;
-        let [labels, shares] = &buffers[..] else { return Err(misunderstood()) };
-        votes.extend(labels, shares);
+        let [labels, shares, nearest, similarities] = &buffers[..] else { return Err(misunderstood()) };
+        votes.extend([labels, shares, nearest, similarities]);
         Ok(())
     }
 

@@ -1,11 +1,11 @@
-//! The page's part of the address: `#/explore?view=0.1,0.2,3&colour=label&map=pca&point=12&k=10&hide=0,3`.
+//! The page's part of the address: `#/explore?view=0.1,0.2,3&colour=label&map=pca&point=12&k=10&hide=0,3&show=contours,names`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use leptos::prelude::*;
 
-use super::state::{Explore, Focus};
+use super::state::{Explore, Focus, Overlays};
 use crate::engine::protocol::Shelf;
 use crate::map::camera::Camera;
 use crate::map::colour::ColourBy;
@@ -60,6 +60,11 @@ fn parameters(explore: Explore) -> Vec<(&'static str, Option<String>)> {
     let unless_default = |is_default: bool, text: String| (!is_default).then_some(text);
     let projection = explore.projection.get();
     let k = explore.k.get();
+    let Overlays { contours, names } = explore.overlays.get();
+    let shown: Vec<&str> = [("contours", contours), ("names", names)]
+        .into_iter()
+        .filter_map(|(name, is_shown)| is_shown.then_some(name))
+        .collect();
     vec![
         ("view", unless_default(camera == Camera::default(), camera.to_text())),
         ("colour", unless_default(choice.colour == ColourBy::default(), choice.colour.as_str().to_owned())),
@@ -67,6 +72,7 @@ fn parameters(explore: Explore) -> Vec<(&'static str, Option<String>)> {
         ("point", point),
         ("k", unless_default(k == 10, k.to_string())),
         ("hide", unless_default(hidden.is_empty(), hidden.join(","))),
+        ("show", unless_default(shown.is_empty(), shown.join(","))),
     ]
 }
 
@@ -84,6 +90,10 @@ fn read(explore: Explore) {
     if let Some(text) = parameter("hide") {
         let hidden: BTreeSet<u16> = text.split(',').filter_map(|line| line.parse().ok()).collect();
         explore.choose(|choice| choice.hidden = hidden);
+    }
+    if let Some(text) = parameter("show") {
+        let is_named = |name: &str| text.split(',').any(|shown| shown == name);
+        explore.overlays.set(Overlays { contours: is_named("contours"), names: is_named("names") });
     }
     if let Some(k) = parameter("k").and_then(|text| text.parse::<usize>().ok()) {
         explore.k.set(k.clamp(1, MAX_K));

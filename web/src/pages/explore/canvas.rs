@@ -50,6 +50,7 @@ pub fn MapCanvas() -> impl IntoView {
         explore.projection.track();
         explore.camera.track();
         explore.categories.track();
+        explore.overlays.track();
         explore.choice.track();
         explore.focus.track();
         explore.hovered.track();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::address::MAX_K;
+use super::examples::ExampleButtons;
 use super::state::{Explore, Focus, use_explore};
 use super::thumb::Thumb;
 use crate::engine::protocol::Neighbour;
@@ -77,6 +78,7 @@ fn of_row(explore: Explore, data: &Arc<MapData>, row: usize) -> Option<impl Into
                 <h2>{class}</h2>
                 <p class="file-name">{name}</p>
                 <p class="note">{vote}</p>
+                <ExampleButtons row=row />
                 <Close />
             </div>
         </div>

@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
+use super::clusters::cluster_name;
 use super::sprites::Sprites;
 use super::state::{Choice, Explore, Focus};
 use crate::map::camera::{Camera, Frame};
@@ -139,6 +140,13 @@ impl Painter {
         self.thumbnails(explore, &scene, &context);
         let ink = if is_dark { "#e9edf7" } else { "#151b2b" };
         let overlay = Overlay { explore, scene: &scene, context: &context, ink, ground: hex(ground) };
+        let shown = explore.overlays.get_untracked();
+        if shown.contours {
+            overlay.contours();
+        }
+        if shown.names {
+            overlay.cluster_names();
+        }
         overlay.focus();
         overlay.visitors();
         overlay.outline(outline);
@@ -265,6 +273,52 @@ impl Overlay<'_> {
     fn place(&self, index: usize) -> Option<[f64; 2]> {
         let point = self.scene.layout(self.explore).points.get(index)?;
         Some(self.scene.camera.to_screen(self.scene.frame, *point))
+    }
+
+    /// Lines around the densest shares of the tiles: the denser, the stronger.
+    fn contours(&self) {
+        let heaps = self.explore.heaps.get_untracked();
+        self.context.set_stroke_style_str(self.ink);
+        self.context.set_line_width(1.2);
+        for (lines, strength) in heaps.contours.iter().zip([0.85, 0.6, 0.4]) {
+            self.context.set_global_alpha(strength);
+            self.context.begin_path();
+            for segment in lines {
+                let [from, to] = segment.map(|point| self.scene.camera.to_screen(self.scene.frame, point));
+                self.context.move_to(from[0], from[1]);
+                self.context.line_to(to[0], to[1]);
+            }
+            self.context.stroke();
+        }
+        self.context.set_global_alpha(1.0);
+    }
+
+    /// What each cluster is, over its peak; a name that would lie on a larger cluster's is left out.
+    fn cluster_names(&self) {
+        const HEIGHT_PX: f64 = 18.0;
+        let heaps = self.explore.heaps.get_untracked();
+        self.context.set_font("600 13px system-ui, sans-serif");
+        self.context.set_text_align("center");
+        self.context.set_text_baseline("middle");
+        self.context.set_line_width(4.0);
+        self.context.set_line_join("round");
+        self.context.set_stroke_style_str(&self.ground);
+        self.context.set_fill_style_str(self.ink);
+        let mut taken: Vec<([f64; 2], f64)> = Vec::new();
+        for cluster in &heaps.clusters {
+            let name = cluster_name(&self.scene.data, cluster);
+            let [x, y] = self.scene.camera.to_screen(self.scene.frame, cluster.peak);
+            let half = self.context.measure_text(&name).map_or(40.0, |metrics| metrics.width() / 2.0) + 4.0;
+            let is_free = taken.iter().all(|([other_x, other_y], other)| {
+                (x - other_x).abs() > half + other || (y - other_y).abs() > HEIGHT_PX
+            });
+            if is_free {
+                // A text that cannot be drawn is not there: the list beside the map has it too.
+                let _ = self.context.stroke_text(&name, x, y);
+                let _ = self.context.fill_text(&name, x, y);
+                taken.push(([x, y], half));
+            }
+        }
     }
 
     /// The tile in detail, its neighbours, and the one under the pointer.

@@ -10,6 +10,7 @@ use crate::engine::protocol::{Answer, Neighbour, Query, Shelf};
 use crate::map::camera::{Camera, Frame};
 use crate::map::colour::{Categories, ColourBy, Votes};
 use crate::map::data::{MapData, Projection};
+use crate::map::density::{Cluster, Density, SHARES, Segment};
 use crate::map::history::History;
 use crate::map::place::place;
 use crate::map::selection::{Combine, Selection};
@@ -51,6 +52,47 @@ pub enum Tool {
     Lasso,
     /// Draws a rectangle around them.
     Rectangle,
+}
+
+/// Tiles that stand for what is looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examples {
+    /// Wanted.
+    pub more: Vec<usize>,
+    /// Not wanted.
+    pub less: Vec<usize>,
+}
+
+impl Examples {
+    /// Makes `row` an example, or no longer one when it is that already; it is never both.
+    pub fn toggle(&mut self, row: usize, is_wanted: bool) {
+        let (own, other) = if is_wanted { (&mut self.more, &mut self.less) } else { (&mut self.less, &mut self.more) };
+        other.retain(|example| *example != row);
+        match own.iter().position(|example| *example == row) {
+            Some(at) => {
+                own.remove(at);
+            }
+            None => own.push(row),
+        }
+    }
+}
+
+/// What is shown of how thick tiles lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overlays {
+    /// Lines around shares of the tiles.
+    pub contours: bool,
+    /// The names of clusters.
+    pub names: bool,
+}
+
+/// Tiles that lie together on the present layout.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Heaps {
+    /// Largest first.
+    pub clusters: Vec<Cluster>,
+    /// One set of lines for each of [`SHARES`].
+    pub contours: Vec<Vec<Segment>>,
 }
 
 /// The tile shown in detail.
@@ -120,8 +162,14 @@ pub struct Explore {
     pub k: RwSignal<usize>,
     /// Nearest tiles of the one in detail.
     pub neighbours: RwSignal<Vec<Neighbour>>,
+    /// What is looked for by examples.
+    pub examples: RwSignal<Examples>,
+    /// The tiles most like it, best first.
+    pub alike: RwSignal<Vec<Neighbour>>,
     /// What a drag does.
     pub tool: RwSignal<Tool>,
+    /// Whether somebody looks at outliers and near duplicates.
+    pub is_auditing: RwSignal<bool>,
     /// What neighbours vote for, as far as it has come.
     pub votes: RwSignal<Arc<Votes>>,
     /// The user's own tiles.
@@ -134,6 +182,10 @@ pub struct Explore {
     pub is_dark: RwSignal<bool>,
     /// Every tile's category.
     pub categories: Memo<Arc<Categories>>,
+    /// What is shown of how thick tiles lie.
+    pub overlays: RwSignal<Overlays>,
+    /// Contours and clusters of the layout; computed when somebody looks.
+    pub heaps: Memo<Arc<Heaps>>,
 }
 
 impl Explore {
@@ -150,12 +202,21 @@ impl Explore {
             let votes = if colour.needs_votes() { votes.get() } else { Arc::default() };
             Arc::new(Categories::new(colour, &data, &votes))
         });
+        let projection = RwSignal::new(Projection::default());
+        let heaps = Memo::new(move |_| {
+            let MapState::Ready(data) = map.get() else { return Arc::default() };
+            let points = &data.layout(projection.get()).points;
+            let density = Density::new(points);
+            let contour = |share: f32| density.level(share).map_or_else(Vec::new, |level| density.contour(level));
+            let contours = SHARES.into_iter().map(contour).collect();
+            Arc::new(Heaps { clusters: density.clusters(points, &data.labels), contours })
+        });
         Self {
             session,
             map,
             shelf: RwSignal::new(Shelf::Shipped),
             sheets: RwSignal::new_local(Vec::new()),
-            projection: RwSignal::new(Projection::default()),
+            projection,
             camera: RwSignal::new(Camera::default()),
             frame: RwSignal::new(Frame::default()),
             choice,
@@ -163,6 +224,9 @@ impl Explore {
             hovered: RwSignal::new(None),
             k: RwSignal::new(10),
             neighbours: RwSignal::new(Vec::new()),
+            examples: RwSignal::new(Examples::default()),
+            alike: RwSignal::new(Vec::new()),
+            is_auditing: RwSignal::new(false),
             tool: RwSignal::new(Tool::default()),
             votes,
             visitors: RwSignal::new(Vec::new()),
@@ -170,6 +234,8 @@ impl Explore {
             redraw: RwSignal::new(0),
             is_dark: RwSignal::new(false),
             categories,
+            overlays: RwSignal::new(Overlays::default()),
+            heaps,
         }
     }
 
@@ -254,6 +320,8 @@ impl Explore {
         self.focus.set(None);
         self.hovered.set(None);
         self.neighbours.set(Vec::new());
+        self.examples.set(Examples::default());
+        self.alike.set(Vec::new());
         self.votes.set(Arc::default());
         self.visitors.set(Vec::new());
         self.camera.set(Camera::default());

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::canvas::zoom_middle;
-use super::state::{Tool, use_explore};
+use super::state::{Overlays, Tool, use_explore};
 use crate::map::camera::Camera;
 use crate::map::colour::ColourBy;
 use crate::map::data::Projection;
@@ -83,6 +83,26 @@ pub fn Toolbar() -> impl IntoView {
             </label>
             <div class="segments" role="group" aria-label="What a drag does" title="Shift adds to the selection, Alt takes away">
                 {tools}
+            </div>
+            <div class="segments" role="group" aria-label="Shown on the map">
+                <button
+                    type="button"
+                    class="small"
+                    aria-pressed=move || explore.overlays.get().contours.to_string()
+                    title="Lines around the densest 25, 50 and 90 % of the tiles"
+                    on:click=move |_| explore.overlays.update(|Overlays { contours, .. }| *contours = !*contours)
+                >
+                    "Contours"
+                </button>
+                <button
+                    type="button"
+                    class="small"
+                    aria-pressed=move || explore.overlays.get().names.to_string()
+                    title="What most tiles of each cluster are"
+                    on:click=move |_| explore.overlays.update(|Overlays { names, .. }| *names = !*names)
+                >
+                    "Names"
+                </button>
             </div>
             <div class="segments" role="group" aria-label="Zoom">
                 <button type="button" class="small" aria-label="Zoom in" on:click=move |_| zoom_middle(explore, ZOOM_STEP)>

@@ -19,6 +19,8 @@ use crate::state::{GalleryState, Phase};
 
 /// Neighbours that vote on a tile's prediction: the larger of the two figures in a model's card.
 pub const VOTERS: usize = 20;
+/// Tiles that are found by examples.
+const ALIKE: usize = 24;
 /// Pairs compared in one question to the worker: some tens of milliseconds.
 const PAIRS_AT_ONCE: usize = 400_000;
 /// Own tiles that are placed on the map.
@@ -71,7 +73,25 @@ pub fn follow(explore: Explore) {
             }
         });
     });
-    let needs_votes = Memo::new(move |_| explore.choice.with(|choice| choice.now().colour.needs_votes()));
+    Effect::new(move |_| {
+        let (examples, map) = (explore.examples.get(), explore.data());
+        if examples.more.is_empty() || map.is_none() {
+            return explore.alike.set(Vec::new());
+        }
+        spawn_local(async move {
+            let query = Query::Examples { more: examples.more.clone(), less: examples.less.clone() };
+            let found = explore.session.nearest(explore.shelf.get_untracked(), query, ALIKE).await;
+            if explore.examples.with_untracked(|current| *current == examples) {
+                match found {
+                    Ok(alike) => explore.alike.set(alike),
+                    Err(problem) => explore.problem.set(Some(problem)),
+                }
+            }
+        });
+    });
+    let needs_votes = Memo::new(move |_| {
+        explore.choice.with(|choice| choice.now().colour.needs_votes()) || explore.is_auditing.get()
+    });
     let is_voting = StoredValue::new(false);
     Effect::new(move |_| {
         if explore.data().is_some() && needs_votes.get() && !is_voting.get_value() {
