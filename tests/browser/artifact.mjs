@@ -49,7 +49,7 @@ const HALF = { 0: 0x0000, 1: 0x3c00, [-1]: 0xbc00 };
 
 /**
  * `file` with projection heads: `heads` maps a subspace's name to its layers, each `{ weight, bias }`, weights (rows of 0,
- * 1 and −1) in half precision as the shipped model's are.
+ * 1 and −1) in half precision as the file's are.
  */
 export function withHeads(file, heads) {
   const { manifest, tensors } = read(file);

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 
 import { keep } from "./appearance.mjs";
 import { project, withHeads } from "./artifact.mjs";
-import { DIST, deployed, model, replaceModel } from "./built.mjs";
+import { DIST, deployed, plainModel, replaceModel } from "./built.mjs";
 import { launch } from "./chromium.mjs";
 import { png } from "./pictures.mjs";
 import { cosine } from "./season-maths.mjs";
@@ -31,7 +31,7 @@ describe("the change map", () => {
   let site, browser, view, squares;
 
   before(async () => {
-    const file = withHeads(await readFile(deployed(`models/${model.file}`)), { "seasonal-invariant": HEAD });
+    const file = withHeads(plainModel, { "seasonal-invariant": HEAD });
     site = await serve(DIST);
     browser = await launch();
     await replaceModel(browser.context, file);

@@ -161,7 +161,7 @@ describe("models", () => {
     const kept = view.page.getByRole("heading", { name: "Kept in this browser" }).locator("../..");
     await kept.getByText("models/forester.safetensors").waitFor();
     const list = await kept.getByRole("listitem").allInnerTexts();
-    assert.ok(list.some((line) => line.includes(`models/${model.file}`) && line.includes(model.sha256.slice(0, 12)) && line.includes("2.4 MB")), list.join("; "));
+    assert.ok(list.some((line) => line.includes(`models/${model.file}`) && line.includes(model.sha256.slice(0, 12)) && line.includes(`${(model.bytes / 1e6).toFixed(1)} MB`)), list.join("; "));
     assert.ok(list.some((line) => line.includes("gallery/gallery.safetensors")));
     await kept.getByRole("button", { name: "Clear" }).click();
     await kept.getByText("Nothing is kept").waitFor();

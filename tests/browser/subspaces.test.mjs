@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { keep } from "./appearance.mjs";
 import { project, withHeads } from "./artifact.mjs";
-import { DIST, deployed, model, replaceModel } from "./built.mjs";
+import { DIST, deployed, plainModel, replaceModel } from "./built.mjs";
 import { launch } from "./chromium.mjs";
 import { cosine } from "./season-maths.mjs";
 import { SeasonsPage } from "./seasons-page.mjs";
@@ -40,7 +40,7 @@ describe("subspaces", () => {
   let site, browser, view, embeddings;
 
   before(async () => {
-    const file = withHeads(await readFile(deployed(`models/${model.file}`)), HEADS);
+    const file = withHeads(plainModel, HEADS);
     site = await serve(DIST);
     browser = await launch();
     await replaceModel(browser.context, file);
