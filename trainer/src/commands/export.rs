@@ -125,7 +125,7 @@ pub fn run(args: ExportArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     atomic::write_checked(&path, &bytes, |on_disk| {
         let model = Artifact::from_bytes(on_disk)?;
         let worst = compare(&loaded, exact_readout.as_ref(), &model, splits.as_ref())?;
-        let bound = error_bound(args.format);
+        let bound = error_bound(args.format, model.manifest.pooling);
         ensure!(
             worst.max_relative_error <= bound,
             "the model's embeddings differ from the encoder's by {:.2e} of their largest value, more than {bound:.0e}\nhint: try --format f32",
