@@ -20,7 +20,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train an encoder on unlabelled tiles (seco, moco-v2, moco-tp)
+    /// Train an encoder on unlabelled tiles (seco, moco-v2, moco-tp, deeper-cluster, …)
     Pretrain(pretrain::PretrainArgs),
     /// k-NN and linear accuracy of a frozen encoder, beside untrained baselines
     Evaluate(evaluate::EvaluateArgs),

@@ -14,7 +14,7 @@ pub use spec::{Architecture, EncoderConfig, Stem};
 
 use crate::kernels;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use spec::{BlockSpec, ConvSpec};
 
 /// A residual encoder, trainable or folded.
@@ -108,10 +108,19 @@ impl Encoder {
     /// `[n, bands, h, w]` → `[n, width, h', w']`: the last feature map, before pooling.
     #[must_use]
     pub fn feature_map(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
+        let x = self.filtered(x);
         let x = rectified(&self.conv1, self.bn1.as_ref(), x, None, mode);
         let x = if self.config.spec().max_pool { kernels::max_pool2d(x, 3, 2, 1) } else { x };
         let stages = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
         stages.into_iter().flatten().fold(x, |x, block| block.forward(x, mode))
+    }
+
+    /// `[n, bands, h, w]` → `[n, 2, h, w]` for a Sobel stem; other stems see the tile as it is.
+    fn filtered(&self, x: Tensor<4>) -> Tensor<4> {
+        let Some(kernel) = self.config.sobel_kernel() else { return x };
+        let data = TensorData::new(kernel, [2, self.config.bands, 3, 3]);
+        let kernel = Tensor::<4>::from_data(data, &x.device()).cast(FloatDType::from(x.dtype()));
+        kernels::conv2d(x, kernel, None, [1, 1], [1, 1])
     }
 }
 

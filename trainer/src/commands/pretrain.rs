@@ -31,7 +31,7 @@ use std::{fs, io};
 A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, checkpoint.safetensors and, at the
 end, encoder.safetensors. Ctrl-C saves; --resume goes on as if nothing had happened.")]
 pub struct PretrainArgs {
-    /// Recipe to start from: seco, moco-v2, moco-tp, compact, demo
+    /// Recipe to start from: compact, seco, moco-v2, moco-tp, deeper-cluster, deep-cluster, rotnet, demo
     #[arg(long)]
     pub preset: Option<String>,
     /// Configuration file (TOML); with --preset it may hold only what differs
@@ -208,6 +208,15 @@ pub(super) fn open_sources(config: &RunConfig, reporter: &mut Reporter<'_>) -> a
                 "{} has {found} bands, the configuration {wanted} ({})\nhint: set tiles.bands, or pick bands of the source",
                 source.name(),
                 config.tiles.bands
+            ))
+            .into());
+        }
+        if config.method.remembers_places() && source.is_redrawn() {
+            return Err(UsageError::new(format!(
+                "{} draws its windows anew each time, and {} remembers what it saw at each place\nhint: add \
+                 placement=grid to that --data",
+                source.name(),
+                config.method.name()
             ))
             .into());
         }

@@ -3,7 +3,6 @@
 //! Burn's own SGD computes the same, but its state is keyed by identifiers drawn at random and is loaded on the
 //! default device, a GPU that a machine may not have: no ground for a resume that is exact.
 
-use crate::methods::Network;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -49,9 +48,14 @@ impl Sgd {
 
     /// One step: `w ← w − lr·v`.
     #[must_use]
-    pub fn step(&mut self, lr: f64, network: Network, gradients: GradientsParams) -> Network {
+    pub fn step<M: Module>(&mut self, lr: f64, network: M, gradients: GradientsParams) -> M {
         let config = self.config;
         network.map(&mut Step { path: Vec::new(), lr, config, gradients, velocities: &mut self.velocities })
+    }
+
+    /// Forgets the velocities of parameters whose names begin with `prefix`, because they were drawn anew.
+    pub fn forget(&mut self, prefix: &str) {
+        self.velocities.retain(|name, _| !name.starts_with(prefix));
     }
 
     /// The velocities, under `velocity.`.

@@ -10,6 +10,7 @@ mod metrics;
 #[cfg(test)]
 mod oracle_tests;
 mod preconditioner;
+pub mod principal;
 mod probe;
 mod split;
 mod statistics;

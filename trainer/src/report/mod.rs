@@ -117,6 +117,18 @@ impl<'a> Reporter<'a> {
                 }
                 self.terminal.live(&parts);
             }
+            Event::Progress { what, done, total } => self.terminal.progress(what, *done, *total),
+            Event::Clustered { clusters, empty, smallest, largest, reseeded, stability, secs, .. } => {
+                let kept = stability.map(|share| format!(", {share:.2} in common with those before"));
+                self.terminal.err(&format!(
+                    "{} clusters of {} to {} tiles, {empty} empty, {reseeded} re-seeded{}, in {}",
+                    grouped(*clusters),
+                    grouped(*smallest),
+                    grouped(*largest),
+                    kept.unwrap_or_default(),
+                    duration(*secs)
+                ));
+            }
             Event::EpochEnded { epoch, loss, knn_accuracy, secs, .. } => {
                 let knn = knn_accuracy.map(|value| format!("  k-NN {}", percent(value))).unwrap_or_default();
                 self.terminal.err(&format!(
