@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod bad_input;
+mod distill;
 mod resume;
 mod site;
+mod study;
 mod whole_job;
 
 use std::ffi::OsString;
@@ -48,7 +50,7 @@ pub fn small_run(data: &Path, out: &Path) -> Vec<String> {
     args
 }
 
-/// A tiny run of one of the clustering presets on `data`, five epochs of a few steps.
+/// A tiny run of one of the clustering presets, or of MoCLR, on `data`, five epochs of a few steps.
 pub fn small_cluster_run(preset: &str, data: &Path, out: &Path) -> Vec<String> {
     let source = format!("kind=folder,path={}", data.display());
     let mut args: Vec<String> =
@@ -68,6 +70,10 @@ pub fn small_cluster_run(preset: &str, data: &Path, out: &Path) -> Vec<String> {
         for change in
             ["method.super_clusters=2", "method.sub_clusters=4", "method.every_epochs=2", "method.components=16"]
         {
+            args.extend(["--set".to_owned(), change.to_owned()]);
+        }
+    } else if preset == "moclr" {
+        for change in ["method.hidden=16", "method.dim=8", "encoder.stem=small"] {
             args.extend(["--set".to_owned(), change.to_owned()]);
         }
     } else if preset == "deep-cluster" {

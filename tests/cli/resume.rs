@@ -1,5 +1,6 @@
 //! A run that is killed goes on bit for bit as if it never had been.
 
+use crate::distill::small_distillation;
 use crate::{site, small_cluster_run, small_run, trainer};
 use std::fs;
 use std::path::Path;
@@ -48,6 +49,24 @@ fn killed_at_random_points_a_run_ends_with_the_same_weights() {
 #[test]
 fn killed_between_and_inside_clusterings_a_run_ends_with_the_same_weights() {
     kill_again_and_again(3, |data, out| small_cluster_run("deeper-cluster", data, out));
+}
+
+#[test]
+fn a_student_killed_at_random_points_ends_with_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tiles, teacher) = (folder.path().join("tiles"), folder.path().join("teacher"));
+    site::tiles(&tiles, 12);
+    assert_eq!(trainer(small_cluster_run("moclr", &tiles, &teacher)).code, 0);
+    kill_again_and_again(2, |data, out| {
+        let mut args = small_distillation(&teacher, data, out);
+        args.extend(["--set".into(), "method.targets=view".into()]);
+        args
+    });
+}
+
+#[test]
+fn moclr_killed_at_random_points_ends_with_the_same_weights() {
+    kill_again_and_again(3, |data, out| small_cluster_run("moclr", data, out));
 }
 
 /// Trains once without interruption and once killed at ever later moments; `args` makes the command line of a run on

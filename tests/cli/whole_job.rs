@@ -73,7 +73,7 @@ fn every_method_runs_its_preset_and_plans_it() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     site::tiles(&data, 12);
-    for preset in ["seco", "moco-v2", "moco-tp", "compact"] {
+    for preset in ["seco", "moco-v2", "moco-tp", "compact", "luperson"] {
         let run = folder.path().join(preset);
         let source = format!("kind=folder,path={}", data.display());
         let mut args: Vec<String> =
@@ -147,7 +147,19 @@ fn presets_have_the_papers_views() {
 
 #[test]
 fn help_shows_examples() {
-    for command in ["pretrain", "evaluate", "export", "embed", "inspect-data", "devices", "demo", "publish", "serve"] {
+    for command in [
+        "pretrain",
+        "distill",
+        "study",
+        "evaluate",
+        "export",
+        "embed",
+        "inspect-data",
+        "devices",
+        "demo",
+        "publish",
+        "serve",
+    ] {
         let answer = trainer([command, "--help"]);
         assert_eq!(answer.code, 0);
         assert!(answer.out.contains(&format!("trainer {command}")), "{command}:\n{}", answer.out);

@@ -3,6 +3,7 @@
 
 mod clustering;
 mod devices;
+mod dnc;
 mod encoders;
 mod pattern;
 mod schedules;

@@ -92,7 +92,7 @@ pub struct ProbeConfig {
 }
 
 /// The presets by name, each a whole configuration but for the data.
-pub const PRESETS: [(&str, &str); 8] = [
+pub const PRESETS: [(&str, &str); 11] = [
     ("seco", include_str!("../presets/seco.toml")),
     ("moco-v2", include_str!("../presets/moco-v2.toml")),
     ("moco-tp", include_str!("../presets/moco-tp.toml")),
@@ -100,6 +100,9 @@ pub const PRESETS: [(&str, &str); 8] = [
     ("deeper-cluster", include_str!("../presets/deeper-cluster.toml")),
     ("deep-cluster", include_str!("../presets/deep-cluster.toml")),
     ("rotnet", include_str!("../presets/rotnet.toml")),
+    ("luperson", include_str!("../presets/luperson.toml")),
+    ("moclr", include_str!("../presets/moclr.toml")),
+    ("distill", include_str!("../presets/distill.toml")),
     ("demo", include_str!("../presets/demo.toml")),
 ];
 

@@ -10,7 +10,7 @@ mod metrics;
 #[cfg(test)]
 mod oracle_tests;
 mod preconditioner;
-pub mod principal;
+mod principal;
 mod probe;
 mod split;
 mod statistics;
@@ -24,6 +24,7 @@ pub use features::{BATCH, Embedded, FeatureSettings, features, features_of, weig
 pub use knn::{Metric, knn, knn_accuracy, majority, neighbours};
 pub use logistic::{LogisticData, LogisticFit, fit_logistic};
 pub use metrics::{ClassScore, Confusion, accuracy};
+pub use principal::symmetric_eigen;
 pub use probe::{GridPoint, LinearProbe, ProbeOutcome, Standardisation, linear_probe, regularisers};
 pub use split::{Part, Split, Splits, stratified_split};
 pub use statistics::{STATISTICS_PER_BAND, image_statistics};

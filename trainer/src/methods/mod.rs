@@ -2,13 +2,17 @@
 //! progress bars or evaluation.
 
 mod deeper_cluster;
+mod distill;
 mod epoch;
+mod moclr;
 mod moco;
 mod network;
 mod seco;
 
 pub use deeper_cluster::{DeeperCluster, DeeperClusterConfig};
+pub use distill::{Distill, DistillConfig, Layer, Targets, Teacher, Teachers};
 pub use epoch::{ClusteringSummary, Encode, EpochContext, EpochPlan, StepContext, Survey};
+pub use moclr::{Moclr, MoclrConfig};
 pub use moco::{Moco, MocoConfig};
 pub use network::Network;
 pub use seco::{SUBSPACES, Seco, SecoConfig};
@@ -31,6 +35,10 @@ pub enum MethodConfig {
     Seco(SecoConfig),
     /// DeeperCluster: turns and hierarchical clusters as pseudo-labels; DeepCluster and RotNet by its settings.
     DeeperCluster(DeeperClusterConfig),
+    /// MoCLR: Divide and Contrast's base, contrast within the batch against a momentum target.
+    Moclr(MoclrConfig),
+    /// Distillation of one encoder, or of a base and its experts, into another.
+    Distill(DistillConfig),
 }
 
 /// What one forward pass of a method gives the training loop.
@@ -98,17 +106,21 @@ impl MethodConfig {
             Self::MocoTp(_) => "moco-tp",
             Self::Seco(_) => "seco",
             Self::DeeperCluster(_) => "deeper-cluster",
+            Self::Moclr(_) => "moclr",
+            Self::Distill(_) => "distill",
         }
     }
 
-    /// Sets the method up with weights drawn from `seed`.
+    /// Sets the method up with weights drawn from `seed`; `teachers` are those that a distillation names, none else.
     #[must_use]
-    pub fn init(&self, encoder: &EncoderConfig, seed: u64, device: &Device) -> Box<dyn Method> {
+    pub fn init(&self, encoder: &EncoderConfig, teachers: Teachers, seed: u64, device: &Device) -> Box<dyn Method> {
         match self {
             Self::MocoV2(config) => Box::new(Moco::new(config.clone(), false, encoder, seed, device)),
             Self::MocoTp(config) => Box::new(Moco::new(config.clone(), true, encoder, seed, device)),
             Self::Seco(config) => Box::new(Seco::new(config.clone(), encoder, seed, device)),
             Self::DeeperCluster(config) => Box::new(DeeperCluster::new(config.clone(), encoder, seed, device)),
+            Self::Moclr(config) => Box::new(Moclr::new(config.clone(), encoder, seed, device)),
+            Self::Distill(config) => Box::new(Distill::new(config.clone(), teachers, encoder, seed, device)),
         }
     }
 
@@ -118,7 +130,7 @@ impl MethodConfig {
         match self {
             Self::MocoV2(config) | Self::MocoTp(config) => Some(config.queue),
             Self::Seco(config) => Some(config.queue),
-            Self::DeeperCluster(_) => None,
+            Self::DeeperCluster(_) | Self::Moclr(_) | Self::Distill(_) => None,
         }
     }
 
@@ -129,6 +141,8 @@ impl MethodConfig {
             Self::MocoV2(config) | Self::MocoTp(config) => config.norm_splits,
             Self::Seco(config) => config.norm_splits,
             Self::DeeperCluster(config) => config.norm_splits,
+            Self::Moclr(config) => config.norm_splits,
+            Self::Distill(config) => config.norm_splits,
         }
     }
 
@@ -139,6 +153,9 @@ impl MethodConfig {
             Self::MocoV2(_) | Self::MocoTp(_) => (1, 1),
             Self::Seco(_) => (1, 3),
             Self::DeeperCluster(_) => (1, 0),
+            Self::Moclr(_) => (2, 2),
+            // The teachers are other networks: their cost is not counted here.
+            Self::Distill(_) => (1, 0),
         }
     }
 
@@ -146,8 +163,9 @@ impl MethodConfig {
     #[must_use]
     pub fn remembers_places(&self) -> bool {
         match self {
-            Self::MocoV2(_) | Self::MocoTp(_) | Self::Seco(_) => false,
+            Self::MocoV2(_) | Self::MocoTp(_) | Self::Seco(_) | Self::Moclr(_) => false,
             Self::DeeperCluster(config) => config.clusters(),
+            Self::Distill(config) => config.targets == Targets::Centre || !config.experts.is_empty(),
         }
     }
 
@@ -172,6 +190,16 @@ impl MethodConfig {
                     networks: 1,
                 }
             }
+            Self::Moclr(config) => Outline {
+                rows: vec![
+                    ("head", format!("[{batch}, {width}] → [{batch}, {}] → [{batch}, {}]", config.hidden, config.dim)),
+                    ("logits", format!("2 × [{batch}, {batch}]")),
+                ],
+                head_parameters: config.head(width).parameters(),
+                other_values: 0,
+                networks: 2,
+            },
+            Self::Distill(config) => config.outline(width, batch),
         }
     }
 
@@ -181,8 +209,9 @@ impl MethodConfig {
     /// With those words.
     pub fn check(&self) -> Result<(), String> {
         match self {
-            Self::MocoV2(_) | Self::MocoTp(_) | Self::Seco(_) => Ok(()),
+            Self::MocoV2(_) | Self::MocoTp(_) | Self::Seco(_) | Self::Moclr(_) => Ok(()),
             Self::DeeperCluster(config) => config.check(),
+            Self::Distill(config) => config.check(),
         }
     }
 }

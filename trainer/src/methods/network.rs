@@ -1,6 +1,6 @@
 //! An encoder with its projection heads: the query or the key side of a momentum pair.
 
-use crate::parts::{Linear, ProjectionHead, initialise};
+use crate::parts::{Linear, Mlp, ProjectionHead, initialise};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
 use shared::encoder::{Encoder, EncoderConfig, NormMode, load_module, module_tensors};
@@ -15,6 +15,8 @@ pub struct Network {
     pub heads: Vec<ProjectionHead>,
     /// Classifiers of pseudo-labels (clustering methods).
     pub classifiers: Vec<Linear>,
+    /// Projections and regressors with batch normalisation (MoCLR, distillation).
+    pub mlps: Vec<Mlp>,
 }
 
 impl Network {
@@ -30,6 +32,7 @@ impl Network {
             encoder: initialise::random_encoder(config, seed, device),
             heads: (0..heads).map(head).collect(),
             classifiers: Vec::new(),
+            mlps: Vec::new(),
         }
     }
 

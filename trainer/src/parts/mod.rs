@@ -3,6 +3,7 @@
 pub mod initialise;
 pub mod k_means;
 pub mod linear;
+pub mod mlp;
 pub mod momentum;
 pub mod projection;
 pub mod queue;
@@ -11,6 +12,7 @@ pub mod whitening;
 
 pub use k_means::{Clusters, KMeans, Similarity};
 pub use linear::Linear;
+pub use mlp::Mlp;
 pub use momentum::update_average;
 pub use projection::ProjectionHead;
 pub use queue::NegativeQueue;

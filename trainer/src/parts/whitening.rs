@@ -1,7 +1,7 @@
 //! Principal components with whitening: what DeepCluster and DeeperCluster do to features before k-means.
 
 use super::Rows;
-use crate::eval::principal::symmetric_eigen;
+use crate::eval::symmetric_eigen;
 use burn::tensor::{Tensor, TensorData};
 
 /// Components whose variance is a smaller share of the largest are noise and are left out.

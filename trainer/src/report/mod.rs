@@ -9,6 +9,7 @@ mod curves;
 mod history;
 mod phrase;
 mod run_log;
+mod study;
 mod table;
 mod terminal;
 
@@ -17,6 +18,7 @@ pub use curves::curves_svg;
 pub use history::{EpochPoint, History, StepPoint};
 pub use phrase::{collapse_word, duration, grouped, percent};
 pub use run_log::RunLog;
+pub use study::{StudyPoint, study_svg};
 pub use table::Table;
 
 use std::io::Write;
