@@ -1,6 +1,6 @@
 //! Every kind of bad input: the exit code, one line that says what and where, one hint.
 
-use crate::{Answer, site, small_run, trainer};
+use crate::{Answer, site, small_cluster_run, small_run, trainer};
 use std::fs;
 use std::path::Path;
 
@@ -88,6 +88,20 @@ fn unknown_keys_and_values() {
     fs::write(&file, "[train]\nepohcs = 3\n").unwrap();
     let file = file.display().to_string();
     assert_says(&trainer(["pretrain", "--preset", "seco", "--config", &file, "--print-config"]), 2, "epohcs");
+}
+
+#[test]
+fn clusterings_that_cannot_be() {
+    let data = data();
+    let run = |changes: &[&str]| {
+        let out = tempfile::tempdir().unwrap();
+        let mut args = small_cluster_run("deeper-cluster", data.path(), &out.path().join("run"));
+        args.extend(changes.iter().flat_map(|change| ["--set".to_owned(), (*change).to_owned()]));
+        trainer(args)
+    };
+    assert_says(&run(&["method.rotations=3"]), 2, "method.rotations");
+    assert_says(&run(&["method.sub_clusters=0"]), 2, "at least 1");
+    assert_says(&run(&["method.sub_clusters=50"]), 1, "24 tiles");
 }
 
 #[test]

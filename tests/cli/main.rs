@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod bad_input;
+mod distill;
 mod resume;
 mod site;
+mod study;
 mod whole_job;
 
 use std::ffi::OsString;
@@ -44,6 +46,38 @@ pub fn small_run(data: &Path, out: &Path) -> Vec<String> {
         "method.norm_splits=2",
     ] {
         args.extend(["--set".to_owned(), change.to_owned()]);
+    }
+    args
+}
+
+/// A tiny run of one of the clustering presets, or of MoCLR, on `data`, five epochs of a few steps.
+pub fn small_cluster_run(preset: &str, data: &Path, out: &Path) -> Vec<String> {
+    let source = format!("kind=folder,path={}", data.display());
+    let mut args: Vec<String> =
+        ["pretrain", "--preset", preset, "--device", "cpu", "--data", &source].map(String::from).to_vec();
+    args.extend(["--out".to_owned(), out.display().to_string()]);
+    for change in [
+        "train.epochs=5",
+        "train.batch=8",
+        "train.crop_px=[[0,16]]",
+        "train.learning_rate=0.02",
+        "train.checkpoint_secs=0",
+        "encoder.architecture=compact-xs",
+    ] {
+        args.extend(["--set".to_owned(), change.to_owned()]);
+    }
+    if preset == "deeper-cluster" {
+        for change in
+            ["method.super_clusters=2", "method.sub_clusters=4", "method.every_epochs=2", "method.components=16"]
+        {
+            args.extend(["--set".to_owned(), change.to_owned()]);
+        }
+    } else if preset == "moclr" {
+        for change in ["method.hidden=16", "method.dim=8", "encoder.stem=small"] {
+            args.extend(["--set".to_owned(), change.to_owned()]);
+        }
+    } else if preset == "deep-cluster" {
+        args.extend(["--set".to_owned(), "method.sub_clusters=6".to_owned()]);
     }
     args
 }

@@ -1,6 +1,7 @@
 //! A run that is killed goes on bit for bit as if it never had been.
 
-use crate::{site, small_run, trainer};
+use crate::distill::small_distillation;
+use crate::{site, small_cluster_run, small_run, trainer};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -38,17 +39,47 @@ fn as_a_process() {
 
 #[test]
 fn killed_at_random_points_a_run_ends_with_the_same_weights() {
+    kill_again_and_again(3, |data, out| {
+        let mut args = small_run(data, out);
+        args.extend(["--set".into(), "train.epochs=5".into()]);
+        args
+    });
+}
+
+#[test]
+fn killed_between_and_inside_clusterings_a_run_ends_with_the_same_weights() {
+    kill_again_and_again(3, |data, out| small_cluster_run("deeper-cluster", data, out));
+}
+
+#[test]
+fn a_student_killed_at_random_points_ends_with_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tiles, teacher) = (folder.path().join("tiles"), folder.path().join("teacher"));
+    site::tiles(&tiles, 12);
+    assert_eq!(trainer(small_cluster_run("moclr", &tiles, &teacher)).code, 0);
+    kill_again_and_again(2, |data, out| {
+        let mut args = small_distillation(&teacher, data, out);
+        args.extend(["--set".into(), "method.targets=view".into()]);
+        args
+    });
+}
+
+#[test]
+fn moclr_killed_at_random_points_ends_with_the_same_weights() {
+    kill_again_and_again(3, |data, out| small_cluster_run("moclr", data, out));
+}
+
+/// Trains once without interruption and once killed at ever later moments; `args` makes the command line of a run on
+/// some data into some folder.
+fn kill_again_and_again(least_kills: usize, args: impl Fn(&Path, &Path) -> Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     site::tiles(&data, 32);
     let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
-    let mut args = small_run(&data, &whole);
-    args.extend(["--set".into(), "train.epochs=5".into()]);
-    let answer = trainer(args);
+    let answer = trainer(args(&data, &whole));
     assert_eq!(answer.code, 0, "{}", answer.err);
 
-    let mut first = small_run(&data, &broken);
-    first.extend(["--set".into(), "train.epochs=5".into()]);
+    let first = args(&data, &broken);
     let resume: Vec<String> =
         ["pretrain", "--device", "cpu", "--resume", &broken.display().to_string()].map(String::from).to_vec();
     let mut kills = 0;
@@ -69,7 +100,7 @@ fn killed_at_random_points_a_run_ends_with_the_same_weights() {
             break;
         }
     }
-    assert!(kills >= 3, "the run was over after {kills} kills");
+    assert!(kills >= least_kills, "the run was over after {kills} kills");
     assert!(tensors(&broken) == tensors(&whole), "every weight, velocity, key and queue");
     assert!(weights(&broken) == weights(&whole), "the encoder's file, byte for byte");
     // The log has every step once.

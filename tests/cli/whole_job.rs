@@ -1,6 +1,6 @@
 //! The main job in small: pre-train with every method, evaluate, export, publish.
 
-use crate::{site, small_run, trainer};
+use crate::{site, small_cluster_run, small_run, trainer};
 use std::fs;
 
 #[test]
@@ -73,7 +73,7 @@ fn every_method_runs_its_preset_and_plans_it() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     site::tiles(&data, 12);
-    for preset in ["seco", "moco-v2", "moco-tp", "compact"] {
+    for preset in ["seco", "moco-v2", "moco-tp", "compact", "luperson"] {
         let run = folder.path().join(preset);
         let source = format!("kind=folder,path={}", data.display());
         let mut args: Vec<String> =
@@ -104,6 +104,28 @@ fn every_method_runs_its_preset_and_plans_it() {
 }
 
 #[test]
+fn clustering_methods_cluster_train_and_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    site::tiles(&data, 20);
+    for (preset, clusterings, steps) in [("deeper-cluster", 3, 25), ("deep-cluster", 5, 25), ("rotnet", 0, 25)] {
+        let run = folder.path().join(preset);
+        let answer = trainer(small_cluster_run(preset, &data, &run));
+        assert_eq!(answer.code, 0, "{preset}: {}", answer.err);
+        let log = fs::read_to_string(run.join("events.jsonl")).unwrap();
+        let count = |event: &str| log.matches(&format!("\"event\":\"{event}\"")).count();
+        assert_eq!((count("clustered"), count("step")), (clusterings, steps), "{preset}");
+        let plan = trainer(["pretrain", "--preset", preset, "--dry-run"]);
+        assert!(plan.out.contains("sub-class logits"), "{}", plan.out);
+        let models = folder.path().join("models").display().to_string();
+        let run = run.display().to_string();
+        let answer =
+            trainer(["export", "--encoder", &run, "--out", &models, "--name", preset, "--onnx", "--device", "cpu"]);
+        assert_eq!(answer.code, 0, "{preset}: {}", answer.err);
+    }
+}
+
+#[test]
 fn presets_have_the_papers_views() {
     use trainer::config::{RunConfig, Typed};
     use trainer::methods::MethodConfig;
@@ -125,7 +147,19 @@ fn presets_have_the_papers_views() {
 
 #[test]
 fn help_shows_examples() {
-    for command in ["pretrain", "evaluate", "export", "embed", "inspect-data", "devices", "demo", "publish", "serve"] {
+    for command in [
+        "pretrain",
+        "distill",
+        "study",
+        "evaluate",
+        "export",
+        "embed",
+        "inspect-data",
+        "devices",
+        "demo",
+        "publish",
+        "serve",
+    ] {
         let answer = trainer([command, "--help"]);
         assert_eq!(answer.code, 0);
         assert!(answer.out.contains(&format!("trainer {command}")), "{command}:\n{}", answer.out);

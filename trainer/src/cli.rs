@@ -1,6 +1,6 @@
 //! What was typed, nothing decided.
 
-use crate::commands::{demo, devices, embed, evaluate, export, inspect_data, pretrain, publish, serve};
+use crate::commands::{demo, devices, distill, embed, evaluate, export, inspect_data, pretrain, publish, serve, study};
 use clap::{Parser, Subcommand};
 
 /// Pre-train a compact satellite-tile encoder without labels, measure it, and export it for the browser
@@ -20,8 +20,12 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train an encoder on unlabelled tiles (seco, moco-v2, moco-tp)
+    /// Train an encoder on unlabelled tiles (seco, moco-v2, moco-tp, deeper-cluster, …)
     Pretrain(pretrain::PretrainArgs),
+    /// Teach a compact encoder what another one knows, without labels
+    Distill(distill::DistillArgs),
+    /// Which augmentations and temperature suit this imagery: a grid of runs and its table
+    Study(study::StudyArgs),
     /// k-NN and linear accuracy of a frozen encoder, beside untrained baselines
     Evaluate(evaluate::EvaluateArgs),
     /// Write the model file for the browser, its gallery, and ONNX

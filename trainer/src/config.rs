@@ -92,11 +92,17 @@ pub struct ProbeConfig {
 }
 
 /// The presets by name, each a whole configuration but for the data.
-pub const PRESETS: [(&str, &str); 5] = [
+pub const PRESETS: [(&str, &str); 11] = [
     ("seco", include_str!("../presets/seco.toml")),
     ("moco-v2", include_str!("../presets/moco-v2.toml")),
     ("moco-tp", include_str!("../presets/moco-tp.toml")),
     ("compact", include_str!("../presets/compact.toml")),
+    ("deeper-cluster", include_str!("../presets/deeper-cluster.toml")),
+    ("deep-cluster", include_str!("../presets/deep-cluster.toml")),
+    ("rotnet", include_str!("../presets/rotnet.toml")),
+    ("luperson", include_str!("../presets/luperson.toml")),
+    ("moclr", include_str!("../presets/moclr.toml")),
+    ("distill", include_str!("../presets/distill.toml")),
     ("demo", include_str!("../presets/demo.toml")),
 ];
 
@@ -140,7 +146,7 @@ impl RunConfig {
         }
         if table.is_empty() {
             return Err(UsageError::new(
-                "no configuration\nhint: --preset seco (or moco-v2, moco-tp, compact), or --config FILE",
+                "no configuration\nhint: --preset compact (`trainer help pretrain` lists the others), or --config FILE",
             )
             .into());
         }
@@ -220,7 +226,8 @@ impl RunConfig {
                 "tiles.mean and tiles.std need {bands} values, one a band, and std above 0\nhint: `trainer inspect-data` prints them"
             ),
         )?;
-        let (batch, queue, splits) = (train.batch, self.method.queue_length(), self.method.norm_splits());
+        let (batch, queue, splits) =
+            (train.batch, self.method.queue_length().unwrap_or(train.batch), self.method.norm_splits());
         check(
             batch > 0 && train.epochs > 0,
             "train.batch and train.epochs must be at least 1\nhint: --set train.epochs=10".into(),
@@ -238,6 +245,7 @@ impl RunConfig {
                 "train.batch ({batch}) must be a multiple of method.norm_splits ({splits})\nhint: --set method.norm_splits=1"
             ),
         )?;
+        self.method.check().map_err(UsageError::new)?;
         check(
             train.crop_px.first().is_some_and(|(epoch, _)| *epoch == 0)
                 && train.crop_px.windows(2).all(|pair| pair[0].0 < pair[1].0)

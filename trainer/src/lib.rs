@@ -14,6 +14,8 @@ pub mod losses;
 pub mod methods;
 pub mod parts;
 pub mod report;
+pub mod study;
+pub mod teachers;
 pub mod views;
 
 use clap::Parser;
@@ -56,12 +58,14 @@ where
 fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
     match command {
         Command::Pretrain(args) => commands::pretrain::run(&args, reporter),
+        Command::Distill(args) => commands::distill::run(&args, reporter),
         Command::Evaluate(args) => commands::evaluate::run(args, reporter),
         Command::Export(args) => commands::export::run(args, reporter),
         Command::Embed(args) => commands::embed::run(args, reporter),
         Command::Publish(args) => commands::publish::run(&args, reporter),
         Command::InspectData(args) => commands::inspect_data::run(args, reporter),
         Command::Devices(args) => commands::devices::run(&args, reporter),
+        Command::Study(args) => commands::study::run(&args, reporter),
         Command::Serve(args) => commands::serve::run(&args, reporter),
         Command::Demo(args) => commands::demo::run(&args, reporter),
     }

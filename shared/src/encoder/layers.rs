@@ -69,7 +69,9 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    pub(super) fn identity(channels: usize, device: &Device) -> Self {
+    /// Scale 1, shift 0, running statistics of a standard normal.
+    #[must_use]
+    pub fn identity(channels: usize, device: &Device) -> Self {
         // Buffers take no part in a gradient: they live on the device without its autodiff context.
         let inner = device.clone().without_autodiff();
         Self {
@@ -81,7 +83,8 @@ impl BatchNorm {
     }
 
     /// `[n, channels, h, w]` → the same shape and precision; the statistics are single precision always.
-    pub(super) fn forward(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
+    #[must_use]
+    pub fn forward(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
         let precision = FloatDType::from(x.dtype());
         let x = cast(x, FloatDType::F32);
         let y = match mode {

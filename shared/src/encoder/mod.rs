@@ -16,7 +16,7 @@ pub use spec::{Architecture, EncoderConfig, Stem};
 
 use crate::kernels;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use spec::{BlockSpec, ConvSpec};
 
 /// A residual encoder, trainable or folded.
@@ -130,6 +130,7 @@ impl Encoder {
     }
 
     fn stem(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
+        let x = self.filtered(x);
         let x = rectified(&self.conv1, self.bn1.as_ref(), x, None, mode);
         if self.config.spec().max_pool { kernels::max_pool2d(x, 3, 2, 1) } else { x }
     }
@@ -138,6 +139,14 @@ impl Encoder {
     fn stages(&self) -> impl Iterator<Item = &[Block]> {
         let stages = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
         stages.into_iter().map(Vec::as_slice).filter(|blocks| !blocks.is_empty())
+    }
+
+    /// `[n, bands, h, w]` → `[n, 2, h, w]` for a Sobel stem; other stems see the tile as it is.
+    fn filtered(&self, x: Tensor<4>) -> Tensor<4> {
+        let Some(kernel) = self.config.sobel_kernel() else { return x };
+        let data = TensorData::new(kernel, [2, self.config.bands, 3, 3]);
+        let kernel = Tensor::<4>::from_data(data, &x.device()).cast(FloatDType::from(x.dtype()));
+        kernels::conv2d(x, kernel, None, [1, 1], [1, 1])
     }
 }
 

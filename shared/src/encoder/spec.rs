@@ -35,6 +35,9 @@ pub enum Stem {
     Imagenet,
     /// One 3 × 3 convolution, without pooling: of stride 1 for the ResNets, of stride 2 for the compact family.
     Small,
+    /// A fixed Sobel filter of the mean over the bands, horizontal and vertical (DeepCluster and DeeperCluster: colour
+    /// is taken away), then as [`Self::Small`].
+    Sobel,
 }
 
 /// What an encoder is: enough to rebuild it and to know the shape of every weight.
@@ -66,6 +69,9 @@ pub struct ConvSpec {
     /// Zeros added on every side.
     pub padding: usize,
 }
+
+/// Planes that [`Stem::Sobel`] makes of a tile: its horizontal and its vertical gradient.
+const SOBEL_PLANES: usize = 2;
 
 /// A residual block: its convolutions in order, and the one on the short cut when the shape changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +162,7 @@ impl fmt::Display for Stem {
         f.write_str(match self {
             Self::Imagenet => "imagenet",
             Self::Small => "small",
+            Self::Sobel => "sobel",
         })
     }
 }
@@ -167,7 +174,8 @@ impl FromStr for Stem {
         match name {
             "imagenet" => Ok(Self::Imagenet),
             "small" => Ok(Self::Small),
-            _ => Err(UnknownName { kind: "stem", name: name.to_owned(), choices: "imagenet, small" }),
+            "sobel" => Ok(Self::Sobel),
+            _ => Err(UnknownName { kind: "stem", name: name.to_owned(), choices: "imagenet, small, sobel" }),
         }
     }
 }
@@ -201,10 +209,11 @@ impl EncoderConfig {
         let (stem_width, widths, blocks, expansion) = self.architecture.plan();
         let (kernel, stride) = match (self.stem, self.architecture.is_compact()) {
             (Stem::Imagenet, _) => (7, 2),
-            (Stem::Small, true) => (3, 2),
-            (Stem::Small, false) => (3, 1),
+            (Stem::Small | Stem::Sobel, true) => (3, 2),
+            (Stem::Small | Stem::Sobel, false) => (3, 1),
         };
-        let stem = ConvSpec::new("conv1".into(), "bn1".into(), [self.bands, stem_width], kernel, stride);
+        let inputs = if self.stem == Stem::Sobel { SOBEL_PLANES } else { self.bands };
+        let stem = ConvSpec::new("conv1".into(), "bn1".into(), [inputs, stem_width], kernel, stride);
         let max_pool = self.stem == Stem::Imagenet;
         let mut inputs = stem_width;
         let stages = widths
@@ -226,6 +235,17 @@ impl EncoderConfig {
             })
             .collect();
         EncoderSpec { stem, max_pool, stages }
+    }
+
+    /// The fixed kernel in front of a [`Stem::Sobel`], `[2, bands, 3, 3]`, applied with one zero of padding on each
+    /// side: the mean over the bands and both Sobel filters in one; `None` for the other stems.
+    #[must_use]
+    pub fn sobel_kernel(&self) -> Option<Vec<f32>> {
+        const HORIZONTAL: [f32; 9] = [1.0, 0.0, -1.0, 2.0, 0.0, -2.0, 1.0, 0.0, -1.0];
+        const VERTICAL: [f32; 9] = [1.0, 2.0, 1.0, 0.0, 0.0, 0.0, -1.0, -2.0, -1.0];
+        let mean = 1.0 / self.bands as f32;
+        let plane = |filter: [f32; 9]| filter.map(|value| value * mean).repeat(self.bands);
+        (self.stem == Stem::Sobel).then(|| [plane(HORIZONTAL), plane(VERTICAL)].concat())
     }
 
     /// Width of the vector that `pooling` makes.

@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod devices;
+pub mod distill;
 pub mod embed;
 pub mod evaluate;
 pub mod export;
@@ -11,3 +12,4 @@ pub mod pretrain;
 mod probe;
 pub mod publish;
 pub mod serve;
+pub mod study;

@@ -1,6 +1,7 @@
 //! `--dry-run`: what a run would do and cost, without doing it.
 
 use crate::config::RunConfig;
+use crate::methods::Outline;
 use crate::report::{Reporter, Table};
 use shared::encoder::EncoderConfig;
 
@@ -29,13 +30,15 @@ pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<
         row("  crop", format!("{px} px from epoch {epoch}"));
     }
     row("features", format!("[{batch}, {}]", encoder.feature_width()));
-    row("projections", format!("{} × [{batch}, {}]", method.heads(), method.dim()));
-    row("queues", format!("{} × [{}, {}]", method.heads(), method.queue_length(), method.dim()));
+    let outline = method.outline(encoder.feature_width(), batch);
+    for (what, value) in &outline.rows {
+        row(what, value.clone());
+    }
     row("encoder parameters", millions(encoder.parameter_count() as u64));
-    row("head parameters", millions(head_parameters(config) as u64));
+    row("head parameters", millions(outline.head_parameters as u64));
     row("multiply-adds a tile, forward", millions(forward));
     row("floating-point operations a step", format!("{:.1} G", 2.0 * step as f64 / 1e9));
-    row("memory, weights and state", mebibytes(state_bytes(config)));
+    row("memory, weights and state", mebibytes(state_bytes(&encoder, &outline)));
     row("memory, activations of a step (estimate)", mebibytes(activation_bytes(&encoder, px) * batch as u64));
     row("epochs", config.train.epochs.to_string());
     row("precision", format!("{:?}", config.train.precision).to_lowercase());
@@ -43,16 +46,10 @@ pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<
     Ok(())
 }
 
-fn head_parameters(config: &RunConfig) -> usize {
-    let (width, dim) = (config.encoder_config().feature_width(), config.method.dim());
-    config.method.heads() * ((width + 1) * width + (width + 1) * dim)
-}
-
-/// Query, key, velocity, gradient: four times the parameters; and the queues.
-fn state_bytes(config: &RunConfig) -> u64 {
-    let parameters = config.encoder_config().parameter_count() + head_parameters(config);
-    let queues = config.method.heads() * config.method.queue_length() * config.method.dim();
-    (4 * parameters + queues) as u64 * F32
+/// Each network's weights, one velocity and one gradient; and the queues.
+fn state_bytes(encoder: &EncoderConfig, outline: &Outline) -> u64 {
+    let parameters = encoder.parameter_count() + outline.head_parameters;
+    ((2 + outline.networks) * parameters + outline.other_values) as u64 * F32
 }
 
 /// Outputs of every convolution, kept for the backward pass together with their normalised and rectified copies.

@@ -9,8 +9,9 @@ use crate::engine::event::Event;
 use crate::engine::fit::{Fit, Outcome};
 use crate::engine::optimiser::Sgd;
 use crate::error::UsageError;
-use crate::methods::{Method, SUBSPACES};
+use crate::methods::{Method, MethodConfig, SUBSPACES, Teachers};
 use crate::report::{Reporter, atomic};
+use crate::teachers::load_teachers;
 use shared::artifact::Projection;
 use shared::encoder::module_tensors;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,8 @@ use std::{fs, io};
 A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, checkpoint.safetensors and, at the
 end, encoder.safetensors. Ctrl-C saves; --resume goes on as if nothing had happened.")]
 pub struct PretrainArgs {
-    /// Recipe to start from: seco, moco-v2, moco-tp, compact, demo
+    /// Recipe to start from: compact, seco, moco-v2, moco-tp, luperson, moclr, deeper-cluster, deep-cluster, rotnet,
+    /// demo
     #[arg(long)]
     pub preset: Option<String>,
     /// Configuration file (TOML); with --preset it may hold only what differs
@@ -69,16 +71,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// For bad usage, unreadable data, or a disk that refuses.
 pub fn run(args: &PretrainArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
     if let Some(folder) = &args.resume {
-        let mut config = RunConfig::read(&folder.join(CONFIG_FILE))?;
-        if let Some(device) = &args.device {
-            config.run.device.clone_from(device);
-        }
-        let finished = folder.join(ENCODER_FILE).is_file();
-        if finished {
-            reporter.note(&format!("{} is complete: nothing to resume", folder.display()));
-            return Ok(());
-        }
-        return train(&config, folder, true, reporter);
+        return resume(folder, args.device.as_deref(), reporter);
     }
     let config = RunConfig::resolve(&Typed {
         preset: args.preset.clone(),
@@ -98,6 +91,22 @@ pub fn run(args: &PretrainArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<(
     train(&config, out, false, reporter)
 }
 
+/// Goes on with the run in `folder`, on another device if one is named.
+///
+/// # Errors
+/// As [`train`].
+pub fn resume(folder: &Path, device: Option<&str>, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
+    let mut config = RunConfig::read(&folder.join(CONFIG_FILE))?;
+    if let Some(device) = device {
+        config.run.device = device.to_owned();
+    }
+    if folder.join(ENCODER_FILE).is_file() {
+        reporter.note(&format!("{} is complete: nothing to resume", folder.display()));
+        return Ok(());
+    }
+    train(&config, folder, true, reporter)
+}
+
 /// Trains in `folder`, from the start or from its checkpoint.
 ///
 /// # Errors
@@ -113,8 +122,12 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
         .into());
     }
     let resolved = device::resolve(&config.run.device)?;
+    let teachers = match &config.method {
+        MethodConfig::Distill(distill) => load_teachers(distill, config.tiles.bands.len(), &resolved.device)?,
+        _ => Teachers::default(),
+    };
     let mixture = open_sources(config, reporter)?;
-    let mut method = config.method.init(&config.encoder_config(), config.run.seed, &resolved.device);
+    let mut method = config.method.init(&config.encoder_config(), teachers, config.run.seed, &resolved.device);
     let loader = loader(config, mixture, method.as_ref())?;
     let mut optimiser = Sgd::new(config.train.sgd);
     let mut progress = Progress::default();
@@ -208,6 +221,15 @@ pub(super) fn open_sources(config: &RunConfig, reporter: &mut Reporter<'_>) -> a
                 "{} has {found} bands, the configuration {wanted} ({})\nhint: set tiles.bands, or pick bands of the source",
                 source.name(),
                 config.tiles.bands
+            ))
+            .into());
+        }
+        if config.method.remembers_places() && source.is_redrawn() {
+            return Err(UsageError::new(format!(
+                "{} draws its windows anew each time, and {} remembers what it saw at each place\nhint: add \
+                 placement=grid to that --data",
+                source.name(),
+                config.method.name()
             ))
             .into());
         }

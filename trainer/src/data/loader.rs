@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result, anyhow, bail};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use shared::preprocess::{Normalisation, normalise};
+use shared::preprocess::{Normalisation, fit, normalise};
 
 use super::{Mixture, SampleError, Warning};
 use crate::views::{Palette, ViewSet, view_rng};
@@ -124,6 +124,25 @@ impl Loader {
         self.px.load(Ordering::Relaxed)
     }
 
+    /// Every (source, place), source by source.
+    #[must_use]
+    pub fn places(&self) -> Vec<(usize, usize)> {
+        let sources = self.recipe.mixture.sources().iter().enumerate();
+        sources.flat_map(|(index, source)| (0..source.len()).map(move |place| (index, place))).collect()
+    }
+
+    /// The first date of each of `places`, fitted to `px`, as an encoder sees it at evaluation, without augmentation.
+    #[must_use]
+    pub fn middle_crops(&self, places: &[(usize, usize)], px: usize) -> MiddleCrops {
+        let bands = self.recipe.mixture.bands().len();
+        let mut values = vec![0.0; places.len() * bands * px * px];
+        let failures = self.recipe.pool.install(|| {
+            let targets = values.par_chunks_exact_mut(bands * px * px);
+            targets.zip(places).map(|(target, &place)| self.recipe.middle_crop(place, px, target)).collect()
+        });
+        MiddleCrops { values, bands, px, failures }
+    }
+
     /// Number of threads that make samples.
     #[must_use]
     pub fn threads(&self) -> usize {
@@ -133,11 +152,17 @@ impl Loader {
     /// The batches of an epoch from `first_step` on, being made in the background as soon as this returns.
     #[must_use]
     pub fn epoch(&self, epoch: usize, first_step: usize) -> LoaderEpoch {
+        self.epoch_in(epoch, first_step, None)
+    }
+
+    /// As [`Self::epoch`], with the (source, place) of every sample given instead of drawn.
+    #[must_use]
+    pub fn epoch_in(&self, epoch: usize, first_step: usize, order: Option<Vec<(usize, usize)>>) -> LoaderEpoch {
         let (sender, receiver) = sync_channel(PREFETCH.saturating_sub(1));
         let recipe = Arc::clone(&self.recipe);
         let (samples, steps, px) = (self.samples, self.steps_per_epoch(), self.px());
         let worker = std::thread::spawn(move || {
-            let order = recipe.mixture.order(recipe.config.seed, epoch as u64, samples);
+            let order = order.unwrap_or_else(|| recipe.mixture.order(recipe.config.seed, epoch as u64, samples));
             for step in first_step..steps {
                 let made = recipe.make(epoch as u64, step, px, &order);
                 let failed = made.is_err();
@@ -150,7 +175,34 @@ impl Loader {
     }
 }
 
+/// What [`Loader::middle_crops`] read.
+#[derive(Clone, Debug)]
+pub struct MiddleCrops {
+    /// `[n, bands, px, px]`, normalised; zeros where a tile could not be read.
+    pub values: Vec<f32>,
+    /// Planes.
+    pub bands: usize,
+    /// Side.
+    pub px: usize,
+    /// What was wrong with each place, if anything.
+    pub failures: Vec<Option<SampleError>>,
+}
+
 impl BatchRecipe {
+    /// The first date of a place, fitted and normalised.
+    fn middle_crop(&self, (source, place): (usize, usize), px: usize, target: &mut [f32]) -> Option<SampleError> {
+        let source = &self.mixture.sources()[source];
+        // A place that is remembered is the same each time: nothing is drawn.
+        let mut rng = view_rng(self.config.seed, 0, place as u64);
+        let read = source.read(place, &[0], &mut rng).and_then(|mut tiles| {
+            let mut tile = fit(&tiles.swap_remove(0), px);
+            normalise(&mut tile, &self.config.normalisation).map_err(|error| SampleError::new(source.name(), error))?;
+            target.copy_from_slice(tile.pixels());
+            Ok(())
+        });
+        read.err()
+    }
+
     fn make(&self, epoch: u64, step: usize, px: usize, order: &[(usize, usize)]) -> Result<Batch> {
         let n = self.config.batch;
         let bands = self.mixture.bands().len();

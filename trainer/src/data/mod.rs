@@ -30,7 +30,7 @@ mod windows;
 
 pub use decode::decode;
 pub use labelled::LabelledSet;
-pub use loader::{Batch, Loader, LoaderConfig, LoaderEpoch};
+pub use loader::{Batch, Loader, LoaderConfig, LoaderEpoch, MiddleCrops};
 pub use mixture::Mixture;
 pub use picture::{Picture, SampleKind, Samples};
 pub use sheet::ContactSheet;
@@ -62,6 +62,11 @@ pub trait Source: Send + Sync {
 
     /// Whether its values have a ceiling.
     fn range(&self) -> PixelRange;
+
+    /// Whether a place is another piece of ground each time it is read (a mosaic's random windows).
+    fn is_redrawn(&self) -> bool {
+        false
+    }
 
     /// Number of dates of a place, at least 1.
     fn dates(&self, place: usize) -> usize;

@@ -171,6 +171,10 @@ impl Source for TileSource {
         if has_ceiling && self.bands.is_rgb() { PixelRange::Display } else { PixelRange::Open }
     }
 
+    fn is_redrawn(&self) -> bool {
+        self.windows.as_ref().is_some_and(|windows| windows.placement == Placement::Random)
+    }
+
     fn dates(&self, place: usize) -> usize {
         self.files_of(place).frames.len()
     }

@@ -50,6 +50,34 @@ pub enum Event {
         /// Share of queries whose positive has the highest logit.
         contrastive_accuracy: f64,
     },
+    /// Part of a long piece of work between steps is done; shown, not logged.
+    Progress {
+        /// What, for example `tiles embedded`.
+        what: String,
+        /// How many so far.
+        done: usize,
+        /// Of how many.
+        total: usize,
+    },
+    /// A method has clustered the data anew.
+    Clustered {
+        /// The epoch that starts with these clusters, from 0.
+        epoch: usize,
+        /// Clusters asked for.
+        clusters: usize,
+        /// Those without a tile.
+        empty: usize,
+        /// Tiles of the smallest that has any.
+        smallest: usize,
+        /// Tiles of the largest.
+        largest: usize,
+        /// Empty clusters that were re-seeded on the way.
+        reseeded: usize,
+        /// Normalised mutual information with the clustering before.
+        stability: Option<f64>,
+        /// Seconds it took.
+        secs: f64,
+    },
     /// An epoch is done.
     EpochEnded {
         /// Which, from 0.

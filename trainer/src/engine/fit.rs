@@ -4,8 +4,9 @@ use super::checkpoint::{self, Progress};
 use super::event::Event;
 use super::optimiser::{Sgd, SgdConfig};
 use super::schedule::Schedule;
+use super::survey::survey;
 use crate::data::{Batch, Loader};
-use crate::methods::{Losses, Method};
+use crate::methods::{ClusteringSummary, Encode, EpochContext, EpochPlan, Losses, Method, StepContext};
 use anyhow::{bail, ensure};
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -119,7 +120,10 @@ impl Fit<'_> {
         for epoch in first_epoch..self.config.epochs {
             let epoch_started = Instant::now();
             self.loader.set_px(self.config.crop_px_at(epoch));
-            let mut batches = self.loader.epoch(epoch, progress.step % steps_per_epoch);
+            let first_step = progress.step % steps_per_epoch;
+            let plan = self.begin_epoch(epoch, first_step > 0)?;
+            let mut batches = self.loader.epoch_in(epoch, first_step, plan.order);
+            rate.restart();
             while progress.step < (epoch + 1) * steps_per_epoch {
                 let Some(batch) = batches.next() else { bail!("the loader ended before the epoch") };
                 let batch = batch?;
@@ -132,6 +136,8 @@ impl Fit<'_> {
                     steps_per_epoch,
                     self.config.epochs,
                 );
+                let context = StepContext { step: progress.step, total_steps: total, places: &batch.places };
+                self.method.begin_step(&context)?;
                 let readout = self.step(batch, lr)?;
                 progress.step += 1;
                 ensure!(
@@ -181,6 +187,27 @@ impl Fit<'_> {
         }
         (self.on_event)(Event::Finished { steps: progress.step, secs: started.elapsed().as_secs_f64() })?;
         Ok(Outcome::Finished)
+    }
+
+    /// Asks the method what it wants of `epoch`, and lets it see all places.
+    fn begin_epoch(&mut self, epoch: usize, is_begun: bool) -> anyhow::Result<EpochPlan> {
+        let began = Instant::now();
+        let places = self.loader.places();
+        let (loader, device, on_event) = (&self.loader, &self.device, &mut *self.on_event);
+        let mut embed = |px: usize, encode: &Encode<'_>| survey(loader, device, &places, px, encode, on_event);
+        let samples = loader.steps_per_epoch() * self.config.batch;
+        let mut context =
+            EpochContext { epoch, is_begun, samples, places: &places, px: loader.px(), embed: &mut embed };
+        let plan = self.method.begin_epoch(&mut context)?;
+        if !plan.fresh_parameters.is_empty() {
+            self.optimiser.forget(&plan.fresh_parameters);
+        }
+        if let Some(found) = plan.clustering.clone() {
+            let ClusteringSummary { clusters, empty, smallest, largest, reseeded, stability } = found;
+            let secs = began.elapsed().as_secs_f64();
+            (self.on_event)(Event::Clustered { epoch, clusters, empty, smallest, largest, reseeded, stability, secs })?;
+        }
+        Ok(plan)
     }
 
     /// Forward, backward, optimiser: the optimiser steps last.

@@ -5,3 +5,4 @@ pub mod event;
 pub mod fit;
 pub mod optimiser;
 pub mod schedule;
+pub mod survey;

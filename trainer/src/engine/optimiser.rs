@@ -3,7 +3,6 @@
 //! Burn's own SGD computes the same, but its state is keyed by identifiers drawn at random and is loaded on the
 //! default device, a GPU that a machine may not have: no ground for a resume that is exact.
 
-use crate::methods::Network;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -19,8 +18,13 @@ use std::collections::BTreeMap;
 pub struct SgdConfig {
     /// Momentum μ of `v ← μ·v + g`.
     pub momentum: f64,
-    /// L2 penalty λ of `g ← g + λ·w`, on every parameter, as in the papers.
+    /// L2 penalty λ of `g ← g + λ·w`, on every parameter, as in the papers (with `lars`, on matrices and kernels only).
     pub weight_decay: f64,
+    /// LARS (You et al. 2017, arXiv 1708.03888): the gradient of each matrix and kernel, its penalty included, is
+    /// brought to the length of its weights times this; shifts and normalisations are left alone, as BYOL and MoCLR
+    /// do. 0 is plain SGD.
+    #[serde(default)]
+    pub lars: f64,
 }
 
 /// The optimiser and its velocities.
@@ -49,9 +53,14 @@ impl Sgd {
 
     /// One step: `w ← w − lr·v`.
     #[must_use]
-    pub fn step(&mut self, lr: f64, network: Network, gradients: GradientsParams) -> Network {
+    pub fn step<M: Module>(&mut self, lr: f64, network: M, gradients: GradientsParams) -> M {
         let config = self.config;
         network.map(&mut Step { path: Vec::new(), lr, config, gradients, velocities: &mut self.velocities })
+    }
+
+    /// Forgets the velocities of parameters whose names begin with `prefix`, because they were drawn anew.
+    pub fn forget(&mut self, prefix: &str) {
+        self.velocities.retain(|name, _| !name.starts_with(prefix));
     }
 
     /// The velocities, under `velocity.`.
@@ -114,19 +123,31 @@ impl ModuleMapper for Step<'_> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
         let (id, weight, mapper) = param.consume();
         let weight = weight.without_autodiff();
-        let gradient = match self.config.weight_decay {
-            0.0 => gradient,
-            decay => gradient + weight.clone() * decay,
+        let SgdConfig { momentum, weight_decay, lars } = self.config;
+        let is_adapted = lars > 0.0 && D > 1;
+        let gradient = match weight_decay {
+            decay if decay > 0.0 && (is_adapted || lars <= 0.0) => gradient + weight.clone() * decay,
+            _ => gradient,
         };
+        let gradient = if is_adapted { with_trust(gradient, &weight, lars) } else { gradient };
         let name = tensor_name(&self.path);
         let old = self.velocities.remove(&name).and_then(|old| old.tensor.downcast::<Tensor<D>>().ok());
         // PyTorch's first step takes the gradient itself.
         let fresh = match old {
-            Some(old) => *old * self.config.momentum + gradient,
+            Some(old) => *old * momentum + gradient,
             None => gradient,
         };
         let weight = weight - fresh.clone() * self.lr;
         self.velocities.insert(name, velocity(fresh));
         Param::from_mapped_value(id, weight.autodiff().require_grad(), mapper)
     }
+}
+
+/// `gradient` × trust · ‖weight‖ / ‖gradient‖; as it is where either length is 0.
+fn with_trust<const D: usize>(gradient: Tensor<D>, weight: &Tensor<D>, trust: f64) -> Tensor<D> {
+    let length = |x: &Tensor<D>| x.clone().powi_scalar(2).sum().sqrt();
+    let (of_weight, of_gradient) = (length(weight), length(&gradient));
+    let is_flat = of_weight.clone().equal_elem(0.0).bool_or(of_gradient.clone().equal_elem(0.0));
+    let scale = (of_weight * trust / of_gradient).mask_fill(is_flat, 1.0);
+    gradient * scale.reshape([1; D])
 }

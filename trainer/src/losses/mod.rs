@@ -1,5 +1,11 @@
 //! Losses: tensors and numbers in, a tensor out. No state, no configuration, no device.
 
+mod batch_contrast;
 mod info_nce;
+mod regression;
+mod two_level;
 
+pub use batch_contrast::{BatchContrast, batch_contrast};
 pub use info_nce::{InfoNce, info_nce};
+pub use regression::half_squared_distance;
+pub use two_level::{TwoLevel, two_level};

@@ -1,10 +1,18 @@
 //! The self-supervised methods, one file each, in the order of their papers. They know nothing of files, epochs,
 //! progress bars or evaluation.
 
+mod deeper_cluster;
+mod distill;
+mod epoch;
+mod moclr;
 mod moco;
 mod network;
 mod seco;
 
+pub use deeper_cluster::{DeeperCluster, DeeperClusterConfig};
+pub use distill::{Distill, DistillConfig, Layer, Targets, Teacher, Teachers};
+pub use epoch::{ClusteringSummary, Encode, EpochContext, EpochPlan, StepContext, Survey};
+pub use moclr::{Moclr, MoclrConfig};
 pub use moco::{Moco, MocoConfig};
 pub use network::Network;
 pub use seco::{SUBSPACES, Seco, SecoConfig};
@@ -25,6 +33,12 @@ pub enum MethodConfig {
     MocoTp(MocoConfig),
     /// Seasonal Contrast: three subspaces over three dates.
     Seco(SecoConfig),
+    /// DeeperCluster: turns and hierarchical clusters as pseudo-labels; DeepCluster and RotNet by its settings.
+    DeeperCluster(DeeperClusterConfig),
+    /// MoCLR: Divide and Contrast's base, contrast within the batch against a momentum target.
+    Moclr(MoclrConfig),
+    /// Distillation of one encoder, or of a base and its experts, into another.
+    Distill(DistillConfig),
 }
 
 /// What one forward pass of a method gives the training loop.
@@ -44,6 +58,23 @@ pub struct Losses {
 pub trait Method {
     /// Which dates and augmentations the loader shall prepare, in the order in which [`Self::losses`] takes them.
     fn views(&self) -> ViewSet;
+
+    /// Told before each epoch, and once more when a run is resumed in the middle of one. What is done here must depend on
+    /// the method's state and the context alone, so that a resumed run does it again alike.
+    ///
+    /// # Errors
+    /// When a tile cannot be read, or the data is not that of the checkpoint.
+    fn begin_epoch(&mut self, _context: &mut EpochContext<'_>) -> anyhow::Result<EpochPlan> {
+        Ok(EpochPlan::default())
+    }
+
+    /// Told before each step's [`Self::losses`].
+    ///
+    /// # Errors
+    /// When something that should be known of a place is not.
+    fn begin_step(&mut self, _context: &StepContext<'_>) -> anyhow::Result<()> {
+        Ok(())
+    }
 
     /// One forward pass: moves the key network's average on, encodes, computes the losses, fills the queues.
     ///
@@ -74,25 +105,32 @@ impl MethodConfig {
             Self::MocoV2(_) => "moco-v2",
             Self::MocoTp(_) => "moco-tp",
             Self::Seco(_) => "seco",
+            Self::DeeperCluster(_) => "deeper-cluster",
+            Self::Moclr(_) => "moclr",
+            Self::Distill(_) => "distill",
         }
     }
 
-    /// Sets the method up with weights drawn from `seed`.
+    /// Sets the method up with weights drawn from `seed`; `teachers` are those that a distillation names, none else.
     #[must_use]
-    pub fn init(&self, encoder: &EncoderConfig, seed: u64, device: &Device) -> Box<dyn Method> {
+    pub fn init(&self, encoder: &EncoderConfig, teachers: Teachers, seed: u64, device: &Device) -> Box<dyn Method> {
         match self {
             Self::MocoV2(config) => Box::new(Moco::new(config.clone(), false, encoder, seed, device)),
             Self::MocoTp(config) => Box::new(Moco::new(config.clone(), true, encoder, seed, device)),
             Self::Seco(config) => Box::new(Seco::new(config.clone(), encoder, seed, device)),
+            Self::DeeperCluster(config) => Box::new(DeeperCluster::new(config.clone(), encoder, seed, device)),
+            Self::Moclr(config) => Box::new(Moclr::new(config.clone(), encoder, seed, device)),
+            Self::Distill(config) => Box::new(Distill::new(config.clone(), teachers, encoder, seed, device)),
         }
     }
 
-    /// Rows of each queue: every batch size must divide it.
+    /// Rows of each queue, which every batch size must divide; none for a method without queues.
     #[must_use]
-    pub fn queue_length(&self) -> usize {
+    pub fn queue_length(&self) -> Option<usize> {
         match self {
-            Self::MocoV2(config) | Self::MocoTp(config) => config.queue,
-            Self::Seco(config) => config.queue,
+            Self::MocoV2(config) | Self::MocoTp(config) => Some(config.queue),
+            Self::Seco(config) => Some(config.queue),
+            Self::DeeperCluster(_) | Self::Moclr(_) | Self::Distill(_) => None,
         }
     }
 
@@ -102,6 +140,9 @@ impl MethodConfig {
         match self {
             Self::MocoV2(config) | Self::MocoTp(config) => config.norm_splits,
             Self::Seco(config) => config.norm_splits,
+            Self::DeeperCluster(config) => config.norm_splits,
+            Self::Moclr(config) => config.norm_splits,
+            Self::Distill(config) => config.norm_splits,
         }
     }
 
@@ -111,24 +152,91 @@ impl MethodConfig {
         match self {
             Self::MocoV2(_) | Self::MocoTp(_) => (1, 1),
             Self::Seco(_) => (1, 3),
+            Self::DeeperCluster(_) => (1, 0),
+            Self::Moclr(_) => (2, 2),
+            // The teachers are other networks: their cost is not counted here.
+            Self::Distill(_) => (1, 0),
         }
     }
 
-    /// Projection heads, in the order of the subspaces.
+    /// Whether a place must show the same ground each time it is read, because something is remembered of it.
     #[must_use]
-    pub fn heads(&self) -> usize {
+    pub fn remembers_places(&self) -> bool {
         match self {
-            Self::MocoV2(_) | Self::MocoTp(_) => 1,
-            Self::Seco(_) => 3,
+            Self::MocoV2(_) | Self::MocoTp(_) | Self::Seco(_) | Self::Moclr(_) => false,
+            Self::DeeperCluster(config) => config.clusters(),
+            Self::Distill(config) => config.targets == Targets::Centre || !config.experts.is_empty(),
         }
     }
 
-    /// Width of a projection.
+    /// What stands behind an encoder of `width` features, for `--dry-run`.
     #[must_use]
-    pub fn dim(&self) -> usize {
+    pub fn outline(&self, width: usize, batch: usize) -> Outline {
         match self {
-            Self::MocoV2(config) | Self::MocoTp(config) => config.dim,
-            Self::Seco(config) => config.dim,
+            Self::MocoV2(MocoConfig { queue, dim, .. }) | Self::MocoTp(MocoConfig { queue, dim, .. }) => {
+                contrastive_outline(1, *queue, *dim, width, batch)
+            }
+            Self::Seco(config) => contrastive_outline(SUBSPACES.len(), config.queue, config.dim, width, batch),
+            Self::DeeperCluster(config) => {
+                let (count, subs) = (config.super_classes(), config.sub_clusters);
+                Outline {
+                    rows: vec![
+                        ("super-class logits", format!("[{batch}, {count}]")),
+                        ("sub-class logits", format!("[{batch}, {count} × {subs}]")),
+                        ("clustered", format!("every {} epochs", config.every_epochs)),
+                    ],
+                    head_parameters: (width + 1) * count * (1 + subs),
+                    other_values: 0,
+                    networks: 1,
+                }
+            }
+            Self::Moclr(config) => Outline {
+                rows: vec![
+                    ("head", format!("[{batch}, {width}] → [{batch}, {}] → [{batch}, {}]", config.hidden, config.dim)),
+                    ("logits", format!("2 × [{batch}, {batch}]")),
+                ],
+                head_parameters: config.head(width).parameters(),
+                other_values: 0,
+                networks: 2,
+            },
+            Self::Distill(config) => config.outline(width, batch),
         }
+    }
+
+    /// Says what is wrong with the hyper-parameters, if anything: one line and a hint.
+    ///
+    /// # Errors
+    /// With those words.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::MocoV2(_) | Self::MocoTp(_) | Self::Seco(_) | Self::Moclr(_) => Ok(()),
+            Self::DeeperCluster(config) => config.check(),
+            Self::Distill(config) => config.check(),
+        }
+    }
+}
+
+/// What a method keeps beside its encoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Names and shapes to print.
+    pub rows: Vec<(&'static str, String)>,
+    /// Trainable parameters behind the encoder.
+    pub head_parameters: usize,
+    /// Values kept beside weights (queues).
+    pub other_values: usize,
+    /// Copies of encoder and heads that are held: 2 with a momentum network.
+    pub networks: usize,
+}
+
+fn contrastive_outline(heads: usize, queue: usize, dim: usize, width: usize, batch: usize) -> Outline {
+    Outline {
+        rows: vec![
+            ("projections", format!("{heads} × [{batch}, {dim}]")),
+            ("queues", format!("{heads} × [{queue}, {dim}]")),
+        ],
+        head_parameters: heads * ((width + 1) * width + (width + 1) * dim),
+        other_values: heads * queue * dim,
+        networks: 2,
     }
 }

@@ -1,18 +1,22 @@
 //! An encoder with its projection heads: the query or the key side of a momentum pair.
 
-use crate::parts::{ProjectionHead, initialise};
+use crate::parts::{Linear, Mlp, ProjectionHead, initialise};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
 use shared::encoder::{Encoder, EncoderConfig, NormMode, load_module, module_tensors};
 use shared::tensors::{NamedTensor, TensorMap};
 
-/// Backbone and heads.
+/// Backbone and whatever a method puts behind it; kinds of heads that it has not are empty.
 #[derive(Module, Debug)]
 pub struct Network {
     /// The backbone.
     pub encoder: Encoder,
-    /// One head a subspace.
+    /// One head a subspace (contrastive methods).
     pub heads: Vec<ProjectionHead>,
+    /// Classifiers of pseudo-labels (clustering methods).
+    pub classifiers: Vec<Linear>,
+    /// Projections and regressors with batch normalisation (MoCLR, distillation).
+    pub mlps: Vec<Mlp>,
 }
 
 impl Network {
@@ -24,7 +28,12 @@ impl Network {
             let seed = seed.wrapping_add(1000 + 10 * index as u64);
             ProjectionHead::random(width, dim, seed, device)
         };
-        Self { encoder: initialise::random_encoder(config, seed, device), heads: (0..heads).map(head).collect() }
+        Self {
+            encoder: initialise::random_encoder(config, seed, device),
+            heads: (0..heads).map(head).collect(),
+            classifiers: Vec::new(),
+            mlps: Vec::new(),
+        }
     }
 
     /// `[n, bands, h, w]` → features `[n, width]`.

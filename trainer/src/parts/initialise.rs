@@ -41,6 +41,12 @@ pub fn linear(inputs: usize, outputs: usize, seed: u64) -> (Vec<f32>, Vec<f32>) 
     (draw(inputs * outputs), draw(outputs))
 }
 
+/// `count` normal values of mean 0 and standard deviation `std`.
+#[must_use]
+pub fn normal_values(count: usize, std: f64, seed: u64) -> Vec<f32> {
+    normal(&mut ChaCha8Rng::seed_from_u64(seed), count, std)
+}
+
 /// `count` random directions of length 1, row-major `[count, dim]`.
 #[must_use]
 pub fn unit_vectors(count: usize, dim: usize, seed: u64) -> Vec<f32> {

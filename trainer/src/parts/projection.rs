@@ -1,22 +1,14 @@
 //! The projection head: Linear – ReLU – Linear, output L2-normalised (MoCo-v2; SeCo §3.2). No batch normalisation.
 
-use crate::parts::initialise;
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData, activation::relu};
+use super::Linear;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, activation::relu};
 
 /// Two linear layers in PyTorch's layout (`weight` is `[outputs, inputs]`).
 #[derive(Module, Debug)]
 pub struct ProjectionHead {
     fc1: Linear,
     fc2: Linear,
-}
-
-#[derive(Module, Debug)]
-struct Linear {
-    /// `[outputs, inputs]`
-    weight: Param<Tensor<2>>,
-    /// `[outputs]`
-    bias: Param<Tensor<1>>,
 }
 
 impl ProjectionHead {
@@ -33,21 +25,6 @@ impl ProjectionHead {
     #[must_use]
     pub fn forward(&self, features: Tensor<2>) -> Tensor<2> {
         l2_normalise(self.fc2.forward(relu(self.fc1.forward(features))))
-    }
-}
-
-impl Linear {
-    fn random(inputs: usize, outputs: usize, seed: u64, device: &Device) -> Self {
-        let (weight, bias) = initialise::linear(inputs, outputs, seed);
-        Self {
-            weight: Param::from_tensor(Tensor::from_data(TensorData::new(weight, [outputs, inputs]), device)),
-            bias: Param::from_tensor(Tensor::from_data(TensorData::new(bias, [outputs]), device)),
-        }
-    }
-
-    /// `[n, inputs]` → `[n, outputs]`
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze::<2>()
     }
 }
 

@@ -11,11 +11,11 @@ use super::history::{History, StepPoint};
 /// A line is drawn from at most this many points; each is the mean of its stretch of steps.
 const MAX_POINTS: usize = 300;
 const SIZE_PX: (u32, u32) = (1200, 780);
-const INK: RGBColor = RGBColor(38, 50, 56);
-const GRID: RGBColor = RGBColor(225, 230, 234);
-const PAPER: RGBColor = RGBColor(255, 255, 255);
+pub(super) const INK: RGBColor = RGBColor(38, 50, 56);
+pub(super) const GRID: RGBColor = RGBColor(225, 230, 234);
+pub(super) const PAPER: RGBColor = RGBColor(255, 255, 255);
 /// Colours that stay apart for the colour-blind (Okabe and Ito's).
-const COLOURS: [RGBColor; 6] = [
+pub(super) const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),

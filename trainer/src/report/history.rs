@@ -80,6 +80,8 @@ impl History {
                 self.epochs.push(EpochPoint { step, epoch: *epoch, loss: *loss, knn_accuracy: *knn_accuracy });
             }
             Event::Checkpoint { .. }
+            | Event::Progress { .. }
+            | Event::Clustered { .. }
             | Event::Resumed { .. }
             | Event::Warning { .. }
             | Event::Finished { .. }

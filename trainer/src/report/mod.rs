@@ -9,6 +9,7 @@ mod curves;
 mod history;
 mod phrase;
 mod run_log;
+mod study;
 mod table;
 mod terminal;
 
@@ -17,6 +18,7 @@ pub use curves::curves_svg;
 pub use history::{EpochPoint, History, StepPoint};
 pub use phrase::{collapse_word, duration, grouped, percent};
 pub use run_log::RunLog;
+pub use study::{StudyPoint, study_svg};
 pub use table::Table;
 
 use std::io::Write;
@@ -116,6 +118,18 @@ impl<'a> Reporter<'a> {
                     parts.insert(2, format!("k-NN {}", percent(knn)));
                 }
                 self.terminal.live(&parts);
+            }
+            Event::Progress { what, done, total } => self.terminal.progress(what, *done, *total),
+            Event::Clustered { clusters, empty, smallest, largest, reseeded, stability, secs, .. } => {
+                let kept = stability.map(|share| format!(", {share:.2} in common with those before"));
+                self.terminal.err(&format!(
+                    "{} clusters of {} to {} tiles, {empty} empty, {reseeded} re-seeded{}, in {}",
+                    grouped(*clusters),
+                    grouped(*smallest),
+                    grouped(*largest),
+                    kept.unwrap_or_default(),
+                    duration(*secs)
+                ));
             }
             Event::EpochEnded { epoch, loss, knn_accuracy, secs, .. } => {
                 let knn = knn_accuracy.map(|value| format!("  k-NN {}", percent(value))).unwrap_or_default();

@@ -80,6 +80,15 @@ impl RunLog {
             self.opening = Some(event.clone());
             return Ok(());
         }
+        if let Event::Progress { .. } = event {
+            return Ok(());
+        }
+        if let Event::Clustered { epoch, .. } = event
+            && self.history.steps.last().is_some_and(|point| point.epoch >= *epoch)
+        {
+            // Its epoch is under way already.
+            return Ok(());
+        }
         if let Event::Resumed { step } = event {
             let lines = self.lines()?;
             let kept = resumable(&lines, *step);

@@ -89,6 +89,13 @@ pub fn grey(tile: &mut Tile, palette: Palette<'_>) {
     }
 }
 
+/// Mirrors every value from `threshold` on: v becomes 1 − v. Only where values have a ceiling of 1.
+pub fn solarise(tile: &mut Tile, threshold: f32, palette: Palette<'_>) {
+    if palette.range == PixelRange::Display {
+        tile.pixels_mut().iter_mut().filter(|value| **value >= threshold).for_each(|value| *value = 1.0 - *value);
+    }
+}
+
 #[inline]
 fn grey_value(red: f32, green: f32, blue: f32) -> f32 {
     RED * red + GREEN * green + BLUE * blue
@@ -144,6 +151,16 @@ mod tests {
         hue(&mut tile, 1.0 / 3.0, DISPLAY);
         let expected = [0.1, 0.8, 0.1];
         assert!(tile.pixels().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{:?}", tile.pixels());
+    }
+
+    #[test]
+    fn solarising_mirrors_bright_values_where_there_is_a_ceiling() {
+        let mut tile = pixel(&[0.4, 0.5, 0.9]);
+        solarise(&mut tile, 0.5, DISPLAY);
+        assert!(tile.pixels().iter().zip([0.4, 0.5, 0.1]).all(|(a, b)| (a - b).abs() < 1e-6), "{:?}", tile.pixels());
+        let mut tile = pixel(&[0.4, 0.5, 1.9]);
+        solarise(&mut tile, 0.5, OPEN);
+        assert_eq!(tile.pixels(), [0.4, 0.5, 1.9]);
     }
 
     #[test]

@@ -32,6 +32,14 @@ pub enum Transform {
         /// Probability.
         p: f64,
     },
+    /// Values from `threshold` on are mirrored, v becomes 1 − v (torchvision's `RandomSolarize`); only where values have
+    /// a ceiling.
+    Solarise {
+        /// The first value that is mirrored, on the unit scale.
+        threshold: f64,
+        /// Probability.
+        p: f64,
+    },
     /// Gaussian blur with a standard deviation uniform in the given range.
     Blur {
         /// Smallest standard deviation, in pixels of the tile as it is at this point.
@@ -157,6 +165,11 @@ impl Transform {
                     colour::grey(tile, palette);
                 }
             }
+            Self::Solarise { threshold, p } => {
+                if chance(rng, p) {
+                    colour::solarise(tile, threshold as f32, palette);
+                }
+            }
             Self::Blur { sigma_min, sigma_max, p } => {
                 if chance(rng, p) {
                     blur::gaussian(tile, uniform(rng, [sigma_min, sigma_max]) as f32);
@@ -213,6 +226,13 @@ impl Transform {
                 (sigma_max <= 100.0).then_some(()).ok_or(format!("{name}: sigma_max must not exceed 100 pixels"))?;
                 probability(p)
             }
+            Self::Solarise { threshold, p } => {
+                (0.0..=1.0)
+                    .contains(&threshold)
+                    .then_some(())
+                    .ok_or(format!("{name}: threshold must lie in 0 to 1, not {threshold}"))?;
+                probability(p)
+            }
             Self::Grey { p } | Self::FlipHorizontal { p } | Self::FlipVertical { p } | Self::Rotate90 { p } => {
                 probability(p)
             }
@@ -233,6 +253,7 @@ impl Transform {
         match self {
             Self::ColourJitter { .. } => "colour_jitter",
             Self::Grey { .. } => "grey",
+            Self::Solarise { .. } => "solarise",
             Self::Blur { .. } => "blur",
             Self::FlipHorizontal { .. } => "flip_horizontal",
             Self::FlipVertical { .. } => "flip_vertical",

@@ -78,7 +78,16 @@ impl Nodes<'_> {
         let centred = self.push("Sub", &["tiles", "normalisation.mean"], "centred", vec![]);
         let standard = self.push("Div", &[&centred, "normalisation.std"], "standardised", vec![]);
         let spec = manifest.encoder.spec();
-        let mut x = self.conv_relu(&spec.stem, &standard)?;
+        let filtered = match manifest.encoder.sobel_kernel() {
+            Some(kernel) => {
+                self.constant("sobel.weight", &[2, bands, 3, 3], &kernel);
+                let attributes = vec![ints("kernel_shape", &[3, 3]), ints("pads", &[1; 4]), ints("strides", &[1, 1])];
+                self.constant("sobel.bias", &[2], &[0.0; 2]);
+                self.push("Conv", &[&standard, "sobel.weight", "sobel.bias"], "sobel", attributes)
+            }
+            None => standard,
+        };
+        let mut x = self.conv_relu(&spec.stem, &filtered)?;
         let mut maps = Vec::new();
         if spec.max_pool {
             let attributes = vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), ints("pads", &[1; 4])];

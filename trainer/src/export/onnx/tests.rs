@@ -74,6 +74,7 @@ fn close(found: &[f32], expected: &[f32], what: &str) {
 fn the_graph_computes_what_the_encoder_does() {
     // Plain loops: the compact and basic-block networks on small tiles, the bottleneck once.
     for (architecture, stem, px) in [
+        (Architecture::CompactXs, Stem::Sobel, 32),
         (Architecture::CompactS, Stem::Small, 32),
         (Architecture::CompactM, Stem::Imagenet, 32),
         (Architecture::Resnet18, Stem::Imagenet, 32),

@@ -1,0 +1,305 @@
+//! Distillation (Tian et al. 2021, arXiv 2105.08054, §3.3): a student's projection predicts the embeddings of a teacher,
+//! and for Divide and Contrast also those of the expert of the sample's own cluster. With a single teacher of any
+//! architecture it makes a compact encoder of a large one.
+
+use super::{EpochContext, EpochPlan, Losses, Method, Network, Outline, StepContext};
+use crate::losses::half_squared_distance;
+use crate::parts::Mlp;
+use crate::parts::mlp::MlpShape;
+use crate::parts::projection::l2_normalise;
+use crate::views::{Recipe, ViewSet, ViewSpec};
+use anyhow::Context;
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use shared::encoder::{Encoder, EncoderConfig, NormMode};
+use shared::tensors::{NamedTensor, TensorMap};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// What the student is asked to predict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// The encoder's pooled features: every encoder has them.
+    Features,
+    /// The output of the projection head of a MoCLR run, as in the paper.
+    Projection,
+}
+
+/// Which picture the teachers see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Targets {
+    /// The student's own view, at every step.
+    View,
+    /// The middle crop, once for the whole run: 0.2 points less in the paper (table 7), and a teacher that costs nothing
+    /// afterwards.
+    Centre,
+}
+
+/// Hyper-parameters; the presets give each its source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistillConfig {
+    /// The teacher: a run folder, an encoder file, an exported model, or a PyTorch state dict.
+    pub teacher: PathBuf,
+    /// DnC's experts, one a cluster; none for a single teacher.
+    pub experts: Vec<PathBuf>,
+    /// The file that says which cluster each place belongs to; empty without experts.
+    pub clusters: PathBuf,
+    /// What is predicted.
+    pub layer: Layer,
+    /// What the teachers see.
+    pub targets: Targets,
+    /// Side of the middle crops; unused with targets = view.
+    pub centre_px: usize,
+    /// Hidden units of the student's projection and of each regressor.
+    pub hidden: usize,
+    /// Width of the student's projection.
+    pub dim: usize,
+    /// Groups in which a batch is normalised; 1 is none, as in the paper.
+    pub norm_splits: usize,
+    /// What is done to a tile before the student sees it.
+    pub view: Recipe,
+}
+
+/// A frozen network to learn from.
+#[derive(Clone, Debug)]
+pub struct Teacher {
+    /// On the plain device.
+    pub encoder: Encoder,
+    /// Its projection, where that is what is predicted.
+    pub head: Option<Mlp>,
+    /// Width of what [`Self::embed`] gives.
+    pub width: usize,
+}
+
+impl Teacher {
+    /// `[n, bands, px, px]` → `[n, width]`, rows of length 1, with running statistics.
+    #[must_use]
+    pub fn embed(&self, x: Tensor<4>) -> Tensor<2> {
+        let features = self.encoder.forward(x, NormMode::Running).cast(FloatDType::F32);
+        l2_normalise(match &self.head {
+            Some(head) => head.forward(features, NormMode::Running),
+            None => features,
+        })
+    }
+}
+
+/// Everything a student learns from: the base first, then one expert a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Teachers {
+    /// The base, then the experts.
+    pub networks: Vec<Teacher>,
+    /// The cluster of each (source, place), where there are experts.
+    pub clusters: HashMap<(usize, usize), usize>,
+}
+
+/// The student, its teachers, and what the coming step was told.
+#[derive(Debug)]
+pub struct Distill {
+    config: DistillConfig,
+    network: Network,
+    teachers: Teachers,
+    device: Device,
+    /// Of middle crops, by place: the base's and the own expert's target, one after the other.
+    targets: HashMap<(usize, usize), Vec<f32>>,
+    /// Of the coming step: which expert each sample belongs to, and what was stored of it.
+    experts: Vec<usize>,
+    stored: Option<TargetPair>,
+}
+
+/// The base's targets and those of each sample's own expert, `[n, width]` each.
+type TargetPair = (Tensor<2>, Option<Tensor<2>>);
+
+impl Distill {
+    /// Weights drawn from `seed`: `mlps` of the network are the projection, the base's regressor, and one an expert.
+    #[must_use]
+    pub fn new(config: DistillConfig, teachers: Teachers, encoder: &EncoderConfig, seed: u64, device: &Device) -> Self {
+        let tracked = device.clone().autodiff();
+        let mut network = Network::random(encoder, 0, 0, seed, &tracked);
+        let seeds = (0..).map(|index| seed.wrapping_add(2000 + 10 * index));
+        let shapes = config.shapes(encoder.feature_width(), teachers.networks.iter().map(|teacher| teacher.width));
+        network.mlps = shapes.into_iter().zip(seeds).map(|(shape, seed)| Mlp::random(shape, seed, &tracked)).collect();
+        let device = device.clone().without_autodiff();
+        Self { config, network, teachers, device, targets: HashMap::new(), experts: Vec::new(), stored: None }
+    }
+
+    /// The stored targets of a batch: `[n, width]` of the base and, with experts, `[n, width]` of each sample's own.
+    fn stored_targets(&self, places: &[(usize, usize)]) -> anyhow::Result<TargetPair> {
+        let width = self.teachers.networks[0].width;
+        let (mut base, mut own) = (Vec::new(), Vec::new());
+        for place in places {
+            let row = self.targets.get(place).with_context(|| {
+                format!(
+                    "place {} of source {} could be read only now and has no target\nhint: resume the run",
+                    place.1, place.0
+                )
+            })?;
+            base.extend_from_slice(&row[..width]);
+            own.extend_from_slice(&row[width..]);
+        }
+        let tensor =
+            |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [places.len(), width]), &self.device);
+        let own = (!own.is_empty()).then(|| tensor(own));
+        Ok((tensor(base), own))
+    }
+
+    /// The teachers' answers to a batch of views.
+    fn targets_of(&self, x: &Tensor<4>) -> TargetPair {
+        let [base, experts @ ..] = self.teachers.networks.as_slice() else { unreachable!("there is a teacher") };
+        let own = experts
+            .iter()
+            .enumerate()
+            .map(|(index, expert)| expert.embed(x.clone()) * mask(&self.experts, index, &self.device));
+        (base.embed(x.clone()), own.reduce(|sum, rows| sum + rows))
+    }
+}
+
+impl DistillConfig {
+    /// The projection, the base's regressor, and one an expert, for teachers of these widths.
+    fn shapes(&self, features: usize, teachers: impl Iterator<Item = usize>) -> Vec<MlpShape> {
+        let projection = MlpShape { width: features, hidden: self.hidden, dim: self.dim, is_normalised: true };
+        let regressor = |dim| MlpShape { width: self.dim, hidden: self.hidden, dim, is_normalised: false };
+        std::iter::once(projection).chain(teachers.map(regressor)).collect()
+    }
+
+    /// What stands behind an encoder of `width` features; regressors are counted as wide as the projection, since the
+    /// teachers are not open.
+    pub(super) fn outline(&self, width: usize, batch: usize) -> Outline {
+        let regressors = 1 + self.experts.len();
+        let shapes = self.shapes(width, std::iter::repeat_n(self.dim, regressors));
+        Outline {
+            rows: vec![
+                ("projection", format!("[{batch}, {width}] → [{batch}, {}] → [{batch}, {}]", self.hidden, self.dim)),
+                (
+                    "regressors",
+                    format!("{regressors} × [{batch}, {}] → [{batch}, {}] → teacher", self.dim, self.hidden),
+                ),
+            ],
+            head_parameters: shapes.iter().map(MlpShape::parameters).sum(),
+            other_values: 0,
+            networks: 1,
+        }
+    }
+
+    /// Says what is wrong, if anything.
+    ///
+    /// # Errors
+    /// One line and a hint.
+    pub fn check(&self) -> Result<(), String> {
+        if self.teacher.as_os_str().is_empty() {
+            return Err("there is no teacher\nhint: trainer distill --teacher RUN, or --set method.teacher=RUN".into());
+        }
+        if self.experts.is_empty() != self.clusters.as_os_str().is_empty() {
+            return Err(
+                "experts need method.clusters, and clusters need method.experts\nhint: `trainer pretrain --preset \
+                        dnc` makes both"
+                    .into(),
+            );
+        }
+        if self.hidden == 0 || self.dim == 0 || !(8..=1024).contains(&self.centre_px) {
+            return Err("method.hidden and method.dim must be at least 1, method.centre_px 8 to 1024\nhint: --set \
+                        method.dim=256"
+                .into());
+        }
+        Ok(())
+    }
+}
+
+/// 1 where `own[i]` is `index`, else 0: `[n, 1]`.
+fn mask(own: &[usize], index: usize, device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = own.iter().map(|&own| if own == index { 1.0 } else { 0.0 }).collect();
+    Tensor::from_data(TensorData::new(values, [own.len(), 1]), device)
+}
+
+impl Method for Distill {
+    fn views(&self) -> ViewSet {
+        let view = ViewSpec { slot: 0, recipe: self.config.view.clone() };
+        ViewSet { slots: 1, with_replacement: false, views: vec![view] }
+    }
+
+    fn begin_epoch(&mut self, context: &mut EpochContext<'_>) -> anyhow::Result<EpochPlan> {
+        if self.config.targets == Targets::View || !self.targets.is_empty() {
+            return Ok(EpochPlan::default());
+        }
+        // Teachers never change: a resumed run finds the same targets again.
+        let networks = &self.teachers.networks;
+        let survey = (context.embed)(self.config.centre_px, &|x| {
+            Tensor::cat(networks.iter().map(|teacher| teacher.embed(x.clone())).collect(), 1)
+        })?;
+        let width = networks[0].width;
+        let rows = survey.values.chunks_exact(survey.width).zip(context.places).zip(&survey.is_known);
+        for ((row, &place), _) in rows.filter(|(_, is_known)| **is_known) {
+            let mut kept = row[..width].to_vec();
+            if let Some(cluster) = self.teachers.clusters.get(&place) {
+                kept.extend_from_slice(&row[width * (1 + cluster)..width * (2 + cluster)]);
+            }
+            self.targets.insert(place, kept);
+        }
+        Ok(EpochPlan::default())
+    }
+
+    fn begin_step(&mut self, context: &StepContext<'_>) -> anyhow::Result<()> {
+        let clusters = &self.teachers.clusters;
+        self.experts = context.places.iter().map(|place| clusters.get(place).copied().unwrap_or(0)).collect();
+        self.stored = match self.config.targets {
+            Targets::Centre => Some(self.stored_targets(context.places)?),
+            Targets::View => None,
+        };
+        Ok(())
+    }
+
+    fn losses(&mut self, views: Vec<Tensor<4>>) -> Losses {
+        let [x]: [Tensor<4>; 1] = views.try_into().expect("distillation takes one view");
+        let mode = NormMode::Batch { splits: self.config.norm_splits };
+        let (base, own) = self.stored.take().unwrap_or_else(|| self.targets_of(&x));
+
+        // [n, bands, px, px] → [n, width] → z [n, dim]
+        let features = self.network.features(x.autodiff(), self.config.norm_splits);
+        let z = self.network.mlps[0].forward(features, mode);
+        let embeddings = l2_normalise(z.clone().without_autodiff());
+        let predicted = self.network.mlps[1].forward(z.clone(), mode);
+        let accuracy = own_is_nearest(predicted.clone().without_autodiff(), &base);
+        let base_loss = half_squared_distance(predicted, base.autodiff());
+        let part = |loss: &Tensor<1>| loss.clone().without_autodiff();
+        let mut parts = vec![("base", part(&base_loss))];
+        let mut total = base_loss;
+        if let Some(own) = own {
+            // Every regressor sees the whole batch; only the one of a sample's own cluster is asked about it.
+            let regressors = self.network.mlps[2..].iter().enumerate();
+            let predicted = regressors
+                .map(|(index, mlp)| mlp.forward(z.clone(), mode) * mask(&self.experts, index, &self.device).autodiff())
+                .reduce(|sum, rows| sum + rows);
+            if let Some(predicted) = predicted {
+                let loss = half_squared_distance(predicted, own.autodiff());
+                parts.push(("expert", part(&loss)));
+                total = total + loss;
+            }
+        }
+        Losses { total, parts, accuracy, embeddings }
+    }
+
+    fn query(&self) -> &Network {
+        &self.network
+    }
+
+    fn set_query(&mut self, network: Network) {
+        self.network = network;
+    }
+
+    fn state(&self) -> Vec<NamedTensor> {
+        Vec::new()
+    }
+
+    fn restore(&mut self, _state: &TensorMap) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// Share of rows of `predicted` whose most similar row of `targets` (of length 1) is their own, `[1]`.
+fn own_is_nearest(predicted: Tensor<2>, targets: &Tensor<2>) -> Tensor<1> {
+    let [n, _] = predicted.dims();
+    let own = Tensor::<1, burn::tensor::Int>::arange(0..n as i64, &predicted.device()).reshape([n, 1]);
+    predicted.matmul(targets.clone().transpose()).argmax(1).equal(own).float().mean()
+}
