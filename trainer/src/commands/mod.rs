@@ -5,6 +5,7 @@ pub mod devices;
 pub mod embed;
 pub mod evaluate;
 pub mod export;
+pub mod gather;
 pub mod inspect_data;
 mod plan;
 pub mod pretrain;
