@@ -96,7 +96,7 @@ struct Refusal {
 enum Message {
     Done(usize),
     Refused,
-    Failed(usize, String),
+    Failed { slot: usize, why: String, is_archive: bool },
     Warning(String),
 }
 
@@ -248,9 +248,9 @@ impl Job<'_> {
                             }
                         }
                         Message::Refused => progress.refused += 1,
-                        Message::Failed(slot, why) => {
+                        Message::Failed { slot, why, is_archive } => {
                             missing.insert(slot, why.clone());
-                            failures += 1;
+                            failures += usize::from(is_archive);
                             if failures == FAILURES_IN_A_ROW {
                                 bail!(
                                     "the archive fails again and again, last with {why}\nhint: repeat the command later; what is there is kept"
@@ -308,7 +308,8 @@ impl Job<'_> {
                 Err(error) => {
                     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
                     let line = causes.join(": ");
-                    Message::Failed(slot, line.split("\nhint:").next().unwrap_or(&line).to_owned())
+                    let why = line.split("\nhint:").next().unwrap_or(&line).to_owned();
+                    Message::Failed { slot, why, is_archive: error.is::<HttpError>() }
                 }
             };
             if sender.send(message).is_err() {
