@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod distill;
+mod gather;
 mod resume;
 mod site;
 mod study;

@@ -1,6 +1,8 @@
 //! What was typed, nothing decided.
 
-use crate::commands::{demo, devices, distill, embed, evaluate, export, inspect_data, pretrain, publish, serve, study};
+use crate::commands::{
+    demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, serve, study,
+};
 use clap::{Parser, Subcommand};
 
 /// Pre-train a compact satellite-tile encoder without labels, measure it, and export it for the browser
@@ -34,6 +36,8 @@ pub enum Command {
     Embed(embed::EmbedArgs),
     /// Index a site's models, gallery and samples for the page
     Publish(publish::PublishArgs),
+    /// Gather unlabelled multi-season patches from a public archive
+    Gather(Box<gather::GatherArgs>),
     /// Look at a data set: counts, bands, dates, statistics, contact sheet
     InspectData(inspect_data::InspectDataArgs),
     /// List the devices that can compute

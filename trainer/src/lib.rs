@@ -63,6 +63,7 @@ fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()>
         Command::Export(args) => commands::export::run(args, reporter),
         Command::Embed(args) => commands::embed::run(args, reporter),
         Command::Publish(args) => commands::publish::run(&args, reporter),
+        Command::Gather(args) => commands::gather::run(&args, reporter),
         Command::InspectData(args) => commands::inspect_data::run(args, reporter),
         Command::Devices(args) => commands::devices::run(&args, reporter),
         Command::Study(args) => commands::study::run(&args, reporter),

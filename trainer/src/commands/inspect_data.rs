@@ -1,6 +1,7 @@
 //! `trainer inspect-data`: what a data set holds, before anything is trained on it.
 
 mod bench;
+mod gathered;
 mod print;
 mod sheet;
 
@@ -157,7 +158,7 @@ pub fn run(args: InspectDataArgs, reporter: &mut Reporter<'_>) -> Result<()> {
             reporter.line(&format!("contact sheet: {} ({columns})", path.display()));
         }
     }
-    Ok(())
+    gathered::report(&args.paths, reporter)
 }
 
 impl InspectDataArgs {

@@ -6,6 +6,7 @@ pub mod distill;
 pub mod embed;
 pub mod evaluate;
 pub mod export;
+pub mod gather;
 pub mod inspect_data;
 mod plan;
 pub mod pretrain;

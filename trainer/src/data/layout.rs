@@ -120,13 +120,13 @@ pub(super) fn dated_places(store: &Store) -> Layout {
     layout
 }
 
-/// `<place>/<date>/<band>.tif`: every folder of bands is a date of the folder above it. A date that lacks a wanted band
-/// is left out with a warning.
+/// `<place>/<date>/<band>.tif`, or `<place>/<date>.<band>.tif` as in WebDataset's tars: every date is one of the folder
+/// above it. A date that lacks a wanted band is left out with a warning.
 pub(super) fn band_files(store: &Store, wanted: &Bands, warnings: &mut Vec<Warning>) -> Result<Layout> {
     let mut dates: BTreeMap<&str, HashMap<Band, usize>> = BTreeMap::new();
     for (index, name) in pictures(store) {
         if let Some(band) = band_of(name) {
-            dates.entry(split_name(name).0).or_default().insert(band, index);
+            dates.entry(date_of(name)).or_default().insert(band, index);
         }
     }
     let mut layout = Layout::default();
@@ -156,11 +156,20 @@ pub(super) fn band_files(store: &Store, wanted: &Bands, warnings: &mut Vec<Warni
     Ok(layout)
 }
 
-/// The band that a file `B4.tif` or `…_B04.tif` holds.
+/// The band that a file `B4.tif`, `…_B04.tif` or `….B4.tif` holds.
 fn band_of(name: &str) -> Option<Band> {
     let stem = stem(name);
-    let last = stem.rsplit('_').next().unwrap_or(stem);
+    let last = stem.rsplit(['_', '.']).next().unwrap_or(stem);
     last.parse().ok().filter(|band| !matches!(band, Band::Other(_)))
+}
+
+/// What the bands of one date have in common: `a/b` of `a/b/B4.tif` and of `a/b.B4.tif`.
+fn date_of(name: &str) -> &str {
+    let stem = &name[..name.len() - name.rsplit_once('.').map_or(0, |(_, extension)| extension.len() + 1)];
+    match stem.rsplit_once('.') {
+        Some((date, band)) if band_of(&format!("{band}.tif")).is_some() => date,
+        _ => split_name(name).0,
+    }
 }
 
 /// The last two parts of a path: `<class>/<file>`.
@@ -252,7 +261,15 @@ mod tests {
     fn bands_are_found_in_names() {
         assert_eq!(band_of("0001/20190228T1/B4.tif"), Some(Band::B04));
         assert_eq!(band_of("norcia/imgs_1/S2A_T33TUH_B8A.tif"), Some(Band::B8A));
+        assert_eq!(band_of("000012/20190228T101021.B8A.tif"), Some(Band::B8A));
         assert_eq!(band_of("Forest/Forest_1.jpg"), None);
+    }
+
+    #[test]
+    fn bands_belong_to_their_date() {
+        assert_eq!(date_of("000012/20190228T101021/B4.tif"), "000012/20190228T101021");
+        assert_eq!(date_of("000012/20190228T101021.B4.tif"), "000012/20190228T101021");
+        assert_eq!(date_of("imgs_1/S2A_T33TUH_B8A.tif"), "imgs_1");
     }
 
     #[test]

@@ -11,14 +11,15 @@ use anyhow::{Context, Result, bail};
 enum Place {
     /// A file of its own.
     Path(PathBuf),
-    /// Part of the tar.
-    Range { offset: u64, len: u64 },
+    /// Part of a tar.
+    Range { tar: usize, offset: u64, len: u64 },
 }
 
-/// The files of a folder (all levels) or of a tar, by path relative to it, with `/` between folders, sorted.
+/// The files of a folder (all levels), of a tar, or of all the tars that a folder holds, by path relative to it, with `/`
+/// between folders, sorted.
 pub struct Store {
     root: PathBuf,
-    tar: Option<Mutex<File>>,
+    tars: Vec<Mutex<File>>,
     names: Vec<String>,
     places: Vec<Place>,
 }
@@ -34,14 +35,13 @@ impl Store {
             format!("no data at {shown}\nhint: check the path; it must be a folder of pictures or a .tar of one")
         })?;
         let mut entries = Vec::new();
-        let tar = if about.is_dir() {
+        let mut tars = Vec::new();
+        if about.is_dir() {
             walk(root, "", &mut entries).with_context(|| format!("cannot list the folder {shown}"))?;
-            None
+            open_tars(&mut entries, &mut tars)?;
         } else {
-            let mut file = File::open(root).with_context(|| format!("cannot open {shown}"))?;
-            entries = index_tar(&mut file, root)?;
-            Some(Mutex::new(file))
-        };
+            entries = index_tar(root, &mut tars)?;
+        }
         if entries.is_empty() {
             bail!(
                 "{shown} is empty\nhint: it must hold pictures (JPEG, PNG, WebP, TIFF), in folders named by class or place"
@@ -49,7 +49,7 @@ impl Store {
         }
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         let (names, places) = entries.into_iter().unzip();
-        Ok(Self { root: root.to_owned(), tar, names, places })
+        Ok(Self { root: root.to_owned(), tars, names, places })
     }
 
     /// The folder or tar.
@@ -75,18 +75,31 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn bytes(&self, index: usize) -> std::io::Result<Vec<u8>> {
-        match (&self.places[index], &self.tar) {
-            (Place::Path(path), _) => std::fs::read(path),
-            (&Place::Range { offset, len }, Some(tar)) => {
+        match self.places[index] {
+            Place::Path(ref path) => std::fs::read(path),
+            Place::Range { tar, offset, len } => {
                 let mut bytes = vec![0; usize::try_from(len).map_err(std::io::Error::other)?];
-                let mut file = tar.lock().map_err(|_| std::io::Error::other("another reader of the tar failed"))?;
+                let mut file =
+                    self.tars[tar].lock().map_err(|_| std::io::Error::other("another reader of the tar failed"))?;
                 file.seek(SeekFrom::Start(offset))?;
                 file.read_exact(&mut bytes)?;
                 Ok(bytes)
             }
-            (Place::Range { .. }, None) => Err(std::io::Error::other("a tar entry without its tar")),
         }
     }
+}
+
+/// Puts the files inside the tars of a folder in place of the tars.
+fn open_tars(entries: &mut Vec<(String, Place)>, tars: &mut Vec<Mutex<File>>) -> Result<()> {
+    let (paths, mut files): (Vec<_>, Vec<_>) =
+        std::mem::take(entries).into_iter().partition(|(name, _)| name.ends_with(".tar"));
+    for (_, place) in paths {
+        if let Place::Path(path) = place {
+            files.extend(index_tar(&path, tars)?);
+        }
+    }
+    *entries = files;
+    Ok(())
 }
 
 /// Collects files of a folder, following links, leaving out hidden ones.
@@ -109,15 +122,17 @@ fn walk(folder: &Path, prefix: &str, entries: &mut Vec<(String, Place)>) -> std:
     Ok(())
 }
 
-fn index_tar(file: &mut File, root: &Path) -> Result<Vec<(String, Place)>> {
+/// Lists the files of a tar, and keeps it open.
+fn index_tar(root: &Path, tars: &mut Vec<Mutex<File>>) -> Result<Vec<(String, Place)>> {
     let shown = root.display();
+    let mut file = File::open(root).with_context(|| format!("cannot open {shown}"))?;
     let mut start = [0u8; 2];
     if file.read_exact(&mut start).is_ok() && (start == [0x1f, 0x8b] || start == *b"BZ" || start == *b"PK") {
         bail!("{shown} is compressed\nhint: unpack it, or repack it as a plain .tar (pictures do not shrink further)");
     }
     file.seek(SeekFrom::Start(0))?;
     let mut entries = Vec::new();
-    let mut archive = tar::Archive::new(&*file);
+    let mut archive = tar::Archive::new(&file);
     let not_a_tar =
         || format!("{shown} is neither a folder nor a readable tar\nhint: give a folder of pictures or a .tar of one");
     for entry in archive.entries_with_seek().with_context(not_a_tar)? {
@@ -130,8 +145,9 @@ fn index_tar(file: &mut File, root: &Path) -> Result<Vec<(String, Place)>> {
         if name.split('/').any(|part| part.starts_with('.')) {
             continue;
         }
-        entries.push((name, Place::Range { offset: entry.raw_file_position(), len: entry.size() }));
+        entries.push((name, Place::Range { tar: tars.len(), offset: entry.raw_file_position(), len: entry.size() }));
     }
+    tars.push(Mutex::new(file));
     Ok(entries)
 }
 
@@ -151,7 +167,9 @@ mod tests {
         let mut builder = tar::Builder::new(packed.reopen().unwrap());
         builder.append_dir_all(".", folder.path()).unwrap();
         builder.finish().unwrap();
-        for root in [folder.path(), packed.path()] {
+        let shards = tempfile::tempdir().unwrap();
+        std::fs::copy(packed.path(), shards.path().join("places-000000.tar")).unwrap();
+        for root in [folder.path(), packed.path(), shards.path()] {
             let store = Store::open(root).unwrap();
             assert_eq!(store.names(), ["a.jpg", "b/deep/2.jpg"]);
             assert_eq!(store.bytes(1).unwrap(), b"two");

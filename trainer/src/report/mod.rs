@@ -76,6 +76,11 @@ impl<'a> Reporter<'a> {
         self.terminal.progress(what, done, total);
     }
 
+    /// The live line of a long piece of work that counts for itself, most important part first.
+    pub fn live(&mut self, parts: &[String]) {
+        self.terminal.live(parts);
+    }
+
     /// Takes in one event of a run. A file that cannot be written is warned of once and never ends the run.
     pub fn event(&mut self, event: &Event) {
         if let Event::RunStarted { run_dir, .. } = event {
