@@ -132,6 +132,9 @@ pub(super) fn load_head(
     Ok(layer.map(|(weight, bias)| LinearHead { weight, bias }))
 }
 
+/// Weight `[outputs, inputs]` and bias `[outputs]`.
+type Layer = (Vec<f32>, Vec<f32>);
+
 /// `<prefix>.weight` and `<prefix>.bias`, present exactly when the manifest implies a `shape` [outputs, inputs].
 fn store_layer(
     tensors: &mut BTreeMap<String, RawTensor<'_>>,
@@ -162,7 +165,7 @@ fn load_layer(
     prefix: &str,
     shape: Option<[usize; 2]>,
     manifest: &Manifest,
-) -> Result<Option<(Vec<f32>, Vec<f32>)>, ArtifactError> {
+) -> Result<Option<Layer>, ArtifactError> {
     let Some(shape) = shape else { return Ok(None) };
     let mut part = |part: &str, shape: &[usize]| {
         let name = format!("{prefix}.{part}");
