@@ -32,7 +32,7 @@ pub enum Layer {
 pub enum Targets {
     /// The student's own view, at every step.
     View,
-    /// The middle crop, once for the whole run: 0.2 points less in the paper (table 7), and a teacher that costs nothing
+    /// The middle crop, once for the whole run: 0.2 points less in the paper, and a teacher that costs nothing
     /// afterwards.
     Centre,
 }
