@@ -132,6 +132,8 @@ fn distillation(targets: Targets) -> Distill {
         centre_px: PX,
         hidden: HIDDEN,
         dim: DIM,
+        base_weight: 1.0,
+        expert_weight: 1.0,
         norm_splits: 1,
         view: Recipe::default(),
     };
