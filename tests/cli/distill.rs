@@ -101,3 +101,46 @@ fn what_cannot_teach_is_said_in_one_line() {
     args[at] = format!("{source},window_px=16");
     says(&trainer(args), 2, "draws its windows anew");
 }
+
+#[test]
+fn divide_and_contrast_goes_through_its_phases() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let data = path("data");
+    site::tiles(&data, 40);
+    let plan = trainer(["pretrain", "--preset", "dnc", "--dry-run"]);
+    assert!(plan.out.contains("shared by the experts"), "{}", plan.out);
+    for (name, changes, parts) in [
+        ("both", &[][..], &["base", "expert"][..]),
+        (
+            "random",
+            &["dnc.random_partition=true", "dnc.distill.targets=centre", "dnc.distill.centre_px=16"],
+            &["base", "expert"],
+        ),
+    ] {
+        let mut args = small_cluster_run("dnc", &data, &path(name));
+        args.extend(changes.iter().flat_map(|change| ["--set".to_owned(), (*change).to_owned()]));
+        ok(&trainer(args));
+        for phase in ["base", "expert0", "expert1", "student"] {
+            assert!(path(name).join(phase).join("encoder.safetensors").is_file(), "{phase}");
+        }
+        let log = fs::read_to_string(path(name).join("student/events.jsonl")).unwrap();
+        assert!(parts.iter().all(|part| log.contains(&format!("[\"{part}\","))), "{name}: both losses are logged");
+        // The experts shared ten steps an epoch by the sizes of their clusters.
+        let steps = |expert: &str| {
+            let log = fs::read_to_string(path(name).join(expert).join("events.jsonl")).unwrap();
+            log.matches("\"event\":\"step\"").count()
+        };
+        assert_eq!(steps("expert0") + steps("expert1"), 3 * 10, "{name}");
+    }
+    let text = |name: &str| path(name).display().to_string();
+    let answer =
+        trainer(["evaluate", "--encoder", &text("both"), "--data", &text("data"), "--device", "cpu", "--px", "16"]);
+    ok(&answer);
+    assert!(answer.out.contains("dnc compact-xs"), "{}", answer.out);
+    ok(&trainer(["export", "--encoder", &text("both"), "--out", &text("models"), "--device", "cpu"]));
+    let answer = trainer(["pretrain", "--resume", &text("both"), "--device", "cpu"]);
+    assert!(answer.code == 0 && answer.err.contains("complete"), "{}", answer.err);
+    let answer = trainer(["pretrain", "--preset", "dnc", "--set", "dnc.clusters=1", "--dry-run"]);
+    assert!(answer.code == 2 && answer.err.contains("dnc.clusters"), "{}", answer.err);
+}

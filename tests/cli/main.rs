@@ -73,7 +73,19 @@ pub fn small_cluster_run(preset: &str, data: &Path, out: &Path) -> Vec<String> {
         {
             args.extend(["--set".to_owned(), change.to_owned()]);
         }
-    } else if preset == "moclr" {
+    } else if preset == "moclr" || preset == "dnc" {
+        if preset == "dnc" {
+            for change in [
+                "dnc.clusters=2",
+                "dnc.expert_epochs=3",
+                "dnc.distill_epochs=2",
+                "dnc.distill_learning_rate=0.02",
+                "dnc.distill.hidden=16",
+                "dnc.distill.dim=8",
+            ] {
+                args.extend(["--set".to_owned(), change.to_owned()]);
+            }
+        }
         for change in ["method.hidden=16", "method.dim=8", "encoder.stem=small"] {
             args.extend(["--set".to_owned(), change.to_owned()]);
         }

@@ -65,6 +65,15 @@ fn a_student_killed_at_random_points_ends_with_the_same_weights() {
 }
 
 #[test]
+fn divide_and_contrast_killed_in_any_phase_ends_with_the_same_weights() {
+    kill_again_and_again(4, |data, out| {
+        let mut args = small_cluster_run("dnc", data, out);
+        args.extend(["--set".into(), "train.epochs=2".into()]);
+        args
+    });
+}
+
+#[test]
 fn moclr_killed_at_random_points_ends_with_the_same_weights() {
     kill_again_and_again(3, |data, out| small_cluster_run("moclr", data, out));
 }
@@ -101,8 +110,24 @@ fn kill_again_and_again(least_kills: usize, args: impl Fn(&Path, &Path) -> Vec<S
         }
     }
     assert!(kills >= least_kills, "the run was over after {kills} kills");
-    assert!(tensors(&broken) == tensors(&whole), "every weight, velocity, key and queue");
     assert!(weights(&broken) == weights(&whole), "the encoder's file, byte for byte");
+    if phases(&whole).is_empty() {
+        assert_same_run(&whole, &broken);
+    }
+    for phase in phases(&whole) {
+        assert_same_run(&whole.join(&phase), &broken.join(&phase));
+    }
+}
+
+/// The folders of the phases of a run that has several.
+fn phases(run: &Path) -> Vec<String> {
+    let folders = fs::read_dir(run).unwrap().map(|entry| entry.unwrap()).filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+fn assert_same_run(whole: &Path, broken: &Path) {
+    assert!(tensors(broken) == tensors(whole), "every weight, velocity, key and queue");
+    assert!(weights(broken) == weights(whole), "the encoder's file, byte for byte");
     // The log has every step once.
     let steps = |run: &Path| {
         let log = fs::read_to_string(run.join("events.jsonl")).unwrap();
@@ -112,7 +137,7 @@ fn kill_again_and_again(least_kills: usize, args: impl Fn(&Path, &Path) -> Vec<S
             .map(|event| (event["step"].to_string(), event["loss"].to_string()));
         steps.collect::<Vec<_>>()
     };
-    assert_eq!(steps(&broken), steps(&whole));
+    assert_eq!(steps(broken), steps(whole));
 }
 
 #[test]

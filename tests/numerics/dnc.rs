@@ -132,6 +132,8 @@ fn distillation(targets: Targets) -> Distill {
         centre_px: PX,
         hidden: HIDDEN,
         dim: DIM,
+        base_weight: 1.0,
+        expert_weight: 1.0,
         norm_splits: 1,
         view: Recipe::default(),
     };
@@ -160,7 +162,7 @@ fn check_distillation(distill: &mut Distill) {
     for (name, digest) in golden["gradients"].as_object().unwrap() {
         let found = &gradients[&format!("velocity.{name}")].values;
         // The floor: a shift before a batch normalisation has no gradient but rounding.
-        assert_digest_in_norm(name, found, digest, 5e-3, 1e-3);
+        assert_digest_in_norm(name, found, digest, 5e-3, 1e-2);
     }
 }
 

@@ -1,10 +1,11 @@
 //! The run's configuration: what was typed, over the preset, resolved once into a [`RunConfig`] that is saved with the
 //! run. Unknown keys are errors.
 
+use crate::clusters::PartConfig;
 use crate::data::SourceSpec;
 use crate::engine::fit::FitConfig;
 use crate::error::UsageError;
-use crate::methods::MethodConfig;
+use crate::methods::{DncConfig, MethodConfig};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use shared::bands::Bands;
@@ -30,6 +31,12 @@ pub struct RunConfig {
     /// k-NN accuracy during training, when there is labelled data to measure it on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeConfig>,
+    /// Divide and Contrast: what comes after this run, which is then its base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dnc: Option<DncConfig>,
+    /// The part of the data that this run is limited to: an expert's cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartConfig>,
     /// Where tiles come from: one or more sources, mixed by weight.
     #[serde(default)]
     pub data: Vec<SourceSpec>,
@@ -92,7 +99,7 @@ pub struct ProbeConfig {
 }
 
 /// The presets by name, each a whole configuration but for the data.
-pub const PRESETS: [(&str, &str); 11] = [
+pub const PRESETS: [(&str, &str); 12] = [
     ("seco", include_str!("../presets/seco.toml")),
     ("moco-v2", include_str!("../presets/moco-v2.toml")),
     ("moco-tp", include_str!("../presets/moco-tp.toml")),
@@ -102,6 +109,7 @@ pub const PRESETS: [(&str, &str); 11] = [
     ("rotnet", include_str!("../presets/rotnet.toml")),
     ("luperson", include_str!("../presets/luperson.toml")),
     ("moclr", include_str!("../presets/moclr.toml")),
+    ("dnc", include_str!("../presets/dnc.toml")),
     ("distill", include_str!("../presets/distill.toml")),
     ("demo", include_str!("../presets/demo.toml")),
 ];
@@ -198,6 +206,18 @@ impl RunConfig {
         Ok(toml::to_string_pretty(self)?)
     }
 
+    /// Whether a place must show the same ground each time it is read, because something is remembered of it.
+    #[must_use]
+    pub fn remembers_places(&self) -> bool {
+        self.method.remembers_places() || self.dnc.is_some() || self.part.is_some()
+    }
+
+    /// What the run is called: its method, or that of its phases together.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        if self.dnc.is_some() { "dnc" } else { self.method.name() }
+    }
+
     /// The encoder with its bands.
     #[must_use]
     pub fn encoder_config(&self) -> EncoderConfig {
@@ -246,6 +266,16 @@ impl RunConfig {
             ),
         )?;
         self.method.check().map_err(UsageError::new)?;
+        if let Some(dnc) = &self.dnc {
+            dnc.check().map_err(UsageError::new)?;
+            check(
+                matches!(self.method, MethodConfig::Moclr(_)),
+                format!(
+                    "a [dnc] table needs moclr as its base, not {}\nhint: --preset dnc has both",
+                    self.method.name()
+                ),
+            )?;
+        }
         check(
             train.crop_px.first().is_some_and(|(epoch, _)| *epoch == 0)
                 && train.crop_px.windows(2).all(|pair| pair[0].0 < pair[1].0)

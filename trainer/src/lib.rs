@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod cli;
+pub mod clusters;
 pub mod commands;
 pub mod config;
 pub mod data;

@@ -1,6 +1,7 @@
 //! The networks that a distillation learns from, read from wherever they are.
 
 use crate::checkpoint::{CHECKPOINT_FILE, CONFIG_FILE, load_encoder};
+use crate::clusters;
 use crate::config::RunConfig;
 use crate::engine::checkpoint::{self, Progress};
 use crate::error::UsageError;
@@ -10,6 +11,7 @@ use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use shared::encoder::load_module;
 use shared::tensors::{NamedTensor, TensorMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Opens what `config` names, on `device` (without autodiff), for tiles of `bands` bands.
@@ -25,7 +27,16 @@ pub fn load_teachers(config: &DistillConfig, bands: usize, device: &Device) -> a
         networks.iter().all(|teacher| teacher.width == width),
         "the experts give vectors of other widths than the base's {width}\nhint: they are trained with one configuration"
     );
-    Ok(Teachers { networks, clusters: std::collections::HashMap::new() })
+    let clusters = match config.experts.is_empty() {
+        true => HashMap::new(),
+        false => clusters::read(&config.clusters)?,
+    };
+    ensure!(
+        config.experts.is_empty() || clusters.values().all(|&cluster| cluster < config.experts.len()),
+        "{} has more clusters than there are experts\nhint: name one expert a cluster",
+        config.clusters.display()
+    );
+    Ok(Teachers { networks, clusters })
 }
 
 fn load_teacher(path: &Path, layer: Layer, bands: usize, device: &Device) -> anyhow::Result<Teacher> {
@@ -49,8 +60,11 @@ fn load_teacher(path: &Path, layer: Layer, bands: usize, device: &Device) -> any
     }
 }
 
-/// The projection head of a MoCLR run, and the width of what it gives.
-fn load_projection(run: &Path, width: usize, device: &Device) -> anyhow::Result<(Mlp, usize)> {
+/// The projection head of a MoCLR run, on `device`, and the width of what it gives; `width` is that of its encoder.
+///
+/// # Errors
+/// When `run` is not the folder of a MoCLR run, or damaged.
+pub fn load_projection(run: &Path, width: usize, device: &Device) -> anyhow::Result<(Mlp, usize)> {
     let hint =
         "hint: only the run folder of a MoCLR run holds a projection; --set method.layer=features takes any encoder";
     ensure!(run.is_dir(), "{} is no run folder\n{hint}", run.display());

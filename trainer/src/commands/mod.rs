@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod devices;
 pub mod distill;
+mod dnc;
 pub mod embed;
 pub mod evaluate;
 pub mod export;

@@ -23,7 +23,7 @@ pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<
 
     let mut table = Table::new(["what", "value"]);
     let mut row = |what: &str, value: String| table.row([what.to_owned(), value]);
-    row("method", method.name().to_owned());
+    row("method", config.name().to_owned());
     row("encoder", format!("{}, {} stem", encoder.architecture, encoder.stem));
     row("views a place", format!("{} × [{batch}, {}, {px}, {px}]", with_gradient + without, encoder.bands));
     for (epoch, px) in &config.train.crop_px {
@@ -40,7 +40,15 @@ pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<
     row("floating-point operations a step", format!("{:.1} G", 2.0 * step as f64 / 1e9));
     row("memory, weights and state", mebibytes(state_bytes(&encoder, &outline)));
     row("memory, activations of a step (estimate)", mebibytes(activation_bytes(&encoder, px) * batch as u64));
-    row("epochs", config.train.epochs.to_string());
+    match &config.dnc {
+        None => row("epochs", config.train.epochs.to_string()),
+        // The rows above are the base's; an expert's step costs the same.
+        Some(dnc) => {
+            row("epochs of the base", config.train.epochs.to_string());
+            row("epochs shared by the experts", format!("{} by {}", dnc.expert_epochs, dnc.clusters));
+            row("epochs of the student", dnc.distill_epochs.to_string());
+        }
+    }
     row("precision", format!("{:?}", config.train.precision).to_lowercase());
     reporter.table(&table);
     Ok(())

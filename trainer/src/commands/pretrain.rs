@@ -1,6 +1,7 @@
 //! `trainer pretrain`: from unlabelled tiles to an encoder.
 
 use crate::checkpoint::{self, CHECKPOINT_FILE, CONFIG_FILE, ENCODER_FILE};
+use crate::clusters;
 use crate::config::{RunConfig, Typed};
 use crate::data::{Loader, LoaderConfig, Mixture};
 use crate::device::{self, Resolved};
@@ -12,6 +13,7 @@ use crate::error::UsageError;
 use crate::methods::{Method, MethodConfig, SUBSPACES, Teachers};
 use crate::report::{Reporter, atomic};
 use crate::teachers::load_teachers;
+use crate::views::ViewSet;
 use shared::artifact::Projection;
 use shared::encoder::module_tensors;
 use std::path::{Path, PathBuf};
@@ -32,7 +34,7 @@ use std::{fs, io};
 A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, checkpoint.safetensors and, at the
 end, encoder.safetensors. Ctrl-C saves; --resume goes on as if nothing had happened.")]
 pub struct PretrainArgs {
-    /// Recipe to start from: compact, seco, moco-v2, moco-tp, luperson, moclr, deeper-cluster, deep-cluster, rotnet,
+    /// Recipe to start from: compact, seco, moco-v2, moco-tp, luperson, moclr, dnc, deeper-cluster, deep-cluster, rotnet,
     /// demo
     #[arg(long)]
     pub preset: Option<String>,
@@ -121,6 +123,12 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
         ))
         .into());
     }
+    if let Some(dnc) = &config.dnc {
+        if !resume {
+            atomic::write(&folder.join(CONFIG_FILE), config.to_toml()?.as_bytes())?;
+        }
+        return super::dnc::train(config, dnc, folder, reporter);
+    }
     let resolved = device::resolve(&config.run.device)?;
     let teachers = match &config.method {
         MethodConfig::Distill(distill) => load_teachers(distill, config.tiles.bands.len(), &resolved.device)?,
@@ -128,7 +136,7 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
     };
     let mixture = open_sources(config, reporter)?;
     let mut method = config.method.init(&config.encoder_config(), teachers, config.run.seed, &resolved.device);
-    let loader = loader(config, mixture, method.as_ref())?;
+    let loader = loader(config, mixture, method.views())?;
     let mut optimiser = Sgd::new(config.train.sgd);
     let mut progress = Progress::default();
     if resume && checkpoint.is_file() {
@@ -212,7 +220,7 @@ pub(super) fn open_sources(config: &RunConfig, reporter: &mut Reporter<'_>) -> a
         .into());
     }
     let mut warnings = Vec::new();
-    let mut sources = Vec::new();
+    let mut sources: Vec<clusters::WeightedSource> = Vec::new();
     for spec in &config.data {
         let source = spec.open(Path::new(""), &mut warnings)?;
         let (found, wanted) = (source.bands().len(), config.tiles.bands.len());
@@ -224,12 +232,12 @@ pub(super) fn open_sources(config: &RunConfig, reporter: &mut Reporter<'_>) -> a
             ))
             .into());
         }
-        if config.method.remembers_places() && source.is_redrawn() {
+        if config.remembers_places() && source.is_redrawn() {
             return Err(UsageError::new(format!(
                 "{} draws its windows anew each time, and {} remembers what it saw at each place\nhint: add \
                  placement=grid to that --data",
                 source.name(),
-                config.method.name()
+                config.name()
             ))
             .into());
         }
@@ -239,10 +247,14 @@ pub(super) fn open_sources(config: &RunConfig, reporter: &mut Reporter<'_>) -> a
     for warning in &warnings {
         reporter.warning(&warning.what);
     }
-    Mixture::new(sources)
+    Mixture::new(match &config.part {
+        Some(part) => clusters::limit(sources, part)?,
+        None => sources,
+    })
 }
 
-fn loader(config: &RunConfig, mixture: Mixture, method: &dyn Method) -> anyhow::Result<Loader> {
+/// The loader of a run.
+pub(super) fn loader(config: &RunConfig, mixture: Mixture, views: ViewSet) -> anyhow::Result<Loader> {
     let settings = LoaderConfig {
         batch: config.train.batch,
         px: config.train.crop_px_at(0),
@@ -251,7 +263,7 @@ fn loader(config: &RunConfig, mixture: Mixture, method: &dyn Method) -> anyhow::
         samples_per_epoch: config.run.samples_per_epoch,
         normalisation: config.normalisation()?,
     };
-    Loader::new(Arc::new(mixture), method.views(), settings)
+    Loader::new(Arc::new(mixture), views, settings)
 }
 
 fn restore(path: &Path, method: &mut dyn Method, optimiser: &mut Sgd, resolved: &Resolved) -> anyhow::Result<Progress> {

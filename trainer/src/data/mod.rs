@@ -23,6 +23,7 @@ mod sheet;
 mod source;
 mod spec;
 mod store;
+mod subset;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use sheet::ContactSheet;
 pub use source::TileSource;
 pub use spec::{Placement, SourceKind, SourceSpec, Stretch};
 pub use store::Store;
+pub use subset::Subset;
 pub use survey::{BandSurvey, Survey};
 
 use shared::bands::Bands;

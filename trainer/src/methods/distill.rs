@@ -32,7 +32,7 @@ pub enum Layer {
 pub enum Targets {
     /// The student's own view, at every step.
     View,
-    /// The middle crop, once for the whole run: 0.2 points less in the paper (table 7), and a teacher that costs nothing
+    /// The middle crop, once for the whole run: 0.2 points less in the paper, and a teacher that costs nothing
     /// afterwards.
     Centre,
 }
@@ -57,6 +57,10 @@ pub struct DistillConfig {
     pub hidden: usize,
     /// Width of the student's projection.
     pub dim: usize,
+    /// What the base's part of the loss is multiplied by; 0 leaves the base out (the paper's ablation).
+    pub base_weight: f64,
+    /// What the expert's part is multiplied by.
+    pub expert_weight: f64,
     /// Groups in which a batch is normalised; 1 is none, as in the paper.
     pub norm_splits: usize,
     /// What is done to a tile before the student sees it.
@@ -264,7 +268,7 @@ impl Method for Distill {
         let base_loss = half_squared_distance(predicted, base.autodiff());
         let part = |loss: &Tensor<1>| loss.clone().without_autodiff();
         let mut parts = vec![("base", part(&base_loss))];
-        let mut total = base_loss;
+        let mut total = base_loss * self.config.base_weight;
         if let Some(own) = own {
             // Every regressor sees the whole batch; only the one of a sample's own cluster is asked about it.
             let regressors = self.network.mlps[2..].iter().enumerate();
@@ -274,7 +278,7 @@ impl Method for Distill {
             if let Some(predicted) = predicted {
                 let loss = half_squared_distance(predicted, own.autodiff());
                 parts.push(("expert", part(&loss)));
-                total = total + loss;
+                total = total + loss * self.config.expert_weight;
             }
         }
         Losses { total, parts, accuracy, embeddings }

@@ -3,6 +3,7 @@
 
 mod deeper_cluster;
 mod distill;
+mod dnc;
 mod epoch;
 mod moclr;
 mod moco;
@@ -11,6 +12,7 @@ mod seco;
 
 pub use deeper_cluster::{DeeperCluster, DeeperClusterConfig};
 pub use distill::{Distill, DistillConfig, Layer, Targets, Teacher, Teachers};
+pub use dnc::{DncConfig, share_budget};
 pub use epoch::{ClusteringSummary, Encode, EpochContext, EpochPlan, StepContext, Survey};
 pub use moclr::{Moclr, MoclrConfig};
 pub use moco::{Moco, MocoConfig};
