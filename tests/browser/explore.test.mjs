@@ -415,7 +415,7 @@ describe("clusters", () => {
       selected.forEach((row) => seen.add(row));
       const own = classes.map((_, label) => selected.filter((row) => gallery.labels[row] === label).length);
       assert.equal(classLabel(classes[own.indexOf(Math.max(...own))]), name);
-      const [, share, size] = note.match(/^([\d.]+)\s?% of ([\d\u2009]+) tiles$/);
+      const [, share, size] = note.match(/^(?:> )?([\d.]+)\s?% of ([\d\u2009]+) tiles$/);
       assert.equal(Number(size.replaceAll("\u2009", "")), selected.length);
       assert.ok(Math.abs(share / 100 - Math.max(...own) / selected.length) < 1e-2, note);
     }
