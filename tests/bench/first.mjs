@@ -1,5 +1,5 @@
 // From the first request to the first classification, nothing cached: our page beside onnxruntime-web with the same network,
-// in the same Chromium, throttled, everything but pictures sent as gzip.
+// in the same Chromium, the server throttled, everything but pictures sent as gzip.
 //
 //   node tests/bench/first.mjs --onnx FILE [--mbit 10] [--runs 3]
 //
@@ -25,25 +25,19 @@ if (!options.onnx) {
   process.exit(2);
 }
 const bytesPerSecond = (Number(options.mbit) * 1e6) / 8;
-const LATENCY_MS = 20;
 const SAMPLE = basename(expected.tiles.find(({ file }) => file.startsWith("samples/")).file);
 
-/** Opens a page in a fresh profile behind the throttle; `task` returns the milliseconds from the start of the navigation. */
+/** Opens a page in a fresh profile; `task` returns the milliseconds from the start of the navigation. */
 async function measure(site, path, task) {
   const browser = await launch();
   try {
     const page = await browser.context.newPage();
     page.setDefaultTimeout(180_000);
-    const session = await browser.context.newCDPSession(page);
-    await session.send("Network.enable");
-    const received = new Map();
-    session.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => received.set(requestId, encodedDataLength));
-    const throttle = { offline: false, latency: LATENCY_MS, downloadThroughput: bytesPerSecond, uploadThroughput: bytesPerSecond };
-    await session.send("Network.emulateNetworkConditions", throttle);
+    const before = site.sent();
     await page.goto(`${site.url}${path}`, { waitUntil: "commit" });
     await task(page);
     const ms = await page.evaluate(() => performance.now());
-    return { ms, bytes: [...received.values()].reduce((sum, bytes) => sum + bytes, 0) };
+    return { ms, bytes: site.sent() - before };
   } finally {
     await browser.close();
   }
@@ -84,7 +78,7 @@ const rows = [
 console.log(`| first classification at ${options.mbit} Mbit/s, median of ${options.runs} | seconds | MB received |\n|---|---:|---:|`);
 for (const [name, folder, path, task] of rows) {
   const extra = { "/app/": DIST, "/ort/": join(BROWSER, "node_modules/onnxruntime-web/dist"), "/onnx/": dirname(resolve(options.onnx)) };
-  const site = await serve(folder, { extra, compressed: true });
+  const site = await serve(folder, { extra, compressed: true, bytesPerSecond });
   const found = [];
   for (let run = 0; run < Number(options.runs); run += 1) found.push(await measure(site, path, task));
   await site.close();

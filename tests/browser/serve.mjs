@@ -23,10 +23,11 @@ const TYPES = {
 
 /**
  * Serves `folder` under `prefix` ("/" or "/some/path/"); `extra` maps further prefixes to folders; `isolated` sends the
- * headers without which a page gets no threads; `compressed` sends everything but pictures as gzip, as hosts do.
- * @returns {Promise<{ url: string, close: () => Promise<void> }>}
+ * headers without which a page gets no threads; `compressed` sends everything but pictures as gzip, as hosts do;
+ * `bytesPerSecond` is what all answers together may take (workers' too, which a browser's own throttle leaves out).
+ * @returns {Promise<{ url: string, sent: () => number, close: () => Promise<void> }>}
  */
-export async function serve(folder, { port = 0, prefix = "/", extra = {}, isolated = false, compressed = false } = {}) {
+export async function serve(folder, { port = 0, prefix = "/", extra = {}, isolated = false, compressed = false, bytesPerSecond = Infinity } = {}) {
   const roots = Object.entries({ ...extra, [prefix]: folder })
     .map(([path, root]) => [path, resolve(root)])
     .sort(([a], [b]) => b.length - a.length);
@@ -37,6 +38,20 @@ export async function serve(folder, { port = 0, prefix = "/", extra = {}, isolat
   const gzipped = (file, body) => {
     if (!packed.has(file)) packed.set(file, gzipSync(body, { level: 9 }));
     return packed.get(file);
+  };
+  let sent = 0;
+  let freeAt = 0;
+  /** Piece by piece, in turns with the other answers. */
+  const trickle = async (response, body) => {
+    const PIECE = 8192;
+    for (let at = 0; at < body.length && !response.destroyed; at += PIECE) {
+      const piece = body.subarray(at, at + PIECE);
+      freeAt = Math.max(freeAt, performance.now()) + (piece.length / bytesPerSecond) * 1000;
+      await new Promise((done) => setTimeout(done, freeAt - performance.now()));
+      sent += piece.length;
+      response.write(piece);
+    }
+    response.end();
   };
   const server = createServer(async (request, response) => {
     const refuse = (status) => response.writeHead(status, { "content-type": "text/plain" }).end(String(status));
@@ -58,7 +73,10 @@ export async function serve(folder, { port = 0, prefix = "/", extra = {}, isolat
         "cache-control": "no-store",
         ...isolation,
       });
-      response.end(request.method === "HEAD" ? undefined : body);
+      if (request.method === "HEAD") return response.end();
+      if (bytesPerSecond < Infinity) return await trickle(response, body);
+      sent += body.length;
+      response.end(body);
     } catch (error) {
       refuse(error.code === "ENOENT" || error.code === "ENOTDIR" ? 404 : 500);
     }
@@ -67,6 +85,7 @@ export async function serve(folder, { port = 0, prefix = "/", extra = {}, isolat
   const url = `http://127.0.0.1:${server.address().port}${prefix}`;
   return {
     url,
+    sent: () => sent,
     close: () => new Promise((done) => (server.closeAllConnections(), server.close(done))),
   };
 }

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use shared::artifact::{Artifact, Projection, Training};
 use shared::bands::Bands;
 use shared::embedder::Embedder;
-use shared::encoder::{Architecture, EncoderConfig, Stem};
+use shared::encoder::{Architecture, EncoderConfig, Pooling, Stem};
 use shared::gallery::Gallery;
 use shared::preprocess::Normalisation;
 use shared::tensors::NamedTensor;
@@ -100,7 +100,10 @@ fn an_export_is_complete_in_every_format() {
         assert_eq!((manifest.folded, manifest.licence.as_str()), (true, "CC0"));
         assert_eq!(manifest.classes, CLASSES);
         assert_eq!(manifest.subspaces, ["a", "b", "c"]);
-        assert_eq!(manifest.metrics.len(), 3 * 3, "two k-NN and a linear accuracy for the encoder and each baseline");
+        assert_eq!(manifest.pooling, Pooling::Moments);
+        assert_eq!(model.readout.as_ref().unwrap().bias.len(), manifest.embedding_width);
+        let metrics = manifest.metrics.len();
+        assert_eq!(metrics, 4 * 3, "two k-NN and a linear accuracy for the encoder, its last map and each baseline");
         assert!(manifest.metrics.iter().all(|metric| metric.protocol.contains("inference mode")));
         let golden = manifest.golden.clone().unwrap();
         let gallery =
@@ -143,10 +146,19 @@ fn an_evaluation_writes_its_results_and_leaves_the_encoder() {
     assert_eq!(files(&shop.path().join("results")), ["confusion.svg", "results.json", "results.md"]);
     let results: Evaluation =
         serde_json::from_slice(&fs::read(shop.path().join("results/results.json")).unwrap()).unwrap();
-    assert_eq!(results.scores.len(), 3);
+    let names: Vec<&str> = results.scores.iter().map(|scores| scores.name.as_str()).collect();
+    assert_eq!(names[1..], ["its last feature map alone", "random weights (seed 7)", "image statistics (7 a band)"]);
     assert_eq!(results.confusion.counts.iter().flatten().sum::<usize>(), 18, "a fifth of 90 tiles");
     assert_eq!(results.regulariser_grid.len(), 10);
     assert_eq!(trainer(shop.path(), line).1, out, "the same again");
+    // The last feature map alone is what --readout mean is about.
+    let (code, _, err) = trainer(shop.path(), &format!("{line} --readout mean"));
+    assert_eq!(code, 0, "{err}");
+    let of_mean: Evaluation =
+        serde_json::from_slice(&fs::read(shop.path().join("results/results.json")).unwrap()).unwrap();
+    assert_eq!(of_mean.scores.len(), 3);
+    assert_eq!(of_mean.scores[0].knn, results.scores[1].knn);
+    assert_eq!(of_mean.scores[0].linear_accuracy, results.scores[1].linear_accuracy);
 }
 
 #[test]
@@ -191,6 +203,7 @@ fn bad_input_gets_one_line_and_a_hint() {
         ("evaluate --encoder @encoder.safetensors --data @tiles --device gpu7", 2, "gpu7"),
         ("export --encoder @encoder.safetensors --out @x --name a/b --device cpu", 2, "a/b"),
         ("export --encoder @encoder.safetensors --out @noise.safetensors --device cpu", 1, "cannot write"),
+        ("export --encoder @encoder.safetensors --out @x --readout moments --device cpu", 2, "fitted on tiles"),
         ("embed --encoder @encoder.safetensors --data @nothing --out @y --device cpu", 1, "nothing"),
     ] {
         let (found, _, err) = trainer(shop.path(), line);
