@@ -61,7 +61,7 @@ pub struct ExportArgs {
     pub data: Option<PathBuf>,
     /// What is read out of the network: the last feature map's mean, or mean and deviation of every channel of all
     /// stages through a readout fitted on the training part without labels [default: with --data moments for the
-    /// compact family; otherwise mean]
+    /// compact family in f32 and f16; otherwise mean]
     #[arg(long, value_name = "mean|moments", value_parser = parse_pooling)]
     pub readout: Option<Pooling>,
     /// How the data is split
@@ -198,6 +198,8 @@ fn readout(
         (Reading::Mean, _) => Ok(None),
         (Reading::Given(readout), _) => Ok(Some(readout.clone())),
         (Reading::Fitted, None) if args.readout.is_none() => Ok(None),
+        // 8 bits a weight leave too little of what a readout magnifies.
+        (Reading::Fitted, _) if args.readout.is_none() && args.format == WeightFormat::Int8 => Ok(None),
         (Reading::Fitted, None) => {
             Err(UsageError::new("a readout of moments is fitted on tiles\nhint: add --data, or --readout mean").into())
         }
