@@ -141,7 +141,7 @@ describe("a mosaic of known tiles", () => {
     const list = view.page.getByRole("button", { name: /^Patch \d+, similarity/ });
     await list.first().waitFor();
     const found = (await list.evaluateAll((buttons) => buttons.map((button) => button.getAttribute("aria-label")))).map((label) =>
-      label.match(/[\d.]+/g).map(Number),
+      label.match(/-?[\d.]+/g).map(Number),
     );
     assert.equal(found.length, 12);
     found.forEach(([, similarity], i) => assert.ok(Math.abs(similarity - expected[i][1]) < 2e-3, `${similarity}, not ${expected[i][1]}`));
