@@ -53,9 +53,8 @@ fn assert_parts(what: &str, losses: &Losses, expected: &serde_json::Value, toler
     }
 }
 
-#[test]
-fn three_moclr_steps_with_lars_are_pytorchs() {
-    let config = MoclrConfig {
+fn moclr_config() -> MoclrConfig {
+    MoclrConfig {
         temperature: 0.1,
         momentum: 0.9,
         hidden: HIDDEN,
@@ -64,8 +63,12 @@ fn three_moclr_steps_with_lars_are_pytorchs() {
         temporal: false,
         view: Recipe::default(),
         other_view: Recipe::default(),
-    };
-    let mut moclr = Moclr::new(config, &ENCODER, 0, &Device::flex());
+    }
+}
+
+#[test]
+fn three_moclr_steps_with_lars_are_pytorchs() {
+    let mut moclr = Moclr::new(moclr_config(), &ENCODER, 0, &Device::flex());
     pattern(&mut moclr, &["query", "target"]);
     let mut optimiser = Sgd::new(SgdConfig { momentum: 0.9, weight_decay: 1e-2, lars: 0.02 });
     let places: Vec<(usize, usize)> = (0..N).map(|place| (0, place)).collect();
@@ -94,17 +97,7 @@ fn three_moclr_steps_with_lars_are_pytorchs() {
 #[test]
 fn lars_brings_each_kernel_to_its_trust_and_leaves_shifts_alone() {
     // Closed form: without momentum every matrix moves by lr · trust · its own length, whatever the gradient's.
-    let config = MoclrConfig {
-        temperature: 0.1,
-        momentum: 0.9,
-        hidden: HIDDEN,
-        dim: DIM,
-        norm_splits: 1,
-        temporal: false,
-        view: Recipe::default(),
-        other_view: Recipe::default(),
-    };
-    let mut moclr = Moclr::new(config, &ENCODER, 3, &Device::flex());
+    let mut moclr = Moclr::new(moclr_config(), &ENCODER, 3, &Device::flex());
     let before = module_tensors(moclr.query());
     let mut optimiser = Sgd::new(SgdConfig { momentum: 0.0, weight_decay: 0.0, lars: 0.01 });
     let losses = moclr.losses(vec![view("a"), view("b")]);

@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use rayon::prelude::*;
 use shared::artifact::Artifact;
 use shared::bands::{Band, Bands};
 use shared::encoder::Pooling;
@@ -16,7 +15,7 @@ use crate::checkpoint::load_encoder;
 use crate::data::{Source, SourceKind, SourceSpec, TileSource};
 use crate::device;
 use crate::error::UsageError;
-use crate::eval::{BATCH, FeatureSettings, features_of, weights_sha256};
+use crate::eval::{BATCH, FeatureSettings, features_of, read_out_rows, weights_sha256};
 use crate::export::{GalleryContent, build_gallery, thumbnails, write_gallery};
 use crate::report::{Reporter, atomic, grouped};
 use crate::views::view_rng;
@@ -97,11 +96,7 @@ pub fn run(args: EmbedArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     })?;
     let (values, width) = match &loaded.readout {
         None => (pooled, pooled_width),
-        Some(readout) => {
-            let rows: Vec<&[f32]> = pooled.chunks_exact(pooled_width).collect();
-            let rows: Vec<Vec<f32>> = rows.into_par_iter().map(|row| readout.apply(row)).collect();
-            (rows.concat(), readout.bias.len())
-        }
+        Some(readout) => (read_out_rows(&pooled, pooled_width, readout), readout.bias.len()),
     };
     let names: Vec<String> = readable.iter().map(|&place| source.place_name(place).to_owned()).collect();
     let labels: Vec<Option<usize>> = readable.iter().map(|&place| source.label(place)).collect();

@@ -14,7 +14,7 @@ use crate::device::{self, Resolved};
 use crate::error::UsageError;
 use crate::eval::{
     BATCH, Comparison, FeatureSettings, LinearProbe, READOUT_WIDTH, Reading, Splits, Subject, WHITENING_POWER,
-    accuracy, compare_with_baselines, features_of, fit_readout,
+    accuracy, compare_with_baselines, features_of, fit_readout, read_out_rows,
 };
 use crate::export::{
     Agreement, GalleryContent, agreement, build_gallery, embed, error_bound, model_bytes, onnx, pick_balanced,
@@ -322,7 +322,7 @@ fn compare(
     let mut reference = features_of(&encoder, tiles.len(), |index| Ok(tiles[index].clone()), settings, |_| {})?;
     if let Some(readout) = readout {
         let width = encoder.config().pooled_width(model.manifest.pooling);
-        reference = reference.chunks_exact(width).flat_map(|row| readout.apply(row)).collect();
+        reference = read_out_rows(&reference, width, readout);
     }
     agreement(&reference, &embed(model, &tiles)?.concat(), model.manifest.embedding_width)
 }

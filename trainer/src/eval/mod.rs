@@ -27,6 +27,6 @@ pub use logistic::{LogisticData, LogisticFit, fit_logistic};
 pub use metrics::{ClassScore, Confusion, accuracy};
 pub use principal::symmetric_eigen;
 pub use probe::{GridPoint, LinearProbe, ProbeOutcome, Standardisation, linear_probe, regularisers};
-pub use readout::{READOUT_WIDTH, Reading, WHITENING_POWER, fit_readout, read_out, usual_pooling};
+pub use readout::{READOUT_WIDTH, Reading, WHITENING_POWER, fit_readout, read_out, read_out_rows, usual_pooling};
 pub use split::{Part, Split, Splits, stratified_split};
 pub use statistics::{STATISTICS_PER_BAND, image_statistics};

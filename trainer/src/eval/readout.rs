@@ -96,9 +96,14 @@ pub fn read_out(pooled: &Embedded, readout: &Readout) -> Result<Embedded> {
         readout.weight.len(),
         pooled.width
     );
-    let rows: Vec<&[f32]> = pooled.rows().collect();
-    let values: Vec<Vec<f32>> = rows.into_par_iter().map(|row| readout.apply(row)).collect();
-    Embedded::new(values.concat(), width, pooled.labels.clone())
+    Embedded::new(read_out_rows(&pooled.values, pooled.width, readout), width, pooled.labels.clone())
+}
+
+/// Rows of `pooled_width` through `readout`, on all cores: `[count, width of the readout]`.
+#[must_use]
+pub fn read_out_rows(pooled: &[f32], pooled_width: usize, readout: &Readout) -> Vec<f32> {
+    let rows = pooled.par_chunks_exact(pooled_width);
+    rows.map(|row| readout.apply(row)).collect::<Vec<_>>().concat()
 }
 
 /// Mean and (population) standard deviation of every column.
