@@ -1,11 +1,13 @@
 //! The gallery: embeddings of known tiles, which explain an answer by its neighbours and fill the map to explore.
 //!
 //! One safetensors file, with a manifest under the metadata key `solstice.gallery` and one checksum over everything, as in
-//! a model file. Tensors: `embeddings` f16 `[count, width]`, `labels` u16 `[count]`, `points` and `points_pca` f32
-//! `[count, 2]`. The thumbnails are pictures beside it, one or more sprite atlases.
+//! a model file. Tensors: `embeddings` f16 or i8 `[count, width]`, `labels` u16 `[count]`, `points` and `points_pca` f32
+//! `[count, 2]`, and since version 2 perhaps `nearest` u16 `[count, k]`. The thumbnails are pictures beside it, one or
+//! more sprite atlases.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use half::f16;
 use serde::{Deserialize, Serialize};
@@ -13,9 +15,11 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::sealed::{self, SealedManifest};
 use crate::artifact::{ArtifactError, Element, RawTensor, floats};
 use crate::compare::{Neighbour, dot, l2_normalise, l2_normalise_rows, nearest_normalised};
+use crate::leave_one_out::{Vote, leave_one_out, vote};
 
-/// The version of the gallery's manifest that this code writes; it reads all from 1 up to this.
-pub const GALLERY_VERSION: u32 = 1;
+/// The newest version of galleries; all from 1 up to this are read. Version 2 brought 8-bit embeddings and stored
+/// neighbours; a gallery that has neither is written as version 1.
+pub const GALLERY_VERSION: u32 = 2;
 /// The label of a tile whose class is not known.
 pub const NO_LABEL: u16 = u16::MAX;
 /// How far the length of a stored embedding may be from 1: f16 rounds each value by up to 2⁻¹¹ of itself.
@@ -34,6 +38,21 @@ pub struct Gallery {
     pub points: Vec<[f32; 2]>,
     /// `[count]`: first two principal components.
     pub points_pca: Vec<[f32; 2]>,
+    /// How embeddings lie in the file.
+    pub precision: Precision,
+    /// `[count, k]`: the `k` nearest *other* tiles of each, most similar first, so that nobody need compare all pairs again.
+    /// Empty when they are not stored.
+    pub nearest: Vec<u16>,
+}
+
+/// How the embeddings of a gallery lie in its file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Two bytes a value.
+    #[default]
+    F16,
+    /// One byte a value, −127 to 127, in proportion to the largest of its row: rows have length 1, so no scale is kept.
+    Int8,
 }
 
 /// What a gallery says about itself. A field more or less is a new [`GALLERY_VERSION`]; unknown fields are refused.
@@ -141,6 +160,61 @@ impl Gallery {
         nearest_normalised(&query, &self.embeddings, self.width(), k)
     }
 
+    /// How many neighbours of each tile are stored.
+    #[must_use]
+    pub fn nearest_stored(&self) -> usize {
+        self.nearest.len() / self.count().max(1)
+    }
+
+    /// What the `k` nearest *other* tiles of each of `rows` vote for, as [`leave_one_out`] has it: from the stored neighbours
+    /// where there are as many, else by comparing all pairs. Rows beyond the gallery are left out.
+    #[must_use]
+    pub fn votes(&self, rows: Range<usize>, k: usize) -> Vec<Vote> {
+        let rows = rows.start..rows.end.min(self.count());
+        let (classes, stored) = (self.manifest.classes.len(), self.nearest_stored());
+        if stored < k || stored == 0 {
+            return leave_one_out(&self.embeddings, self.width(), &self.labels, classes, rows, k);
+        }
+        let voters = |row: usize| -> Option<Vec<Neighbour>> {
+            let own = self.embedding(row)?;
+            let others = self.nearest[row * stored..][..k].iter().map(|&other| usize::from(other));
+            others.map(|index| Some(Neighbour { index, similarity: dot(own, self.embedding(index)?) })).collect()
+        };
+        rows.map(|row| vote(&voters(row).unwrap_or_default(), &self.labels, classes)).collect()
+    }
+
+    /// The tiles in another order: `order[i]` is the present position of the tile that comes to stand at `i`.
+    ///
+    /// # Errors
+    /// When `order` does not name every tile once.
+    pub fn reordered(&self, order: &[usize]) -> Result<Self, ArtifactError> {
+        let mut place = vec![usize::MAX; self.count()];
+        for (new, &old) in order.iter().enumerate() {
+            match place.get_mut(old) {
+                Some(place) if *place == usize::MAX => *place = new,
+                _ => return Err(ArtifactError::Inconsistent(format!("tile {old} in an order of {}", order.len()))),
+            }
+        }
+        if order.len() != self.count() {
+            return Err(ArtifactError::Inconsistent(format!("an order of {} tiles for {}", order.len(), self.count())));
+        }
+        let (width, stored) = (self.width(), self.nearest_stored());
+        let names = order.iter().map(|&old| self.manifest.names[old].clone()).collect();
+        Ok(Self {
+            manifest: GalleryManifest { names, ..self.manifest.clone() },
+            embeddings: order.iter().flat_map(|&old| &self.embeddings[old * width..][..width]).copied().collect(),
+            labels: order.iter().map(|&old| self.labels[old]).collect(),
+            points: order.iter().map(|&old| self.points[old]).collect(),
+            points_pca: order.iter().map(|&old| self.points_pca[old]).collect(),
+            precision: self.precision,
+            nearest: order
+                .iter()
+                .flat_map(|&old| &self.nearest[old * stored..][..stored])
+                .map(|&other| place[usize::from(other)] as u16)
+                .collect(),
+        })
+    }
+
     /// The bytes of the gallery file, the same for the same gallery. Embeddings are scaled to length 1; the manifest's
     /// version and checksum are set.
     ///
@@ -152,17 +226,29 @@ impl Gallery {
         let gallery = Self { embeddings, ..self.clone() };
         gallery.check()?;
         let (count, width) = (gallery.count(), gallery.width());
-        let embeddings = gallery.embeddings.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes());
+        let embeddings: (Element, Vec<u8>) = match gallery.precision {
+            Precision::F16 => (
+                Element::F16,
+                gallery.embeddings.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect(),
+            ),
+            Precision::Int8 => (Element::I8, gallery.embeddings.chunks_exact(width).flat_map(quantised).collect()),
+        };
         let labels = gallery.labels.iter().flat_map(|label| label.to_le_bytes());
         let points = |points: &[[f32; 2]]| points.as_flattened().iter().flat_map(|value| value.to_le_bytes()).collect();
-        let tensors = BTreeMap::from([
-            raw("embeddings", Element::F16, vec![count, width], embeddings.collect()),
+        let mut tensors = BTreeMap::from([
+            raw("embeddings", embeddings.0, vec![count, width], embeddings.1),
             raw("labels", Element::U16, vec![count], labels.collect()),
             raw("points", Element::F32, vec![count, 2], points(&gallery.points)),
             raw("points_pca", Element::F32, vec![count, 2], points(&gallery.points_pca)),
         ]);
-        let manifest = GalleryManifest { format_version: GALLERY_VERSION, ..gallery.manifest };
-        sealed::seal(manifest, tensors)
+        let stored = gallery.nearest_stored();
+        if stored > 0 {
+            let nearest = gallery.nearest.iter().flat_map(|row| row.to_le_bytes()).collect();
+            tensors.extend([raw("nearest", Element::U16, vec![count, stored], nearest)]);
+        }
+        let is_of_version_1 = stored == 0 && gallery.precision == Precision::F16;
+        let format_version = if is_of_version_1 { 1 } else { GALLERY_VERSION };
+        sealed::seal(GalleryManifest { format_version, ..gallery.manifest }, tensors)
     }
 
     /// Reads a gallery file from untrusted bytes.
@@ -172,22 +258,32 @@ impl Gallery {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
         let (manifest, mut tensors) = sealed::open::<GalleryManifest>(bytes)?;
         let (count, width) = (manifest.names.len(), manifest.embedding_width);
+        let is_int8 = tensors.get("embeddings").is_some_and(|tensor| tensor.element == Element::I8);
+        let (precision, element) =
+            if is_int8 { (Precision::Int8, Element::I8) } else { (Precision::F16, Element::F16) };
+        let stored = tensors.get("nearest").and_then(|tensor| tensor.shape.get(1).copied());
         let mut take = |name: &str, element: Element, shape: &[usize]| take(&mut tensors, name, element, shape);
-        let mut embeddings = take("embeddings", Element::F16, &[count, width])?;
+        let mut embeddings = take("embeddings", element, &[count, width])?;
         let labels = take("labels", Element::U16, &[count])?.into_iter().map(|label| label as u16).collect();
         let points = pairs(&take("points", Element::F32, &[count, 2])?);
         let points_pca = pairs(&take("points_pca", Element::F32, &[count, 2])?);
+        let nearest = match stored {
+            Some(stored) => take("nearest", Element::U16, &[count, stored])?,
+            None => Vec::new(),
+        };
+        let nearest = nearest.into_iter().map(|row| row as u16).collect();
         if let Some((name, _)) = tensors.pop_first() {
             return Err(ArtifactError::UnexpectedTensor { name });
         }
         for (row, embedding) in embeddings.chunks_exact(width.max(1)).enumerate() {
             let length = dot(embedding, embedding).sqrt();
-            if (length - 1.0).abs() > LENGTH_TOLERANCE {
+            let is_good = if is_int8 { length > 0.0 } else { (length - 1.0).abs() <= LENGTH_TOLERANCE };
+            if !is_good {
                 return Err(ArtifactError::Inconsistent(format!("embedding {row} has length {length}, not 1")));
             }
         }
         l2_normalise_rows(&mut embeddings, width);
-        let gallery = Self { manifest, embeddings, labels, points, points_pca };
+        let gallery = Self { manifest, embeddings, labels, points, points_pca, precision, nearest };
         gallery.check()?;
         Ok(gallery)
     }
@@ -204,6 +300,18 @@ impl Gallery {
         {
             if found != count {
                 return problem(format!("{found} {what} for {count} tiles"));
+            }
+        }
+        let stored = self.nearest_stored();
+        if stored * count != self.nearest.len() {
+            return problem(format!("{} stored neighbours for {count} tiles", self.nearest.len()));
+        }
+        let rows = self.nearest.chunks_exact(stored.max(1)).enumerate();
+        for (row, nearest) in rows {
+            if let Some(other) =
+                nearest.iter().find(|other| usize::from(**other) >= count || usize::from(**other) == row)
+            {
+                return problem(format!("tile {other} as a neighbour of tile {row} of {count}"));
             }
         }
         let classes = self.manifest.classes.len();
@@ -231,6 +339,12 @@ impl Gallery {
         }
         Ok(())
     }
+}
+
+/// A row in 8 bits: its largest value becomes ±127.
+fn quantised(row: &[f32]) -> impl Iterator<Item = u8> {
+    let largest = row.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    row.iter().map(move |value| (value / largest * 127.0).round() as i8 as u8)
 }
 
 fn raw(name: &str, element: Element, shape: Vec<usize>, bytes: Vec<u8>) -> (String, RawTensor<'static>) {

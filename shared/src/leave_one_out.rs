@@ -32,10 +32,25 @@ pub fn leave_one_out(
     rows: Range<usize>,
     k: usize,
 ) -> Vec<Vote> {
+    let found = nearest_others(embeddings, width, rows, k);
+    found.iter().map(|nearest| vote(nearest, labels, classes)).collect()
+}
+
+/// The majority among neighbours that are sorted by similarity, as in [`leave_one_out`].
+#[must_use]
+pub fn vote(nearest: &[Neighbour], labels: &[u16], classes: usize) -> Vote {
+    let (class, share) = majority(nearest, labels, classes).unzip();
+    Vote { class, share: share.unwrap_or(0.0), nearest: nearest.first().copied() }
+}
+
+/// The `k` most similar *other* rows of each row in `rows` of `embeddings` (`[count, width]`, rows of length 1), most similar
+/// first; none for rows beyond the set.
+#[must_use]
+pub fn nearest_others(embeddings: &[f32], width: usize, rows: Range<usize>, k: usize) -> Vec<Vec<Neighbour>> {
     let width = width.max(1);
     let count = embeddings.len() / width;
     let row = |index: usize| embeddings.get(index * width..(index + 1) * width).unwrap_or_default();
-    let mut votes = Vec::with_capacity(rows.len());
+    let mut nearest = Vec::with_capacity(rows.len());
     for start in rows.clone().step_by(ROWS_AT_ONCE) {
         let queries: [usize; ROWS_AT_ONCE] = std::array::from_fn(|at| start + at);
         let query_rows = queries.map(row);
@@ -49,12 +64,9 @@ pub fn leave_one_out(
             }
         }
         let wanted = (rows.end - start).min(ROWS_AT_ONCE);
-        votes.extend(best[..wanted].iter().map(|best| {
-            let (class, share) = majority(&best.found, labels, classes).unzip();
-            Vote { class, share: share.unwrap_or(0.0), nearest: best.found.first().copied() }
-        }));
+        nearest.extend(best.into_iter().take(wanted).map(|best| best.found));
     }
-    votes
+    nearest
 }
 
 /// [`dot`] of each of the rows with `other`: the same sums in the same order. An empty row gives zero.

@@ -522,6 +522,88 @@ describe("own files", () => {
     await view.waitForTiles(`${grouped(count)} tiles.`);
   });
 
+  test("all 27 000 tiles are a click away, with their pictures; stored neighbours vote at once; a link leads back", async (context) => {
+    const [, whole] = index.galleries.filter((gallery) => gallery.model === model.id);
+    const all = readGallery(await readFile(deployed(`gallery/${whole.file}`)));
+    const tiles = all.manifest.names.length;
+    assert.equal(tiles, 27_000);
+    await view.openMap(site.url);
+    const fetched = () => view.requests.filter((url) => url.endsWith(whole.file)).length;
+    assert.equal(fetched(), 0, "it is not fetched before somebody asks");
+    await view.page.getByRole("button", { name: `Show ${whole.title}` }).click();
+    await view.waitForTiles(`${grouped(tiles)} tiles.`);
+    assert.equal(fetched(), 1);
+
+    // Twenty neighbours are stored of each tile: what they vote for, worked out here.
+    const unitOf = (row) => unit(all.embeddings.slice(row * width, (row + 1) * width));
+    const units = all.labels.map((_, row) => unitOf(row));
+    const right = all.labels.filter((own, row) => {
+      const nearest = all.nearest.slice(row * 20, row * 20 + 20).map((other) => ({ label: all.labels[other], cosine: dot(units[row], units[other]) }));
+      const score = (label) => nearest.filter((near) => near.label === label).reduce((sum, { cosine }) => sum + 1 + cosine / 1000, 0);
+      return classes.map((_, label) => label).reduce((a, b) => (score(b) > score(a) ? b : a)) === own;
+    }).length;
+    const started = Date.now();
+    await view.colour.selectOption("verdict");
+    await view.waitForTiles(/right for/);
+    context.diagnostic(`${tiles} tiles were voted on in ${Date.now() - started} ms`);
+    const shown = Number((await view.summary.innerText()).match(/right for ([\d.]+) %/)[1]);
+    assert.ok(Math.abs(shown - (right / tiles) * 100) < 0.11, `${shown} %, not ${(right / tiles) * 100} %`);
+
+    // One tile's own neighbours are searched among all: a slow loop finds the same.
+    const row = 12_345;
+    await view.page.goto(`${(await view.page.evaluate(() => location.href)).split("&point")[0]}&point=${row}`);
+    await view.summary.filter({ hasText: `In detail: ${all.manifest.names[row]}.` }).waitFor();
+    await view.page.waitForFunction(() => document.querySelectorAll(".near button").length === 10);
+    const best = units.map((other, index) => ({ index, cosine: dot(units[row], other) })).filter(({ index }) => index !== row);
+    best.sort((a, b) => b.cosine - a.cosine);
+    for (const [rank, text] of (await view.neighbours()).entries()) {
+      assert.ok(Math.abs(text.match(/(\d\.\d+) by cosine/)[1] - best[rank].cosine) < 2e-3, text);
+    }
+    // Near enough for pictures, which come from its own folder: few, since neighbours share them.
+    await view.page.waitForFunction(() => performance.getEntriesByType("resource").some(({ name }) => /gallery\/all\/thumbnails-/.test(name)));
+    const box = await view.map.boundingBox();
+    await view.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    for (let step = 0; step < 6; step += 1) await view.page.mouse.wheel(0, -300);
+    await view.page.waitForTimeout(2000);
+    const sheets = new Set(view.requests.filter((url) => /gallery\/all\/thumbnails-/.test(url))).size;
+    context.diagnostic(`${sheets} pictures of thumbnails were fetched`);
+    assert.ok(sheets < 24, `${sheets} pictures of thumbnails`);
+    await view.page.screenshot({ path: join(OUT, "explore-all-near-1280-light.png") });
+
+    const link = await view.page.evaluate(() => location.href);
+    assert.match(link, /gallery=all%2Fgallery\.safetensors/);
+    await view.page.goto("about:blank");
+    await view.page.goto(link);
+    await view.waitForTiles(`${grouped(tiles)} tiles.`);
+    await view.summary.filter({ hasText: `In detail: ${all.manifest.names[row]}.` }).waitFor();
+    assert.equal(await view.colour.inputValue(), "verdict");
+    await view.page.getByRole("button", { name: "Back to the shipped gallery" }).click();
+    await view.waitForTiles(`${grouped(count)} tiles.`);
+    assert.equal((await view.parameters()).gallery, undefined);
+  });
+
+  test("a larger gallery that does not arrive is named, and one that takes too long can be cancelled", async () => {
+    const [, whole] = index.galleries.filter((gallery) => gallery.model === model.id);
+    await view.openMap(site.url);
+    // An earlier visit may have kept it.
+    await view.page.evaluate(async () => Promise.all((await caches.keys()).map((name) => caches.delete(name))));
+    await view.page.route(`**/${whole.file}`, (route) => route.fulfill({ status: 404, body: "no" }));
+    const show = view.page.getByRole("button", { name: `Show ${whole.title}` });
+    await show.click();
+    await view.page.getByText(/all\/gallery\.safetensors is not there/).waitFor();
+    await view.page.unroute(`**/${whole.file}`);
+    let letGo;
+    await view.page.route(`**/${whole.file}`, (route) => new Promise((done) => (letGo = done)).then(() => route.abort()));
+    await show.click();
+    await view.page.getByText(/^Fetching the gallery: /).waitFor();
+    await view.page.getByRole("button", { name: "Cancel" }).click();
+    await show.waitFor();
+    await view.waitForTiles(`${grouped(count)} tiles.`);
+    letGo?.();
+    // The browser writes of the 404 itself.
+    view.errors = view.errors.filter((text) => !/Failed to load resource/.test(text));
+  });
+
   test("a damaged gallery and a gallery without its thumbnails are named as such", async () => {
     await view.openMap(site.url);
     const bytes = await readFile(deployed(`gallery/${entry.file}`));

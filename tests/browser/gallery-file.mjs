@@ -1,7 +1,7 @@
 // Gallery files, read and written without the project's own code: what the Explore page is compared with.
 import { createHash } from "node:crypto";
 
-const SIZES = { F32: 4, F16: 2, U16: 2 };
+const SIZES = { F32: 4, F16: 2, U16: 2, I8: 1 };
 
 const f16 = (bits) => {
   const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
@@ -16,7 +16,7 @@ const toF16 = (value) => {
   return (value < 0 ? 0x8000 : 0) | ((exponent + 15) << 10) | Math.floor((size / 2 ** exponent - 1) * 1024);
 };
 
-/** `{ manifest, embeddings, labels, points, points_pca }` of a gallery file: the last four as arrays of numbers. */
+/** `{ manifest, embeddings, labels, points, points_pca, nearest? }` of a gallery file: all but the first as arrays of numbers. */
 export function readGallery(bytes) {
   const length = Number(bytes.readBigUInt64LE(0));
   const { __metadata__, ...tensors } = JSON.parse(bytes.subarray(8, 8 + length));
@@ -27,6 +27,7 @@ export function readGallery(bytes) {
       F32: (index) => bytes.readFloatLE(at(index)),
       F16: (index) => f16(bytes.readUInt16LE(at(index))),
       U16: (index) => bytes.readUInt16LE(at(index)),
+      I8: (index) => bytes.readInt8(at(index)),
     }[dtype];
     return Array.from({ length: count }, (_, index) => read(index));
   };

@@ -109,7 +109,7 @@ pub struct GalleryIndex {
 }
 
 /// One gallery.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct GalleryEntry {
     /// What it shows.
     pub title: String,
@@ -130,6 +130,12 @@ impl GalleryIndex {
     pub fn of_model(&self, model: &str) -> Result<Option<&GalleryEntry>, Problem> {
         check_version("gallery/index.json", self.format_version)?;
         Ok(self.galleries.iter().find(|gallery| gallery.model == model))
+    }
+
+    /// More galleries of a model, larger ones, to be fetched when somebody asks for them.
+    #[must_use]
+    pub fn further_of(&self, model: &str) -> Vec<GalleryEntry> {
+        self.galleries.iter().filter(|gallery| gallery.model == model).skip(1).cloned().collect()
     }
 }
 

@@ -21,6 +21,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::Blob;
 
+use crate::catalogue::GalleryEntry;
 use crate::engine::handle::Handle;
 use crate::engine::pool::Pool;
 use crate::engine::protocol::{Bundle, ModelCard};
@@ -50,6 +51,8 @@ pub struct Session {
     pub transfers: RwSignal<Transfers>,
     /// The gallery that answers are compared with.
     pub gallery: RwSignal<GalleryState>,
+    /// Larger galleries of the model, to be fetched when somebody asks for them.
+    pub further: RwSignal<Vec<GalleryEntry>>,
     /// The tiles on the page.
     pub tiles: RwSignal<Vec<TileEntry>>,
     /// How many times new tiles came.
@@ -132,6 +135,7 @@ impl Session {
             card: RwSignal::new(None),
             transfers: RwSignal::new(Transfers::default()),
             gallery: RwSignal::new(GalleryState::default()),
+            further: RwSignal::new(Vec::new()),
             tiles: RwSignal::new(Vec::new()),
             arrivals: RwSignal::new(0),
             selected: RwSignal::new(0),
@@ -196,6 +200,7 @@ impl Session {
         self.devices.set(Devices::default());
         self.count_crew();
         self.gallery.set(GalleryState::Waiting);
+        self.further.set(Vec::new());
     }
 
     /// The active device's name and why it is the one, put into words by `say`; a filler before there is one.

@@ -20,7 +20,13 @@ fn sample() -> Gallery {
     };
     let points = vec![[0.0, 1.0], [-2.5, 3.0], [0.5, 0.25], [9.0, -9.0]];
     let points_pca = points.iter().map(|[x, y]| [y - x, x + y]).collect();
-    Gallery { manifest, embeddings, labels: vec![0, 1, NO_LABEL, 1], points, points_pca }
+    let labels = vec![0, 1, NO_LABEL, 1];
+    Gallery { manifest, embeddings, labels, points, points_pca, precision: Precision::F16, nearest: Vec::new() }
+}
+
+/// The same in 8 bits, with two neighbours of each.
+fn small() -> Gallery {
+    Gallery { precision: Precision::Int8, nearest: vec![3, 1, 3, 0, 0, 3, 1, 0], ..sample() }
 }
 
 #[test]
@@ -53,7 +59,10 @@ fn sprites_run_along_rows_and_over_pictures() {
 
 #[test]
 fn parts_that_contradict_each_other_are_not_written() {
-    let changes: [fn(&mut Gallery); 6] = [
+    let changes: [fn(&mut Gallery); 9] = [
+        |gallery| gallery.nearest = vec![0; 3],
+        |gallery| gallery.nearest = vec![1, 2, 4, 0],
+        |gallery| gallery.nearest = vec![1, 1, 3, 0],
         |gallery| gallery.labels[0] = 2,
         |gallery| gallery.labels.truncate(3),
         |gallery| gallery.points.truncate(3),
@@ -85,8 +94,48 @@ fn a_model_is_no_gallery_and_the_future_is_recognised() {
 }
 
 #[test]
+fn eight_bits_keep_directions_and_stored_neighbours_vote() {
+    let bytes = small().to_bytes().unwrap();
+    let read = Gallery::from_bytes(&bytes).unwrap();
+    assert_eq!((read.precision, read.nearest_stored(), &read.nearest), (Precision::Int8, 2, &small().nearest));
+    // 3 : 4 is 95.25 : 127, of which 95 is kept.
+    let length = 95.0_f32.hypot(127.0);
+    let expected = [95.0 / length, 127.0 / length, 0.0];
+    for (found, expected) in read.embeddings.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-6, "{found} instead of {expected}");
+    }
+    assert_eq!(read.to_bytes().unwrap(), bytes, "8-bit rows do not change when they are written again");
+    // Tile 2 has no class, so only tile 1 of tile 3's two neighbours … and both of tile 0's have River.
+    let votes = read.votes(0..9, 2);
+    assert_eq!(votes.len(), 4);
+    assert_eq!((votes[0].class, votes[0].share), (Some(1), 1.0));
+    assert_eq!(votes[0].nearest.map(|near| near.index), Some(3), "the list's first, whatever the embeddings say");
+    // More neighbours than are stored: all pairs are compared, and of tile 1's the nearest is tile 3.
+    assert_eq!(read.votes(1..2, 3)[0].nearest.map(|near| near.index), Some(3));
+    assert_eq!(read.votes(1..2, 3), crate::leave_one_out::leave_one_out(&read.embeddings, 3, &read.labels, 2, 1..2, 3));
+}
+
+#[test]
+fn another_order_takes_everything_along() {
+    let moved = small().reordered(&[2, 0, 3, 1]).unwrap();
+    assert_eq!(moved.manifest.names, ["c.jpg", "a.jpg", "d.jpg", "b.jpg"]);
+    assert_eq!(moved.labels, [NO_LABEL, 0, 1, 1]);
+    assert_eq!((moved.points[2], moved.points_pca[2]), (small().points[3], small().points_pca[3]));
+    assert_eq!(&moved.embeddings[3..6], [3.0, 4.0, 0.0]);
+    // Tile a's neighbours were d and b.
+    assert_eq!(&moved.nearest[2..4], [2, 3]);
+    for bad in [&[0, 1, 2][..], &[0, 1, 2, 2], &[0, 1, 2, 4], &[0, 1, 2, 3, 0]] {
+        assert!(matches!(small().reordered(bad), Err(ArtifactError::Inconsistent(_))), "{bad:?}");
+    }
+}
+
+#[test]
 fn no_damage_goes_unnoticed_or_panics() {
-    let bytes = sample().to_bytes().unwrap();
+    [sample(), small()].iter().for_each(damage);
+}
+
+fn damage(gallery: &Gallery) {
+    let bytes = gallery.to_bytes().unwrap();
     let original = Gallery::from_bytes(&bytes).unwrap();
     let mut damaged = bytes.clone();
     for bit in 0..bytes.len() * 8 {
@@ -95,7 +144,7 @@ fn no_damage_goes_unnoticed_or_panics() {
         damaged[bit / 8] = bytes[bit / 8];
     }
     let mut random = Random::new(5);
-    for index in 0..100_000 {
+    for index in 0..50_000 {
         mutate(&bytes, &bytes, &mut random, &mut damaged);
         if let Ok(read) = Gallery::from_bytes(&damaged) {
             assert_eq!(read, original, "mutation {index} was taken for a gallery");

@@ -6,7 +6,7 @@
 use shared::artifact::{Artifact, LinearHead, Manifest, Metric, Readout, Training, WeightFormat};
 use shared::bands::Bands;
 use shared::encoder::{Architecture, EncoderConfig, Pooling, Stem};
-use shared::gallery::{Atlas, Gallery, GalleryManifest, NO_LABEL};
+use shared::gallery::{Atlas, Gallery, GalleryManifest, NO_LABEL, Precision};
 use shared::preprocess::Normalisation;
 use shared::tensors::NamedTensor;
 
@@ -141,6 +141,8 @@ fn gallery_v1() -> Gallery {
         labels: vec![1, 0, NO_LABEL],
         points: vec![[0.0, 0.5], [1.0, -1.0], [2.0, 0.125]],
         points_pca: vec![[-1.0, 0.0], [0.0, 1.0], [3.0, 3.0]],
+        precision: Precision::F16,
+        nearest: Vec::new(),
     }
 }
 

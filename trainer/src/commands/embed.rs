@@ -8,7 +8,7 @@ use anyhow::Result;
 use shared::artifact::Artifact;
 use shared::bands::{Band, Bands};
 use shared::encoder::Pooling;
-use shared::gallery::Gallery;
+use shared::gallery::{Gallery, Precision};
 
 use super::evaluate::{file_name, title, warn};
 use crate::checkpoint::load_encoder;
@@ -16,7 +16,7 @@ use crate::data::{Source, SourceKind, SourceSpec, TileSource};
 use crate::device;
 use crate::error::UsageError;
 use crate::eval::{BATCH, FeatureSettings, features_of, read_out_rows, weights_sha256};
-use crate::export::{GalleryContent, build_gallery, thumbnails, write_gallery};
+use crate::export::{GalleryContent, build_gallery, order_by_place, thumbnails, write_gallery};
 use crate::report::{Reporter, atomic, grouped};
 use crate::views::view_rng;
 
@@ -27,7 +27,8 @@ use crate::views::view_rng;
   trainer embed --encoder runs/first --data tiles.tar --out embedded --csv --npy
 
 Every picture of the folder (or tar) is embedded; pictures in class folders keep their class. The
-gallery holds vectors of length 1; the CSV and NumPy files hold them as the encoder gives them.")]
+gallery holds vectors of length 1, in the order in which they lie on its map; the CSV and NumPy files
+hold them as the encoder gives them, in the order of the files.")]
 pub struct EmbedArgs {
     /// Exported model, run folder, encoder file, or PyTorch .pth
     #[arg(long, value_name = "FILE|RUN")]
@@ -47,6 +48,9 @@ pub struct EmbedArgs {
     /// Side of the input in pixels [default: what the encoder was trained for]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(8..=1024))]
     pub px: Option<u16>,
+    /// Keep 8 bits of each value in the gallery: half the size, and similarities to two digits
+    #[arg(long)]
+    pub int8: bool,
     /// Side of a thumbnail in pixels
     #[arg(long, default_value_t = 64, value_name = "PIXELS")]
     pub thumbnail_px: usize,
@@ -124,8 +128,13 @@ pub fn run(args: EmbedArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         model,
         model_sha256,
         credit: format!("{} ({})", file_name(&args.data), args.credit),
+        precision: if args.int8 { Precision::Int8 } else { Precision::F16 },
     })?;
-    let pictures = thumbnails(readable.len(), args.thumbnail_px, display_planes(source.bands()), tile)?;
+    // What lies together on the map is seen together: its thumbnails are in the same picture.
+    let order = order_by_place(&gallery.points);
+    let gallery = gallery.reordered(&order)?;
+    let planes = display_planes(source.bands());
+    let pictures = thumbnails(order.len(), args.thumbnail_px, planes, |index| tile(order[index]))?;
     for file in write_gallery(&args.out, gallery, &pictures)? {
         reporter.line(&file.display().to_string());
     }

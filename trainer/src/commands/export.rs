@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use shared::artifact::{Artifact, LinearHead, Manifest, Metric, Readout, WeightFormat, golden_tile};
 use shared::encoder::{Encoder, Pooling};
+use shared::gallery::Precision;
 use shared::tile::Tile;
 
 use super::evaluate::{SplitArgs, file_name, parse_pooling, score_table, title};
@@ -351,6 +352,7 @@ fn export_gallery(
         model: model.manifest.name.clone(),
         model_sha256: model.manifest.sha256.clone(),
         credit: args.credit.clone(),
+        precision: Precision::F16,
     })?;
     let pictures = thumbnails(picked.len(), args.thumbnail_px, rgb, |index| splits.tile(train, picked[index]))?;
     let size: usize = pictures.pages.iter().map(Vec::len).sum();

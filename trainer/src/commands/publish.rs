@@ -3,7 +3,7 @@
 
 use crate::data::{LabelledSet, Store};
 use crate::error::UsageError;
-use crate::report::{Reporter, atomic};
+use crate::report::{Reporter, atomic, grouped};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde_json::{Value, json};
@@ -29,7 +29,8 @@ const CALIBRATION_TILES: usize = 1000;
   trainer export --encoder runs/first --data tiles.tar --name compact --out public/models --gallery public/gallery
   trainer publish --site public --model compact --data tiles.tar --test-split test.csv
 
-Writes models/index.json, models/expected.json, gallery/index.json and samples/ below --site. Samples are tiles of the
+Writes models/index.json, models/expected.json, gallery/index.json and samples/ below --site. Galleries
+that `trainer embed --out gallery/NAME` wrote with the same model are offered on the page as larger ones. Samples are tiles of the
 test list, as many of each class; a picture that is less similar to everything in the gallery than all but 1 % of the
 test tiles will be called unlike anything in it.")]
 pub struct PublishArgs {
@@ -83,7 +84,7 @@ pub fn run(args: &PublishArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let index = json!({ "format_version": FORMAT_VERSION, "default": args.model, "models": [entry] });
     write_json(&models.join("index.json"), &index)?;
 
-    publish_gallery(args, &embedder, &set, &title)?;
+    publish_gallery(args, &embedder, &set, &title, reporter)?;
     let samples = publish_samples(args, &set)?;
     publish_expected(args, &embedder, &set, &samples, &entry_sha256(&index))?;
     reporter.line(&format!(
@@ -95,7 +96,13 @@ pub fn run(args: &PublishArgs, reporter: &mut Reporter<'_>) -> Result<()> {
 }
 
 /// `gallery/index.json`, with the similarity under which a picture is unlike everything in the gallery.
-fn publish_gallery(args: &PublishArgs, embedder: &Embedder, set: &LabelledSet, title: &str) -> Result<()> {
+fn publish_gallery(
+    args: &PublishArgs,
+    embedder: &Embedder,
+    set: &LabelledSet,
+    title: &str,
+    reporter: &mut Reporter<'_>,
+) -> Result<()> {
     let folder = args.site.join("gallery");
     let mut entries = Vec::new();
     let path = folder.join(crate::export::GALLERY_FILE);
@@ -112,8 +119,48 @@ fn publish_gallery(args: &PublishArgs, embedder: &Embedder, set: &LabelledSet, t
         let mut entry = file_entry(&folder, crate::export::GALLERY_FILE)?;
         merge(&mut entry, json!({ "title": title, "model": args.model, "unlike_below": threshold }));
         entries.push(entry);
+        entries.extend(further_galleries(args, &folder, &embedder.manifest().sha256, reporter)?);
     }
     write_json(&folder.join("index.json"), &json!({ "format_version": FORMAT_VERSION, "galleries": entries }))
+}
+
+/// Galleries in folders below the first one, which the page offers to fetch: those of the model, by name.
+fn further_galleries(
+    args: &PublishArgs,
+    folder: &Path,
+    model_sha256: &str,
+    reporter: &mut Reporter<'_>,
+) -> Result<Vec<Value>> {
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.join(crate::export::GALLERY_FILE).is_file() {
+            names.extend(path.file_name().and_then(|name| name.to_str()).map(str::to_owned));
+        }
+    }
+    names.sort();
+    let mut entries = Vec::new();
+    for name in names {
+        let file = format!("{name}/{}", crate::export::GALLERY_FILE);
+        let gallery = Gallery::from_bytes(&fs::read(folder.join(&file))?)
+            .with_context(|| format!("cannot use {}", folder.join(&file).display()))?;
+        if gallery.manifest.model_sha256 != model_sha256 {
+            reporter.warning(&format!(
+                "{}: made by another model ({}), left out\nhint: trainer embed --encoder {}/models/{}.safetensors --out {}",
+                folder.join(&file).display(),
+                gallery.manifest.model,
+                args.site.display(),
+                args.model,
+                folder.join(&name).display()
+            ));
+            continue;
+        }
+        let mut entry = file_entry(folder, &file)?;
+        let title = format!("{} tiles", grouped(gallery.count()));
+        merge(&mut entry, json!({ "title": title, "model": args.model, "unlike_below": null }));
+        entries.push(entry);
+    }
+    Ok(entries)
 }
 
 /// Copies the samples as they are; returns (index in the set, name in `samples/`).

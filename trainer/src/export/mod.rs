@@ -7,6 +7,6 @@ pub mod onnx;
 mod projection;
 
 pub use atlas::{Thumbnails, thumbnails};
-pub use gallery::{GALLERY_FILE, GalleryContent, build_gallery, pick_balanced, write_gallery};
+pub use gallery::{GALLERY_FILE, GalleryContent, build_gallery, order_by_place, pick_balanced, write_gallery};
 pub use model::{Agreement, agreement, embed, error_bound, model_bytes};
 pub use projection::{principal_components, tsne};

@@ -7,7 +7,7 @@ use shared::artifact::{Training, WeightFormat, golden_tile};
 use shared::compare::refined;
 use shared::embedder::{Embedder, EmbedderError};
 use shared::gallery::{Gallery, NO_LABEL};
-use shared::leave_one_out::{Vote, leave_one_out};
+use shared::leave_one_out::Vote;
 use shared::tile::Tile;
 
 use super::clock::now_ms;
@@ -246,9 +246,7 @@ impl GallerySearch {
     /// (u32, all ones for none) and similarities (f32), little endian.
     #[must_use]
     pub fn votes(&self, rows: Range<usize>, k: usize) -> [Vec<u8>; 4] {
-        let Gallery { manifest, embeddings, labels, .. } = &self.gallery;
-        let rows = rows.start..rows.end.min(self.gallery.count());
-        let votes = leave_one_out(embeddings, manifest.embedding_width, labels, manifest.classes.len(), rows, k);
+        let votes = self.gallery.votes(rows, k);
         let class = |class: Option<usize>| class.map_or(NO_LABEL, |class| class as u16).to_le_bytes();
         let classes = votes.iter().flat_map(|vote| class(vote.class)).collect();
         let nearest = |vote: &Vote| vote.nearest.map_or(u32::MAX, |near| near.index as u32).to_le_bytes();

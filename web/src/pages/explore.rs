@@ -9,6 +9,7 @@ mod detail;
 mod draw;
 mod examples;
 mod files;
+mod further;
 mod hover;
 mod legend;
 mod search;
@@ -34,6 +35,7 @@ use confusion::Confusion;
 use detail::Detail;
 use examples::Examples;
 use files::Files;
+use further::Further;
 use legend::Legend;
 use search::Search;
 use selected::Selected;
@@ -66,6 +68,7 @@ pub fn ExplorePage() -> impl IntoView {
                 <Legend />
                 <Confusion />
                 <p class="explore-status note" aria-live="polite">{move || summary(explore)}</p>
+                <Further />
             </section>
             <section class="explore-side" aria-label="About the map">
                 {move || problem().map(|problem| view! { <ProblemCard problem=problem /> })}

@@ -115,6 +115,7 @@ impl Session {
             return Ok(());
         }
         *self.parts().gallery.borrow_mut() = Some((bytes, entry.unlike_below));
+        self.further.set(index.further_of(model_id));
         for bundle in [Bundle::Cpu, Bundle::Gpu] {
             let pool = self.parts().slot(bundle).borrow().clone();
             for handle in pool.iter().flat_map(|pool| pool.workers()) {

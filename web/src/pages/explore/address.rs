@@ -1,4 +1,4 @@
-//! The page's part of the address: `#/explore?view=0.1,0.2,3&colour=label&map=pca&point=12&k=10&hide=0,3&show=contours,names`.
+//! The page's part of the address: `#/explore?view=0.1,0.2,3&colour=label&map=pca&point=12&k=10&hide=0,3&show=contours,names&gallery=all/gallery.safetensors`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,7 +32,8 @@ pub fn follow(explore: Explore) {
             earlier.clear();
         }
         let write = move || {
-            if Page::current() == Page::Explore {
+            // What is said of a gallery that is still on its way must not be lost.
+            if Page::current() == Page::Explore && explore.fetched.get_untracked().is_none() {
                 written.iter().filter(|(key, value)| parameter(key) != *value).for_each(|(key, value)| {
                     set_parameter(key, value.as_deref());
                 });
@@ -54,7 +55,9 @@ fn parameters(explore: Explore) -> Vec<(&'static str, Option<String>)> {
     let hidden: Vec<String> = choice.hidden.iter().map(ToString::to_string).collect();
     // A gallery from disk cannot be linked to: neither can its tiles.
     let point = match explore.focus.get() {
-        Some(Focus::Row(row)) if explore.shelf.get() == Shelf::Shipped => Some(row.to_string()),
+        Some(Focus::Row(row)) if explore.shelf.get() == Shelf::Shipped || explore.listed.with(Option::is_some) => {
+            Some(row.to_string())
+        }
         _ => None,
     };
     let unless_default = |is_default: bool, text: String| (!is_default).then_some(text);
@@ -73,11 +76,19 @@ fn parameters(explore: Explore) -> Vec<(&'static str, Option<String>)> {
         ("k", unless_default(k == 10, k.to_string())),
         ("hide", unless_default(hidden.is_empty(), hidden.join(","))),
         ("show", unless_default(shown.is_empty(), shown.join(","))),
+        ("gallery", explore.listed.get()),
     ]
 }
 
 /// Takes over what the address says; what it does not mention stays as it is, and nonsense is ignored.
-fn read(explore: Explore) {
+pub fn read(explore: Explore) {
+    if let Some(file) = parameter("gallery")
+        && explore.data_untracked().is_none()
+    {
+        // The first map, then: it is fetched as soon as the index is here.
+        explore.fetched.set(Some(0));
+        explore.listed.set(Some(file));
+    }
     if let Some(camera) = parameter("view").and_then(|text| Camera::parse(&text)) {
         explore.camera.set(camera);
     }

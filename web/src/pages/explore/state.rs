@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::future::AbortHandle;
 use leptos::prelude::*;
 use web_sys::Blob;
 
@@ -144,6 +145,12 @@ pub struct Explore {
     pub map: RwSignal<MapState>,
     /// Which gallery that is.
     pub shelf: RwSignal<Shelf>,
+    /// The file in the index that it is, or is about to be, when it is one of [`Session::further`].
+    pub listed: RwSignal<Option<String>>,
+    /// Bytes of that file which are here, while it is being fetched.
+    pub fetched: RwSignal<Option<u64>>,
+    /// Ends fetching it.
+    pub fetching: StoredValue<Option<AbortHandle>, LocalStorage>,
     /// Its thumbnails, as far as they are there.
     pub sheets: RwSignal<Vec<Option<Sheet>>, LocalStorage>,
     /// Which layout.
@@ -215,6 +222,9 @@ impl Explore {
             session,
             map,
             shelf: RwSignal::new(Shelf::Shipped),
+            listed: RwSignal::new(None),
+            fetched: RwSignal::new(None),
+            fetching: StoredValue::new_local(None),
             sheets: RwSignal::new_local(Vec::new()),
             projection,
             camera: RwSignal::new(Camera::default()),
@@ -329,10 +339,18 @@ impl Explore {
 
     /// Forgets the map itself: it was another model's. The page asks for the new one's when it is there.
     pub fn forget_map(self) {
+        self.stop_fetching();
         self.map.set(MapState::Waiting);
         self.shelf.set(Shelf::Shipped);
+        self.listed.set(None);
         self.problem.set(None);
         self.start_over();
+    }
+
+    /// Ends the transfer of another gallery, if there is one.
+    pub fn stop_fetching(self) {
+        self.fetching.try_update_value(Option::take).flatten().iter().for_each(AbortHandle::abort);
+        self.fetched.set(None);
     }
 
     /// What neighbours are wanted of, for the tile in detail.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::abortable;
 use js_sys::{ArrayBuffer, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -9,7 +10,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
+use super::address;
 use super::state::{Explore, Focus, MapState, Sheet, Visitor};
+use crate::catalogue::GalleryEntry;
 use crate::engine::protocol::{Query, Shelf};
 use crate::fetch;
 use crate::map::data::MapData;
@@ -42,6 +45,16 @@ pub fn follow(explore: Explore) {
             explore.map.set(MapState::Failed(problem));
         } else if is_able.get() {
             is_loading.set_value(true);
+            if let Some(file) = explore.listed.get_untracked() {
+                // The address asks for it.
+                explore.stop_fetching();
+                explore.listed.set(None);
+                let further = explore.session.further.get_untracked();
+                if let Some(entry) = further.into_iter().find(|entry| entry.file.file == file) {
+                    is_loading.set_value(false);
+                    return open_listed(explore, entry, true);
+                }
+            }
             spawn_local(async move {
                 let found = explore.session.shipped_map().await;
                 // The page may be gone by now, and its memory of this with it.
@@ -132,6 +145,57 @@ pub fn open(explore: Explore, files: Vec<(String, Blob)>) {
     });
 }
 
+/// Fetches one of the model's further galleries and puts it on the map; what the address says of its tiles is `is_linked`.
+pub fn open_listed(explore: Explore, entry: GalleryEntry, is_linked: bool) {
+    explore.stop_fetching();
+    explore.fetched.set(Some(0));
+    explore.listed.set(Some(entry.file.file.clone()));
+    let on_progress = move |received| explore.fetched.set(Some(received));
+    let (fetching, handle) = abortable(async move {
+        let bytes = fetch::checked("gallery", &entry.file, on_progress).await?;
+        let data = explore.session.open_map(bytes).await?;
+        let folder =
+            entry.file.file.rsplit_once('/').map_or("gallery".to_owned(), |(folder, _)| format!("gallery/{folder}"));
+        Ok((data, folder))
+    });
+    explore.fetching.set_value(Some(handle));
+    spawn_local(async move {
+        // Ended by whoever took its place.
+        let Ok(outcome) = fetching.await else { return };
+        let file = explore.listed.get_untracked();
+        match outcome {
+            Ok((data, folder)) => {
+                show(explore, data, Shelf::Opened, |data| sheets_in(&folder, data));
+                explore.listed.set(file);
+                if is_linked {
+                    address::read(explore);
+                }
+            }
+            Err(problem) => {
+                without_listed(explore).await;
+                explore.problem.set(Some(problem));
+            }
+        }
+        explore.fetched.set(None);
+    });
+}
+
+/// Ends the transfer of a further gallery; the one that is on the map stays.
+pub fn stop_listed(explore: Explore) {
+    explore.stop_fetching();
+    spawn_local(without_listed(explore));
+}
+
+/// The map stays as it is; when there is none yet, it becomes the shipped gallery's.
+async fn without_listed(explore: Explore) {
+    explore.listed.set(None);
+    if explore.data_untracked().is_none()
+        && let Ok(data) = explore.session.shipped_map().await
+    {
+        show(explore, data, Shelf::Shipped, shipped_sheets);
+    }
+}
+
 /// Goes back to the gallery that came with the model.
 pub fn close_opened(explore: Explore) {
     spawn_local(async move {
@@ -156,14 +220,20 @@ fn show(explore: Explore, data: MapData, shelf: Shelf, sheets: impl FnOnce(&MapD
         explore.focus.set(None);
     }
     explore.problem.set(None);
+    explore.listed.set(None);
     explore.sheets.set(sheets(&data));
     explore.shelf.set(shelf);
     explore.map.set(MapState::Ready(Arc::new(data)));
 }
 
 fn shipped_sheets(data: &MapData) -> Vec<Option<Sheet>> {
+    sheets_in("gallery", data)
+}
+
+/// Thumbnails that lie in a folder of the page's.
+fn sheets_in(folder: &str, data: &MapData) -> Vec<Option<Sheet>> {
     let files = data.card.gallery.files.iter();
-    files.map(|file| Some(Sheet { address: fetch::address(&format!("gallery/{file}")), file: None })).collect()
+    files.map(|file| Some(Sheet { address: fetch::address(&format!("{folder}/{file}")), file: None })).collect()
 }
 
 /// Thumbnails that were chosen beside a gallery, by name; those that were not are missing.

@@ -1,0 +1,80 @@
+// How long the Explore page takes to draw made-up galleries of many tiles: medians over a drag, and what opening them costs.
+//
+// `node tests/bench/frames.mjs [--counts 27000,100000,1000000] [--json FILE]`; needs a built page (`trunk build`).
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+
+import { DIST } from "../browser/built.mjs";
+import { launch } from "../browser/chromium.mjs";
+import { ExplorePage } from "../browser/explore-page.mjs";
+import { madeUpGallery } from "../browser/gallery-file.mjs";
+import { serve } from "../browser/serve.mjs";
+
+const option = (name, fallback) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : fallback);
+const counts = option("--counts", "27000,100000,1000000").split(",").map(Number);
+const grouped = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+
+const site = await serve(DIST);
+const browser = await launch();
+const rows = [];
+console.log("| tiles | until it is on the map (s) | dragging, all in view (ms a frame) | zooming (ms a frame) | dragging, 8 × nearer (ms a frame) |");
+console.log("|---:|---:|---:|---:|---:|");
+try {
+  for (const count of counts) {
+    const view = new ExplorePage(await browser.context.newPage());
+    await view.openMap(site.url);
+    // Two values a tile: the map is what is measured, not the search.
+    const buffer = madeUpGallery({ count, width: 2, classes: 12, noise: 0.9 });
+    // Handed over in the page: a browser's file dialogue takes 50 MB from a test.
+    const url = await serveOnce(buffer);
+    const started = performance.now();
+    await view.page.evaluate(async (url) => {
+      const bytes = await (await fetch(url)).arrayBuffer();
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([bytes], "gallery.safetensors"));
+      dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, cancelable: true }));
+    }, url);
+    await view.waitForTiles(`${grouped(count)} tiles.`);
+    const opened = (performance.now() - started) / 1000;
+    const box = await view.map.boundingBox();
+    const middle = [box.x + box.width / 2, box.y + box.height / 2];
+    const far = await view.drawingTime(middle, [90, 60]);
+    const zooming = await wheel(view, middle);
+    const near = await view.drawingTime(middle, [90, 60]);
+    rows.push({ count, opened_s: opened, drag_ms: far, zoom_ms: zooming, drag_near_ms: near });
+    console.log(`| ${grouped(count)} | ${opened.toFixed(1)} | ${far.toFixed(1)} | ${zooming.toFixed(1)} | ${near.toFixed(1)} |`);
+    await view.page.close();
+  }
+} finally {
+  const version = browser.context.browser()?.version();
+  const machine = `${cpus().length} × ${cpus()[0].model}, Chromium ${version ?? ""}`.trim();
+  console.log(`\n${machine}, no graphics card`);
+  const file = option("--json");
+  if (file) writeFileSync(file, `${JSON.stringify({ machine, rows }, null, 1)}\n`);
+  await browser.close();
+  await site.close();
+}
+
+/** Puts bytes where the page may fetch them: below its own address. */
+async function serveOnce(bytes) {
+  const path = `${site.url}made-up-gallery-${bytes.length}`;
+  await browser.context.route(path, (route) => route.fulfill({ body: bytes, contentType: "application/octet-stream" }));
+  return path;
+}
+
+/** Milliseconds of drawing a frame, the median over steps of the wheel from ×1 to ×8. */
+async function wheel(view, [x, y], steps = 24) {
+  await view.page.evaluate(() => {
+    globalThis.costs = [];
+    let start;
+    addEventListener("wheel", () => requestAnimationFrame(() => (start = performance.now())), { capture: true, passive: true });
+    addEventListener("wheel", () => requestAnimationFrame(() => globalThis.costs.push(performance.now() - start)), { passive: true });
+  });
+  await view.page.mouse.move(x, y);
+  for (let step = 0; step < steps; step += 1) {
+    await view.page.mouse.wheel(0, -60);
+    await view.page.waitForTimeout(30);
+  }
+  const costs = await view.page.evaluate(() => globalThis.costs.sort((a, b) => a - b));
+  return costs[Math.floor(costs.length / 2)] ?? NaN;
+}
