@@ -218,7 +218,7 @@ describe("own classes", () => {
 
   test("a class can be renamed and taken away, and nothing went wrong unseen", async () => {
     await view.loadLabels("labels.json", saved);
-    assert.equal(await view.page.getByRole("alert").count(), 0);
+    await view.page.getByRole("alert").waitFor({ state: "detached" });
     await view.page.getByRole("button", { name: "Rename class Green" }).click();
     await view.page.getByRole("textbox", { name: /now Green/ }).fill("Vegetation");
     await view.page.keyboard.press("Enter");
