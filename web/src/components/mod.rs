@@ -1,5 +1,6 @@
 //! The page's parts, one file each.
 
+pub mod address_field;
 pub mod batch_rows;
 pub mod batch_table;
 pub mod class_bars;

@@ -14,6 +14,7 @@ use crate::pages::classify::label::state::{Labels, use_labels};
 use crate::pages::scene::use_scenes;
 use crate::report;
 use crate::scene::reading::Taken;
+use crate::session::scenes::Origin;
 use crate::session::{Session, use_session};
 use crate::state::{Outcome, TileEntry};
 use crate::wording::{class_label, milliseconds, percent};
@@ -148,7 +149,7 @@ fn MapButton(
     let is_enough = answer.width.min(answer.height) >= patch_px && answer.width.max(answer.height) >= 2 * patch_px;
     let open = move |_| {
         if let Some((name, file)) = scenes.session.file(scenes.session.selected.get_untracked()) {
-            scenes.open(name, file, 0);
+            scenes.open(name, Origin::File(file), 0);
         }
     };
     is_enough.then(|| {

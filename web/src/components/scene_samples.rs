@@ -8,6 +8,7 @@ use crate::catalogue::{SceneIndex, SceneSample};
 use crate::fetch;
 use crate::pages::scene::{Scenes, use_scenes};
 use crate::route;
+use crate::session::scenes::Origin;
 
 /// Key of the picture in the address.
 pub const SCENE_KEY: &str = "scene";
@@ -72,7 +73,7 @@ fn open(scenes: Scenes, scene: SceneSample) {
     route::set_parameter(SCENE_KEY, Some(&scene.file));
     spawn_local(async move {
         match fetch::blob(&format!("scenes/{}", scene.file)).await {
-            Ok(blob) => scenes.open(scene.file, blob, scene.stride_px),
+            Ok(blob) => scenes.open(scene.file, Origin::File(blob), scene.stride_px),
             Err(problem) => {
                 scenes.close();
                 scenes.session.show_problem(scene.file, problem);

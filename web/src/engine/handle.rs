@@ -235,7 +235,8 @@ fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(
         | FromWorker::Votes { request }
         | FromWorker::Scene { request, .. }
         | FromWorker::SceneBroken { request, .. }
-        | FromWorker::SceneStep { request, .. }
+        | FromWorker::SceneCut { request, .. }
+        | FromWorker::SceneEncoded { request, .. }
         | FromWorker::SceneSimilar { request }
         | FromWorker::Finished { request, .. } => (*request, Ok((event.message, event.buffers))),
         FromWorker::Refused { request, problem } => (*request, Err(problem.clone())),

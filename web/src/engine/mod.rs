@@ -13,11 +13,13 @@ pub mod handle;
 pub mod pool;
 
 #[cfg(feature = "worker")]
-pub mod blob;
-#[cfg(feature = "worker")]
 pub mod clock;
 #[cfg(feature = "worker")]
 pub mod decode;
+#[cfg(feature = "worker")]
+pub mod part_reader;
+#[cfg(feature = "worker")]
+pub mod remote;
 #[cfg(feature = "worker")]
 pub mod runtime;
 #[cfg(feature = "worker")]

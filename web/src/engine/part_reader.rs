@@ -1,17 +1,25 @@
-//! A file of the user's as something to read from and seek in: only the parts that are asked for come into memory.
+//! A file, of the user's or at an address, as something to read from and seek in: only the parts that are asked for come
+//! into memory.
 
 use std::io::{Error, Read, Result, Seek, SeekFrom};
 
 use js_sys::Uint8Array;
 use web_sys::{Blob, FileReaderSync};
 
+use super::remote::Remote;
+use crate::scene::step::Traffic;
+
 /// Read ahead when little is asked for.
 const BUFFER_BYTES: u64 = 256 << 10;
 
-/// A `Blob`, read synchronously, as only workers may.
-pub struct BlobReader {
-    blob: Blob,
-    reader: FileReaderSync,
+enum Origin {
+    Disk(Blob, FileReaderSync),
+    Web(Remote),
+}
+
+/// A file, read synchronously, as only workers may.
+pub struct PartReader {
+    origin: Origin,
     len: u64,
     at: u64,
     /// Bytes of the file from `buffered_at` on.
@@ -19,15 +27,37 @@ pub struct BlobReader {
     buffered_at: u64,
 }
 
-impl BlobReader {
-    /// A reader at the start of the file.
+impl PartReader {
+    /// A reader at the start of a file of the user's.
     ///
     /// # Errors
     /// When the browser has no such reader.
-    pub fn new(blob: Blob) -> Result<Self> {
+    pub fn of_disk(blob: Blob) -> Result<Self> {
         let reader = FileReaderSync::new().map_err(|_| Error::other("the browser cannot read files in a worker"))?;
         let len = blob.size() as u64;
-        Ok(Self { blob, reader, len, at: 0, buffer: Vec::new(), buffered_at: 0 })
+        Ok(Self { origin: Origin::Disk(blob, reader), len, at: 0, buffer: Vec::new(), buffered_at: 0 })
+    }
+
+    /// A reader at the start of a file on the web, whose beginning is here already.
+    #[must_use]
+    pub fn of_web(remote: Remote) -> Self {
+        let (len, buffer) = (remote.file_bytes(), remote.head());
+        Self { origin: Origin::Web(remote), len, at: 0, buffer, buffered_at: 0 }
+    }
+
+    /// What came over the network; nothing for a file of the user's.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        match &self.origin {
+            Origin::Disk(..) => Traffic::default(),
+            Origin::Web(remote) => remote.traffic(),
+        }
+    }
+
+    /// True for a file on the web.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        matches!(self.origin, Origin::Web(_))
     }
 
     /// Length of the file.
@@ -44,14 +74,18 @@ impl BlobReader {
 
     /// The bytes from `start` to `end`.
     fn fetch(&self, start: u64, end: u64) -> Result<Uint8Array> {
+        let (blob, reader) = match &self.origin {
+            Origin::Disk(blob, reader) => (blob, reader),
+            Origin::Web(remote) => return remote.fetch(start, end),
+        };
         let gone = |_| Error::other("the file cannot be read any more: it was moved, changed or removed");
-        let part = self.blob.slice_with_f64_and_f64(start as f64, end as f64).map_err(gone)?;
-        let bytes = self.reader.read_as_array_buffer(&part).map_err(gone)?;
+        let part = blob.slice_with_f64_and_f64(start as f64, end as f64).map_err(gone)?;
+        let bytes = reader.read_as_array_buffer(&part).map_err(gone)?;
         Ok(Uint8Array::new(&bytes))
     }
 }
 
-impl Read for BlobReader {
+impl Read for PartReader {
     fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         let wanted = (into.len() as u64).min(self.len.saturating_sub(self.at));
         if wanted == 0 {
@@ -77,7 +111,7 @@ impl Read for BlobReader {
     }
 }
 
-impl Seek for BlobReader {
+impl Seek for PartReader {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
         let place = match to {
             SeekFrom::Start(place) => Some(place),

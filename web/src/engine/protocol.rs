@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::problem::Problem;
 use crate::scene::card::SceneCard;
 use crate::scene::reading::{Reading, Taken};
+use crate::scene::step::Traffic;
 
 /// Raised whenever a message changes, so that a page never talks to a worker of another release.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 
 /// Which of the two worker bundles is speaking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,21 +110,40 @@ pub enum ToWorker {
         /// How many neighbours vote.
         k: usize,
     },
-    /// Opens the large picture beside the message (`file`), in place of the one before; answered by `Scene`, `SceneBroken` or `Refused`.
+    /// Opens the large picture beside the message (`file`), or at an address, in place of the one before; answered by `Scene`,
+    /// `SceneBroken` or `Refused`.
     SceneOpen {
         /// Request number.
         request: u64,
+        /// Where it is, when the user typed that.
+        address: Option<String>,
         /// From one patch to the next.
         stride_px: usize,
         /// How values become what the model sees.
         reading: Reading,
     },
-    /// Classifies the next patches of the open picture; answered by `SceneStep`, `SceneBroken` or `Refused`.
-    SceneStep {
+    /// Cuts patches out of the open picture, best from the first to the last; answered by `SceneCut`, `SceneBroken` or
+    /// `Refused`.
+    SceneCut {
+        /// Request number.
+        request: u64,
+        /// The first of them.
+        first: usize,
+        /// How many.
+        patches: usize,
+    },
+    /// Embeds and classifies patches that a worker has cut (`buffers`: their pixels); answered by `SceneEncoded` or `Refused`.
+    SceneEncode {
         /// Request number.
         request: u64,
         /// How many.
         patches: usize,
+    },
+    /// Keeps what patches have become, for searching: `buffers` are states (u8) and the embeddings of those that were classified
+    /// (f32); not answered.
+    SceneKeep {
+        /// The first of them.
+        first: usize,
     },
     /// Asks how similar every patch so far is to one of them; answered by `SceneSimilar` or `Refused`.
     SceneSimilar {
@@ -253,15 +273,21 @@ pub enum FromWorker {
         /// Its bands, when choosing among them would help.
         bands: Vec<String>,
     },
-    /// Some patches are classified; none, when all were. `buffers` are states (u8), probabilities (f32), and new rows of the
-    /// preview (RGBA).
-    SceneStep {
+    /// Patches are cut; `buffers` are states (u8), pixels of those with data (f32), and new rows of the preview (RGBA).
+    SceneCut {
         /// Request number.
         request: u64,
-        /// The first of them.
-        first: usize,
         /// First new row of the preview.
         preview_row: usize,
+        /// What was fetched for the picture so far.
+        traffic: Traffic,
+    },
+    /// Patches are classified; `buffers` are embeddings of length 1 and probabilities (f32).
+    SceneEncoded {
+        /// Request number.
+        request: u64,
+        /// Milliseconds in the encoder.
+        encoder_ms: f64,
     },
     /// Similarities to a patch; `buffers` are one f32 for each patch so far, NaN without data.
     SceneSimilar {

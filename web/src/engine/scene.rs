@@ -1,27 +1,27 @@
-//! A large picture in the worker: read a band of rows at a time, embedded patch by patch, and kept for searching.
+//! A large picture in the worker: read a band of rows at a time, cut into patches, whose embeddings are kept for searching.
 //!
-//! The page asks for one step after the other; between two of them other questions are answered.
+//! The page asks for some patches after the others, and has them embedded by whichever worker is free; between two of its
+//! questions others are answered.
 
 use std::io::{Read, Seek};
 
 use image::ImageFormat;
-use shared::compare::{dot, l2_normalise};
+use shared::compare::dot;
 use shared::preprocess;
 use shared::tile::Tile;
-use web_sys::Blob;
 
-use super::blob::BlobReader;
 use super::decode::{self, Picture};
+use super::part_reader::PartReader;
 use super::runtime::Runtime;
 use super::tiff_rows::{TiffRows, damaged};
 use super::units::{Units, Wanted};
 use crate::problem::Problem;
 use crate::scene::bands::Refusal;
 use crate::scene::card::SceneCard;
-use crate::scene::cells::{ANSWERED, NO_DATA};
+use crate::scene::cells::{ANSWERED, NO_DATA, WAITING};
 use crate::scene::grid::Grid;
 use crate::scene::reading::Reading;
-use crate::scene::step::Step;
+use crate::scene::step::{Cut, Traffic};
 
 /// Largest JPEG, PNG or WebP, decoded: these cannot be read in parts.
 const MAX_DECODED_BYTES: u64 = 448 << 20;
@@ -40,13 +40,11 @@ pub struct Scene {
     card: SceneCard,
     source: Source,
     units: Units,
-    /// The next patch.
-    next: usize,
     /// The rows in work, on the unit scale, and which pixels are missing.
     window: Option<Window>,
     /// The next row of the preview.
     preview_row: usize,
-    /// Of length 1, one after the other; zeros where there is no data.
+    /// `[patches, width]`, of length 1; zeros where there is none.
     embeddings: Vec<f32>,
     states: Vec<u8>,
 }
@@ -54,7 +52,7 @@ pub struct Scene {
 enum Source {
     /// Decoded whole.
     Picture(Box<Picture>),
-    Tiff(Box<TiffRows<BlobReader>>),
+    Tiff(Box<TiffRows<PartReader>>),
 }
 
 struct Window {
@@ -63,22 +61,14 @@ struct Window {
     missing: Vec<bool>,
 }
 
-/// Why a step did not go well.
-pub enum Trouble {
-    /// The picture cannot be read on.
-    Picture(Problem),
-    /// The device failed.
-    Device(Problem),
-}
-
 impl Scene {
     /// Reads a picture's header, decides how it is cut and read, and looks at some of its rows.
     ///
     /// # Errors
     /// When it is no picture, is damaged, too large, too small, or has other bands.
-    pub fn open(blob: Blob, runtime: &Runtime, stride_px: usize, reading: &Reading) -> Result<Self, Refusal> {
+    pub fn open(file: PartReader, runtime: &Runtime, stride_px: usize, reading: &Reading) -> Result<Self, Refusal> {
         let wanted = runtime.wanted();
-        let (mut source, mut units, (width, height), format) = open_source(blob, &wanted, reading)?;
+        let (mut source, mut units, (width, height), format) = open_source(file, &wanted, reading)?;
         let patch_px = runtime.input_px();
         let Some(grid) = Grid::new(width, height, patch_px, stride_px) else {
             return Err(Problem::new(
@@ -96,10 +86,11 @@ impl Scene {
         let preview_step = width.max(height).div_ceil(PREVIEW_PX);
         settle(&mut source, &mut units, (width, height), &wanted, reading)?;
         let card = SceneCard { grid, format, taken: units.taken.clone(), georeference, preview_step };
-        // All at once: growing step by step would need twice as much for a moment.
-        let (mut embeddings, states) = (Vec::new(), Vec::new());
-        embeddings.try_reserve_exact(grid.count() * runtime.embedding_width()).map_err(|_| too_many(&grid, 0))?;
-        Ok(Self { card, source, units, next: 0, window: None, preview_row: 0, embeddings, states })
+        let (mut embeddings, states) = (Vec::new(), vec![WAITING; grid.count()]);
+        let values = grid.count() * runtime.embedding_width();
+        embeddings.try_reserve_exact(values).map_err(|_| too_many(&grid, 0))?;
+        embeddings.resize(values, 0.0);
+        Ok(Self { card, source, units, window: None, preview_row: 0, embeddings, states })
     }
 
     /// What the page is told.
@@ -108,44 +99,45 @@ impl Scene {
         self.card.clone()
     }
 
-    /// Reads, embeds and classifies up to `patches` more; none when all are done.
+    /// Reads and cuts up to `patches` from `first` on; best in order, since files are read from top to bottom.
     ///
     /// # Errors
-    /// When the file is damaged, or the device fails.
-    pub async fn step(&mut self, runtime: &Runtime, patches: usize) -> Result<Step, Trouble> {
-        let (first, first_preview_row) = (self.next, self.preview_row);
-        let (mut tiles, mut states, mut preview) = (Vec::new(), Vec::new(), Vec::new());
+    /// When the file is damaged, or cannot be read any more.
+    pub fn cut(&mut self, first: usize, patches: usize) -> Result<Cut, Problem> {
+        let preview_row = self.preview_row;
+        let (mut pixels, mut states, mut preview) = (Vec::new(), Vec::new(), Vec::new());
         let patch_px = self.card.grid.patch_px;
-        for patch in first..self.card.grid.count().min(first + patches) {
+        for patch in first..self.card.grid.count().min(first.saturating_add(patches)) {
             let (left, top) = self.card.grid.corner(patch);
-            self.load(top, &mut preview).map_err(Trouble::Picture)?;
+            self.load(top, &mut preview)?;
             let Some(window) = &self.window else { break };
             if window.is_empty_at(left, top, patch_px) {
                 states.push(NO_DATA);
             } else {
                 let tile = preprocess::crop(&window.tile, top - window.first_row, left, patch_px, patch_px);
-                tiles.push(tile.map_err(|error| Trouble::Picture(damaged(&error)))?);
+                let tile = tile.map_err(|error| damaged(&error))?;
+                pixels.extend(tile.pixels().iter().flat_map(|value| value.to_le_bytes()));
                 states.push(ANSWERED);
             }
         }
-        let embedded = match tiles.is_empty() {
-            true => Vec::new(),
-            false => runtime.embed(&tiles).await.map_err(Trouble::Device)?,
+        let traffic = match &mut self.source {
+            Source::Picture(_) => Traffic::default(),
+            Source::Tiff(rows) => rows.reader().traffic(),
         };
-        let width = runtime.embedding_width();
-        let mut embedded = embedded.into_iter();
-        let mut probabilities = Vec::new();
-        for state in &states {
-            let embedding = if *state == ANSWERED { embedded.next() } else { None };
-            let mut embedding = embedding.unwrap_or_else(|| vec![0.0; width]);
-            let answer = runtime.probabilities(&embedding);
-            probabilities.extend(answer.iter().map(|share| if *state == ANSWERED { *share } else { 0.0 }));
-            l2_normalise(&mut embedding);
-            self.embeddings.extend(embedding);
+        Ok(Cut { states, pixels, traffic, preview_row, preview })
+    }
+
+    /// Keeps what became of the patches from `first` on: a state each, and the embeddings of those that were classified.
+    pub fn keep(&mut self, first: usize, states: &[u8], embeddings: &[f32]) {
+        let width = self.embeddings.len() / self.states.len().max(1);
+        let mut embeddings = embeddings.chunks_exact(width.max(1));
+        for (patch, state) in (first..self.states.len()).zip(states) {
+            if *state == ANSWERED {
+                let Some(embedding) = embeddings.next() else { return };
+                self.embeddings[patch * width..(patch + 1) * width].copy_from_slice(embedding);
+            }
+            self.states[patch] = *state;
         }
-        self.states.extend(&states);
-        self.next = first + states.len();
-        Ok(Step { first, states, probabilities, preview_row: first_preview_row, preview })
     }
 
     /// Cosine similarity of every patch so far to one of them; NaN where there is no data. `None` when that one has none.
@@ -246,10 +238,7 @@ fn preview_line(tile: &Tile, missing: &[bool], from: usize, to: usize, step: usi
 
 type Opened = (Source, Units, (usize, usize), String);
 
-fn open_source(blob: Blob, wanted: &Wanted, reading: &Reading) -> Result<Opened, Refusal> {
-    let unreadable =
-        |error: std::io::Error| Problem::new("This file cannot be read", format!("{error}."), "Choose the file again.");
-    let mut reader = BlobReader::new(blob).map_err(unreadable)?;
+fn open_source(mut reader: PartReader, wanted: &Wanted, reading: &Reading) -> Result<Opened, Refusal> {
     let mut head = vec![0; reader.len().min(64) as usize];
     reader.read_exact(&mut head).map_err(unreadable)?;
     let format = match image::guess_format(&head) {
@@ -266,6 +255,14 @@ fn open_source(blob: Blob, wanted: &Wanted, reading: &Reading) -> Result<Opened,
         let size = (header.width, header.height);
         return Ok((Source::Tiff(Box::new(rows)), units, size, format));
     };
+    if reader.is_remote() {
+        return Err(Problem::new(
+            "Only TIFFs can be read in parts",
+            "The file at this address is a picture of another kind, which must be decoded whole.",
+            "Download it and open it from disk.",
+        )
+        .into());
+    }
     if reader.len() > MAX_FILE_BYTES {
         return Err(too_large(&format!("The file has {} MB", reader.len() >> 20)).into());
     }
@@ -279,6 +276,11 @@ fn open_source(blob: Blob, wanted: &Wanted, reading: &Reading) -> Result<Opened,
     let units = Units::new(&picture.bands, picture.depth, None, wanted, reading)?;
     let format = picture.format();
     Ok((Source::Picture(Box::new(picture)), units, (width as usize, height as usize), format))
+}
+
+/// The file, or a part of it, cannot be had.
+pub fn unreadable(error: std::io::Error) -> Problem {
+    Problem::new("This file cannot be read", format!("{error}."), "Choose the file again.")
 }
 
 /// Decides offset and stretch by some rows all over the picture.

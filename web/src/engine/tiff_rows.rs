@@ -88,6 +88,11 @@ impl<R: Read + Seek> TiffRows<R> {
         &self.header
     }
 
+    /// Where it is read from.
+    pub fn reader(&mut self) -> &R {
+        self.decoder.inner()
+    }
+
     fn try_open(reader: R) -> Result<Result<Self, Problem>, TiffError> {
         let mut limits = Limits::default();
         limits.decoding_buffer_size = MAX_BLOCK_BYTES;

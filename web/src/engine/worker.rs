@@ -8,20 +8,24 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
+use shared::compare::l2_normalise;
+use shared::tile::Tile;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, MessageEvent};
 
 use super::clock::{breathe, now_ms, scope};
 use super::decode::{self, Decoded, Preview};
+use super::part_reader::PartReader;
 use super::protocol::{Answer, Bundle, FromWorker, PROTOCOL_VERSION, Query, Shelf, ToWorker, Vectors};
+use super::remote::Remote;
 use super::runtime::{GallerySearch, Runtime, open_any_gallery};
-use super::scene::{Scene, Trouble};
+use super::scene::{Scene, unreadable};
 use super::slabs::CHUNK_TILES;
 use crate::problem::Problem;
 use crate::scene::bands::Refusal;
 use crate::scene::reading::{Reading, Taken};
-use crate::scene::step::Step;
+use crate::scene::step::Cut;
 
 /// What the worker holds between messages.
 #[derive(Default)]
@@ -117,19 +121,39 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
             Ok(gallery) => return post_parts(&FromWorker::Votes { request }, &gallery.votes(start..end, k)),
             Err(problem) => (request, Err(problem)),
         },
-        ToWorker::SceneOpen { request, stride_px, reading } => {
-            (request, open_scene(state, request, stride_px, &reading, file))
+        ToWorker::SceneOpen { request, address, stride_px, reading } => {
+            // The one before makes room first.
+            state.scene = None;
+            let answer = match open_scene(state, address, stride_px, &reading, file).await {
+                Ok(scene) => {
+                    let card = Box::new(scene.card());
+                    state.scene = Some(scene);
+                    FromWorker::Scene { request, scene: card }
+                }
+                Err(Refusal { problem, bands }) => FromWorker::SceneBroken { request, problem, bands },
+            };
+            (request, Ok(answer))
         }
-        ToWorker::SceneStep { request, patches } => match step_scene(state, patches).await {
-            Ok(Step { first, states, probabilities, preview_row, preview }) => {
-                let parts = [states, bytes(&probabilities), preview];
-                return post_parts(&FromWorker::SceneStep { request, first, preview_row }, &parts);
-            }
-            Err(Trouble::Picture(problem)) => {
-                (request, Ok(FromWorker::SceneBroken { request, problem, bands: Vec::new() }))
-            }
-            Err(Trouble::Device(problem)) => (request, Err(problem)),
+        ToWorker::SceneCut { request, first, patches } => match state.scene.as_mut() {
+            Some(scene) => match scene.cut(first, patches) {
+                Ok(Cut { states, pixels, traffic, preview_row, preview }) => {
+                    let answer = FromWorker::SceneCut { request, preview_row, traffic };
+                    return post_parts(&answer, &[states, pixels, preview]);
+                }
+                Err(problem) => (request, Ok(FromWorker::SceneBroken { request, problem, bands: Vec::new() })),
+            },
+            None => (request, Err(no_scene())),
         },
+        ToWorker::SceneEncode { request, patches } => match encode_patches(state, request, patches, &buffers).await {
+            Ok((answer, parts)) => return post_parts(&answer, &parts),
+            Err(problem) => (request, Err(problem)),
+        },
+        ToWorker::SceneKeep { first } => {
+            if let (Some(scene), [states, embeddings]) = (state.scene.as_mut(), &buffers[..]) {
+                scene.keep(first, &states.to_vec(), &floats(embeddings));
+            }
+            return;
+        }
         ToWorker::SceneSimilar { request, patch } => {
             match state.scene.as_ref().and_then(|scene| scene.similar(patch)) {
                 Some(similarities) => {
@@ -242,30 +266,46 @@ async fn embed(state: &State, inbox: &Inbox, request: u64, buffers: &[Uint8Array
     .await
 }
 
-fn open_scene(
-    state: &mut State,
-    request: u64,
+/// Opens a file of the user's, or one at an address.
+async fn open_scene(
+    state: &State,
+    address: Option<String>,
     stride_px: usize,
     reading: &Reading,
     file: Option<Blob>,
-) -> Result<FromWorker, Problem> {
-    // The one before makes room first.
-    state.scene = None;
+) -> Result<Scene, Refusal> {
     let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
-    match Scene::open(file.ok_or_else(no_scene)?, runtime, stride_px, reading) {
-        Ok(scene) => {
-            let card = Box::new(scene.card());
-            state.scene = Some(scene);
-            Ok(FromWorker::Scene { request, scene: card })
-        }
-        Err(Refusal { problem, bands }) => Ok(FromWorker::SceneBroken { request, problem, bands }),
-    }
+    let file = match address {
+        Some(address) => PartReader::of_web(Remote::open(address).await?),
+        None => PartReader::of_disk(file.ok_or_else(no_scene)?).map_err(unreadable)?,
+    };
+    Scene::open(file, runtime, stride_px, reading)
 }
 
-async fn step_scene(state: &mut State, patches: usize) -> Result<Step, Trouble> {
-    let runtime = state.runtime.as_ref().ok_or_else(|| Trouble::Device(no_model()))?;
-    let scene = state.scene.as_mut().ok_or_else(|| Trouble::Device(no_scene()))?;
-    scene.step(runtime, patches).await
+/// Embeddings and probabilities of patches that a worker has cut.
+async fn encode_patches(
+    state: &State,
+    request: u64,
+    patches: usize,
+    buffers: &[Uint8Array],
+) -> Result<(FromWorker, Vec<Vec<u8>>), Problem> {
+    let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
+    let (bands, side) = (runtime.wanted().bands.len(), runtime.input_px());
+    let pixels = floats(first(buffers)?);
+    let tiles = pixels.chunks_exact((bands * side * side).max(1));
+    let tiles: Result<Vec<Tile>, _> = tiles.map(|pixels| Tile::new(bands, side, side, pixels.to_vec())).collect();
+    let tiles = tiles.ok().filter(|tiles| tiles.len() == patches).ok_or_else(no_scene)?;
+    let before = now_ms();
+    let mut embeddings = runtime.embed(&tiles).await?;
+    let encoder_ms = now_ms() - before;
+    let probabilities: Vec<f32> = embeddings.iter().flat_map(|embedding| runtime.probabilities(embedding)).collect();
+    embeddings.iter_mut().for_each(|embedding| l2_normalise(embedding));
+    let parts = vec![bytes(&embeddings.concat()), bytes(&probabilities)];
+    Ok((FromWorker::SceneEncoded { request, encoder_ms }, parts))
+}
+
+fn floats(bytes: &Uint8Array) -> Vec<f32> {
+    bytes.to_vec().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {

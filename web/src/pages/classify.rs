@@ -5,6 +5,7 @@ pub mod label;
 use leptos::html::Section;
 use leptos::prelude::*;
 
+use crate::components::address_field::AddressField;
 use crate::components::batch_table::BatchTable;
 use crate::components::drop_zone::DropZone;
 use crate::components::model_card::ModelCardView;
@@ -54,6 +55,7 @@ pub fn Classify() -> impl IntoView {
                 />
                 <Samples />
                 <SceneSamples />
+                <AddressField />
             </section>
             <section class="column-out" aria-label="Answers" node_ref=answers>
                 <Show when=move || { count.get() > 1 }>

@@ -16,7 +16,8 @@ use crate::components::problem_card::ProblemCard;
 use crate::components::reading_panel::ReadingPanel;
 use crate::scene::pace::duration;
 use crate::scene::reading::{Reading, Taken};
-use crate::wording::grouped;
+use crate::scene::step::Traffic;
+use crate::wording::{self, grouped, workers};
 use canvas::SceneCanvas;
 use detail::{PatchDetail, Similar};
 use export::SceneDownloads;
@@ -38,6 +39,7 @@ pub fn SceneCardView() -> impl IntoView {
         <article class="card scene" aria-label=move || format!("Answer for {}", scenes.name.get())>
             <Head />
             <Progress />
+            <Fetched />
             {move || problem().map(|problem| view! { <ProblemCard problem=problem /> })}
             <Show when=move || has_card.get()>
                 <div class="scene-body">
@@ -86,9 +88,11 @@ fn Head() -> impl IntoView {
                 <ul class="facts">{facts}</ul>
             </div>
             <div class="downloads">
-                <button type="button" class="small quiet" on:click=as_tile>
-                    "Classify as one tile"
-                </button>
+                <Show when=move || scenes.name.with(|_| scenes.file().is_some())>
+                    <button type="button" class="small quiet" on:click=as_tile>
+                        "Classify as one tile"
+                    </button>
+                </Show>
                 <button type="button" class="small quiet" on:click=move |_| scenes.close()>
                     "Clear"
                 </button>
@@ -111,11 +115,12 @@ fn Progress() -> impl IntoView {
             format!("Stopped after {} of {} patches.", grouped(pace.done), grouped(pace.total))
         }
         ScenePhase::Done(pace) => format!(
-            "{} patches in {}, {:.0} a second, on {}.",
+            "{} patches in {}, {:.0} a second, on {}{}.",
             grouped(pace.total),
             duration(pace.elapsed_ms),
             pace.per_second(),
-            device()
+            device(),
+            workers(scenes.workers.get()).map(|crew| format!(" ({crew})")).unwrap_or_default()
         ),
     };
     // Every tick would be read aloud: only what changes for good is.
@@ -162,6 +167,19 @@ fn Progress() -> impl IntoView {
             </Show>
         </div>
     }
+}
+
+/// What came over the network, for a picture at an address.
+#[component]
+fn Fetched() -> impl IntoView {
+    let scenes = use_scenes();
+    let line = move || {
+        let Traffic { requests, bytes } = scenes.traffic.get();
+        let fetched = wording::bytes(bytes);
+        (requests > 0)
+            .then(|| format!("Fetched from its address: {fetched} in {} requests.", grouped(requests as usize)))
+    };
+    move || line().map(|line| view! { <p class="note fetched">{line}</p> })
 }
 
 /// How the picture's values are read, when there is anything to choose.

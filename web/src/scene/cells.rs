@@ -1,6 +1,7 @@
 //! What came of each patch, and what each class covers.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::georeference::Georeference;
 use super::grid::Grid;
@@ -17,7 +18,8 @@ pub const NO_DATA: u8 = 2;
 pub struct Cells {
     classes: usize,
     states: Vec<u8>,
-    seen: usize,
+    /// The patches whose answers came, in the order in which they came.
+    arrivals: Vec<Range<usize>>,
     /// `[patches, classes]`.
     probabilities: Vec<f32>,
 }
@@ -74,7 +76,8 @@ impl Cells {
     /// Nothing answered yet.
     #[must_use]
     pub fn new(patches: usize, classes: usize) -> Self {
-        Self { classes, states: vec![WAITING; patches], seen: 0, probabilities: vec![0.0; patches * classes] }
+        let arrivals = Vec::new();
+        Self { classes, states: vec![WAITING; patches], arrivals, probabilities: vec![0.0; patches * classes] }
     }
 
     /// Takes the answers of the patches from `first` on: a state each, and `[patches, classes]` probabilities. What does not
@@ -84,15 +87,15 @@ impl Cells {
         let from = first * self.classes;
         if place(first, states.len(), self.states.len()) && place(from, probabilities.len(), self.probabilities.len()) {
             self.states[first..first + states.len()].copy_from_slice(states);
-            self.seen = self.seen.max(first + states.len());
+            self.arrivals.push(first..first + states.len());
             self.probabilities[from..from + probabilities.len()].copy_from_slice(probabilities);
         }
     }
 
-    /// Patches that were looked at, from the first on.
+    /// The patches whose answers came, in the order in which they came.
     #[must_use]
-    pub const fn seen(&self) -> usize {
-        self.seen
+    pub fn arrivals(&self) -> &[Range<usize>] {
+        &self.arrivals
     }
 
     /// Patches in all.
@@ -219,6 +222,7 @@ mod tests {
         let mut cells = cells();
         cells.put(3, &[ANSWERED, ANSWERED], &[1.0, 0.0, 1.0, 0.0]);
         cells.put(usize::MAX / 4, &[ANSWERED], &[]);
+        assert_eq!(cells.arrivals(), [0..3]);
         assert_eq!(cells.state(3), WAITING);
         assert_eq!(cells.top(0), Some((0, 0.9)));
     }

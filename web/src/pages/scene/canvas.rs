@@ -10,7 +10,6 @@ use super::paint::{Style, context_of, paint};
 use super::state::{Scenes, use_scenes};
 use crate::pages::{ground_of, is_dark};
 use crate::scene::card::SceneCard;
-use crate::scene::cells::Cells;
 use crate::scene::heat::best;
 
 /// Marks on the map for the most similar places.
@@ -21,8 +20,8 @@ const LEAP: isize = 8;
 /// What is on the canvases.
 #[derive(Clone, Copy, Debug, Default)]
 struct Painted {
-    /// Cells.
-    cells: usize,
+    /// Arrivals of answers.
+    arrivals: usize,
     /// Rows of the picture.
     rows: usize,
 }
@@ -165,7 +164,10 @@ fn size(scenes: Scenes, canvas: &HtmlCanvasElement) {
 fn show(scenes: Scenes, picture: &HtmlCanvasElement, overlay: &HtmlCanvasElement, painted: StoredValue<Painted>) {
     let Some(card) = scenes.card.get_untracked() else { return };
     let before = painted.get_value();
-    let now = Painted { cells: scenes.cells.with_untracked(Cells::seen), rows: scenes.parts().preview_rows.get() };
+    let now = Painted {
+        arrivals: scenes.cells.with_untracked(|cells| cells.arrivals().len()),
+        rows: scenes.parts().preview_rows.get(),
+    };
     let (Some(under), Some(over)) = (context_of(picture), context_of(overlay)) else { return };
     let (width, _) = card.preview_size();
     let parts = scenes.parts();
@@ -179,7 +181,8 @@ fn show(scenes: Scenes, picture: &HtmlCanvasElement, overlay: &HtmlCanvasElement
     scenes.cells.with_untracked(|cells| {
         scenes.filter.with_untracked(|filter| {
             let style = Style { filter, heat: heat.as_ref(), is_dark: scenes.is_dark.get_untracked() };
-            paint(&over, &card, cells, &style, before.cells..now.cells);
+            let new = cells.arrivals().iter().skip(before.arrivals).flat_map(Clone::clone);
+            paint(&over, &card, cells, &style, new);
         });
     });
     painted.set_value(now);

@@ -1,7 +1,5 @@
 //! Classes or similarities over the picture, cell by cell.
 
-use std::ops::Range;
-
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
@@ -28,7 +26,7 @@ pub fn paint(
     card: &SceneCard,
     cells: &Cells,
     style: &Style<'_>,
-    patches: Range<usize>,
+    patches: impl Iterator<Item = usize>,
 ) {
     let scale = style.heat.map(|heat| Scale::of(&heat.similarities));
     let step = card.preview_step.max(1) as f64;

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use leptos::prelude::*;
-use web_sys::Blob;
 
 use crate::problem::Problem;
 use crate::scene::card::SceneCard;
 use crate::scene::cells::{Cells, Filter};
 use crate::scene::pace::Pace;
 use crate::scene::reading::Reading;
+use crate::scene::step::Traffic;
 use crate::session::Session;
-use crate::session::scenes::OpenScene;
+use crate::session::scenes::{OpenScene, Origin};
 
 /// Under this probability a patch is left unpainted, unless the user says otherwise.
 const THRESHOLD: f32 = 0.5;
@@ -62,6 +62,10 @@ pub struct Scenes {
     pub name: RwSignal<String>,
     /// What the worker found.
     pub card: RwSignal<Option<SceneCard>>,
+    /// What was fetched for it from elsewhere.
+    pub traffic: RwSignal<Traffic>,
+    /// How many workers shared it.
+    pub workers: RwSignal<usize>,
     /// The answers.
     pub cells: RwSignal<Cells>,
     /// From one patch to the next; 0 for a patch's side.
@@ -88,8 +92,8 @@ pub struct Scenes {
 /// What no signal can hold.
 #[derive(Default)]
 pub struct Parts {
-    /// The file.
-    pub file: RefCell<Option<Blob>>,
+    /// Where it is.
+    pub origin: RefCell<Option<Origin>>,
     /// The worker that has it open.
     pub open: RefCell<Option<Rc<OpenScene>>>,
     /// The picture, RGBA, as far as it has been read.
@@ -109,6 +113,8 @@ impl Scenes {
             phase: RwSignal::new(ScenePhase::Closed),
             name: RwSignal::new(String::new()),
             card: RwSignal::new(None),
+            traffic: RwSignal::new(Traffic::default()),
+            workers: RwSignal::new(1),
             cells: RwSignal::new(Cells::default()),
             stride_px: RwSignal::new(0),
             reading: RwSignal::new(Reading::default()),

@@ -1,5 +1,7 @@
 //! What happens to a file: looked at, opened as a map when it is large, and classified step by step.
 
+use std::cell::Cell;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen_futures::JsFuture;
@@ -10,15 +12,14 @@ use crate::scene::cells::Cells;
 use crate::scene::pace::Pace;
 use crate::scene::peek::{Peek, peek};
 use crate::scene::reading::Reading;
-use crate::session::scenes::{OpenScene, Trouble};
+use crate::scene::step::{Cut, Step, Traffic};
+use crate::session::scenes::{OpenScene, Origin, Trouble};
 use crate::state::Phase;
 
 /// A picture with sides of at least so many patches becomes a map.
 const PATCHES_OF_A_MAP: usize = 4;
 /// The side of a patch, as long as no model says.
 const USUAL_PATCH_PX: usize = 64;
-/// Patches between two signs of life: the worker's largest chunk.
-const PATCHES_AT_ONCE: usize = 32;
 /// Read of a file to find its size.
 const PEEKED_BYTES: f64 = 65_536.0;
 /// Segments that a JPEG may have before its size.
@@ -46,7 +47,9 @@ impl Scenes {
             let patch_px = self.patch_px();
             let is_large = |side: u32| side as usize >= PATCHES_OF_A_MAP * patch_px;
             match size {
-                Some((width, height)) if is_large(width) && is_large(height) => self.open(name, file, 0),
+                Some((width, height)) if is_large(width) && is_large(height) => {
+                    self.open(name, Origin::File(file), 0);
+                }
                 _ => {
                     self.close();
                     self.session.classify(vec![(name, file)]);
@@ -56,14 +59,15 @@ impl Scenes {
     }
 
     /// Makes a map of a picture, whatever its size, with a patch every `stride_px`; 0 for patches side by side.
-    pub fn open(self, name: String, file: Blob, stride_px: usize) {
+    pub fn open(self, name: String, origin: Origin, stride_px: usize) {
         self.session.clear();
         self.stride_px.set(stride_px);
         self.name.set(name);
         self.reading.set(Reading::default());
         self.zoom.set(1.0);
         self.card.set(None);
-        *self.parts().file.borrow_mut() = Some(file);
+        self.traffic.set(Traffic::default());
+        *self.parts().origin.borrow_mut() = Some(origin);
         self.session.arrivals.update(|arrivals| *arrivals += 1);
         self.start();
     }
@@ -73,15 +77,17 @@ impl Scenes {
         self.parts().open.borrow().iter().for_each(|open| open.close());
         self.forget_answers();
         self.card.set(None);
-        self.parts().file.take();
+        self.parts().origin.take();
         self.phase.set(ScenePhase::Closed);
     }
 
-    /// The open file.
+    /// The open file, when it is one of the user's.
     #[must_use]
     pub fn file(self) -> Option<(String, Blob)> {
-        let file = self.parts().file.borrow().clone()?;
-        Some((self.name.get_untracked(), file))
+        match self.parts().origin.borrow().clone()? {
+            Origin::File(file) => Some((self.name.get_untracked(), file)),
+            Origin::Address(_) => None,
+        }
     }
 
     /// Side of a patch.
@@ -137,12 +143,12 @@ impl Scenes {
     }
 
     async fn run(self, generation: u64) {
-        let Some((_, file)) = self.file() else { return };
+        let Some(origin) = self.parts().origin.borrow().clone() else { return };
         let stride_px = match self.stride_px.get_untracked() {
             0 => self.patch_px(),
             stride_px => stride_px.min(self.patch_px()),
         };
-        let outcome = self.session.open_scene(&file, stride_px, self.reading.get_untracked()).await;
+        let outcome = self.session.open_scene(&origin, stride_px, self.reading.get_untracked()).await;
         if self.parts().generation.get() != generation {
             return;
         }
@@ -159,36 +165,39 @@ impl Scenes {
         self.go_on(generation, &open, Pace { total: patches, ..Pace::default() }).await;
     }
 
-    async fn go_on(self, generation: u64, open: &OpenScene, mut pace: Pace) {
-        self.phase.set(ScenePhase::Running(pace));
-        while pace.done < pace.total {
-            let before = now_ms();
-            let outcome = self.session.step_scene(open, PATCHES_AT_ONCE).await;
-            let step = match outcome {
-                Ok(step) => step,
-                Err(_) if self.parts().generation.get() != generation => return,
-                Err(trouble) => return self.fail(trouble),
-            };
-            // A step that was on its way when the user stopped still counts; those of another picture do not.
+    async fn go_on(self, generation: u64, open: &OpenScene, before: Pace) {
+        self.phase.set(ScenePhase::Running(before));
+        let (started, pace) = (now_ms(), Cell::new(before));
+        let is_stale = || self.parts().generation.get() != generation;
+        // Work that was on its way when the user stopped still counts; that of another picture does not.
+        let on_cut = |cut: &Cut| {
+            if self.is_current(open) {
+                self.traffic.set(cut.traffic);
+                self.put_preview(cut.preview_row, &cut.preview);
+            }
+        };
+        let on_step = |step: Step| {
             if !self.is_current(open) {
                 return;
             }
-            self.put_preview(step.preview_row, &step.preview);
-            if step.states.is_empty() {
-                break;
-            }
             self.cells.update(|cells| cells.put(step.first, &step.states, &step.probabilities));
-            pace.done = step.first + step.states.len();
-            pace.elapsed_ms += now_ms() - before;
-            if self.parts().generation.get() != generation {
-                if let ScenePhase::Stopped(_) = self.phase.get_untracked() {
-                    self.phase.set(ScenePhase::Stopped(pace));
-                }
-                return;
+            let done = pace.get().done + step.states.len();
+            pace.set(Pace { done, elapsed_ms: before.elapsed_ms + now_ms() - started, ..before });
+            match self.phase.get_untracked() {
+                ScenePhase::Running(_) if !is_stale() => self.phase.set(ScenePhase::Running(pace.get())),
+                ScenePhase::Stopped(_) => self.phase.set(ScenePhase::Stopped(pace.get())),
+                _ => {}
             }
-            self.phase.set(ScenePhase::Running(pace));
+        };
+        let outcome = self.session.classify_scene(open, before.done..before.total, is_stale, on_cut, on_step).await;
+        match outcome {
+            _ if is_stale() => {}
+            Ok(workers) => {
+                self.workers.set(workers);
+                self.phase.set(ScenePhase::Done(pace.get()));
+            }
+            Err(trouble) => self.fail(trouble),
         }
-        self.phase.set(ScenePhase::Done(pace));
     }
 
     fn is_current(self, open: &OpenScene) -> bool {
