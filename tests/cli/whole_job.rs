@@ -45,6 +45,14 @@ fn pretrain_evaluate_export_publish() {
     ]);
     assert_eq!(answer.code, 0, "{}", answer.err);
     assert!(site.join("models/tiny.safetensors").is_file() && site.join("models/tiny.onnx").is_file());
+    // A larger gallery, of 8-bit values, beside one that the run folder's encoder made, which is another model's.
+    let model = text(&site.join("models/tiny.safetensors"));
+    for (encoder, name) in [(&model, "all"), (&run, "other")] {
+        let out = text(&site.join("gallery").join(name));
+        let answer =
+            trainer(["embed", "--encoder", encoder, "--data", &data_arg, "--out", &out, "--int8", "--device", "cpu"]);
+        assert_eq!(answer.code, 0, "{}", answer.err);
+    }
     let list = path("test.csv");
     fs::write(&list, "Field/Field_0.jpg,Field\nWater/Water_0.jpg,Water\n").unwrap();
     let answer = trainer([
@@ -61,6 +69,12 @@ fn pretrain_evaluate_export_publish() {
         "1",
     ]);
     assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(answer.err.contains("other/gallery.safetensors: made by another model"), "{}", answer.err);
+    let index: serde_json::Value = serde_json::from_slice(&fs::read(site.join("gallery/index.json")).unwrap()).unwrap();
+    let listed: Vec<&str> =
+        index["galleries"].as_array().unwrap().iter().map(|g| g["file"].as_str().unwrap()).collect();
+    assert_eq!(listed, ["gallery.safetensors", "all/gallery.safetensors"]);
+    assert_eq!(index["galleries"][1]["title"], "80 tiles");
     let expected: serde_json::Value =
         serde_json::from_slice(&fs::read(site.join("models/expected.json")).unwrap()).unwrap();
     let classes: Vec<&str> =
