@@ -3,9 +3,10 @@
 
 use crate::clusters::PartConfig;
 use crate::data::SourceSpec;
-use crate::engine::fit::FitConfig;
+use crate::engine::fit::{FitConfig, Precision};
+use crate::engine::optimiser::OptimiserConfig;
 use crate::error::UsageError;
-use crate::methods::{DncConfig, MethodConfig};
+use crate::methods::{DncConfig, Inputs, MethodConfig};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use shared::bands::Bands;
@@ -99,7 +100,7 @@ pub struct ProbeConfig {
 }
 
 /// The presets by name, each a whole configuration but for the data.
-pub const PRESETS: [(&str, &str); 12] = [
+pub const PRESETS: [(&str, &str); 13] = [
     ("seco", include_str!("../presets/seco.toml")),
     ("moco-v2", include_str!("../presets/moco-v2.toml")),
     ("moco-tp", include_str!("../presets/moco-tp.toml")),
@@ -111,6 +112,7 @@ pub const PRESETS: [(&str, &str); 12] = [
     ("moclr", include_str!("../presets/moclr.toml")),
     ("dnc", include_str!("../presets/dnc.toml")),
     ("distill", include_str!("../presets/distill.toml")),
+    ("marta", include_str!("../presets/marta.toml")),
     ("demo", include_str!("../presets/demo.toml")),
 ];
 
@@ -236,6 +238,18 @@ impl RunConfig {
         Ok(Normalisation::new(self.tiles.mean.clone(), self.tiles.std.clone())?)
     }
 
+    /// What a method may have to agree with.
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            crop_px: &self.train.crop_px,
+            input_px: self.tiles.input_px,
+            mean: &self.tiles.mean,
+            std: &self.tiles.std,
+            batch: self.train.batch,
+            is_single_precision: self.train.precision == Precision::F32,
+        }
+    }
+
     fn validate(&self) -> anyhow::Result<()> {
         let (train, tiles) = (&self.train, &self.tiles);
         let check = |ok: bool, message: String| if ok { Ok(()) } else { Err(UsageError::new(message)) };
@@ -266,6 +280,10 @@ impl RunConfig {
             ),
         )?;
         self.method.check().map_err(UsageError::new)?;
+        self.method.check_inputs(&self.inputs()).map_err(UsageError::new)?;
+        if let OptimiserConfig::Adam(adam) = &train.optimiser {
+            adam.check("train.adam").map_err(UsageError::new)?;
+        }
         if let Some(dnc) = &self.dnc {
             dnc.check().map_err(UsageError::new)?;
             check(
