@@ -3,10 +3,9 @@
 
 use crate::clusters::PartConfig;
 use crate::data::SourceSpec;
-use crate::engine::fit::{FitConfig, Precision};
-use crate::engine::optimiser::OptimiserConfig;
+use crate::engine::fit::FitConfig;
 use crate::error::UsageError;
-use crate::methods::{DncConfig, Inputs, MethodConfig};
+use crate::methods::{DncConfig, MethodConfig};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use shared::bands::Bands;
@@ -14,6 +13,8 @@ use shared::encoder::{Architecture, EncoderConfig, Stem};
 use shared::preprocess::Normalisation;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
+
+mod inputs;
 
 /// Everything that a pre-training run depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -238,18 +239,6 @@ impl RunConfig {
         Ok(Normalisation::new(self.tiles.mean.clone(), self.tiles.std.clone())?)
     }
 
-    /// What a method may have to agree with.
-    fn inputs(&self) -> Inputs<'_> {
-        Inputs {
-            crop_px: &self.train.crop_px,
-            input_px: self.tiles.input_px,
-            mean: &self.tiles.mean,
-            std: &self.tiles.std,
-            batch: self.train.batch,
-            is_single_precision: self.train.precision == Precision::F32,
-        }
-    }
-
     fn validate(&self) -> anyhow::Result<()> {
         let (train, tiles) = (&self.train, &self.tiles);
         let check = |ok: bool, message: String| if ok { Ok(()) } else { Err(UsageError::new(message)) };
@@ -280,10 +269,8 @@ impl RunConfig {
             ),
         )?;
         self.method.check().map_err(UsageError::new)?;
-        self.method.check_inputs(&self.inputs()).map_err(UsageError::new)?;
-        if let OptimiserConfig::Adam(adam) = &train.optimiser {
-            adam.check("train.adam").map_err(UsageError::new)?;
-        }
+        self.method.check_inputs(&inputs::of(self)).map_err(UsageError::new)?;
+        train.optimiser.check().map_err(UsageError::new)?;
         if let Some(dnc) = &self.dnc {
             dnc.check().map_err(UsageError::new)?;
             check(

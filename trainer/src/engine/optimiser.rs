@@ -4,12 +4,11 @@
 //! Burn's own compute the same, but their state is keyed by identifiers drawn at random and is loaded on the
 //! default device, a GPU that a machine may not have: no ground for a resume that is exact.
 
-use crate::parts::{Adam, AdamConfig, Slots};
-use burn::module::{Module, ModuleMapper, Param};
+use crate::parts::{Adam, AdamConfig, Rule, Slots, update};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use shared::encoder::tensor_name;
 use shared::tensors::{NamedTensor, TensorMap};
 
 /// Prefix of Adam's moments in a checkpoint.
@@ -25,6 +24,19 @@ pub enum OptimiserConfig {
     Sgd(SgdConfig),
     /// Adam.
     Adam(AdamConfig),
+}
+
+impl OptimiserConfig {
+    /// Says what is wrong, if anything.
+    ///
+    /// # Errors
+    /// One line and a hint.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Sgd(_) => Ok(()),
+            Self::Adam(adam) => adam.check("train.adam"),
+        }
+    }
 }
 
 /// Hyper-parameters beside the learning rate.
@@ -113,8 +125,8 @@ impl Sgd {
     /// One step: `w ← w − lr·v`.
     #[must_use]
     pub fn step<M: Module>(&mut self, lr: f64, network: M, gradients: GradientsParams) -> M {
-        let config = self.config;
-        network.map(&mut Step { path: Vec::new(), lr, config, gradients, velocities: &mut self.velocities })
+        let rule = &mut Step { lr, config: self.config, velocities: &mut self.velocities };
+        update(rule, network, gradients)
     }
 
     /// The velocities, under `velocity.`.
@@ -125,27 +137,13 @@ impl Sgd {
 }
 
 struct Step<'a> {
-    path: Vec<String>,
     lr: f64,
     config: SgdConfig,
-    gradients: GradientsParams,
     velocities: &'a mut Slots,
 }
 
-impl ModuleMapper for Step<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // Buffers and unused parameters have no gradient.
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
-        let (id, weight, mapper) = param.consume();
-        let weight = weight.without_autodiff();
+impl Rule for Step<'_> {
+    fn moved<const D: usize>(&mut self, name: &str, weight: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
         let SgdConfig { momentum, weight_decay, lars } = self.config;
         let is_adapted = lars > 0.0 && D > 1;
         let gradient = match weight_decay {
@@ -153,15 +151,14 @@ impl ModuleMapper for Step<'_> {
             _ => gradient,
         };
         let gradient = if is_adapted { with_trust(gradient, &weight, lars) } else { gradient };
-        let name = tensor_name(&self.path);
         // PyTorch's first step takes the gradient itself.
-        let fresh = match self.velocities.take::<D>(&name) {
+        let fresh = match self.velocities.take::<D>(name) {
             Some(old) => old * momentum + gradient,
             None => gradient,
         };
         let weight = weight - fresh.clone() * self.lr;
-        self.velocities.put(&name, fresh);
-        Param::from_mapped_value(id, weight.autodiff().require_grad(), mapper)
+        self.velocities.put(name, fresh);
+        weight
     }
 }
 

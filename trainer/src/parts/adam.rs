@@ -1,11 +1,10 @@
 //! Adam (Kingma and Ba 2015, arXiv 1412.6980) as PyTorch computes it, with its state by parameter name.
 
-use super::Slots;
-use burn::module::{Module, ModuleMapper, Param};
+use super::{Rule, Slots, update};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use shared::encoder::tensor_name;
 use shared::tensors::{NamedTensor, TensorMap};
 use std::collections::BTreeMap;
 
@@ -58,7 +57,7 @@ impl Adam {
     /// One step: `w ← w − lr · m̂ / (√v̂ + ε)`.
     #[must_use]
     pub fn step<M: Module>(&mut self, lr: f64, network: M, gradients: GradientsParams) -> M {
-        network.map(&mut Step { path: Vec::new(), lr, gradients, adam: self })
+        update(&mut Step { lr, adam: self }, network, gradients)
     }
 
     /// Forgets parameters whose names begin with `prefix`, because they were drawn anew.
@@ -95,41 +94,26 @@ impl Adam {
 }
 
 struct Step<'a> {
-    path: Vec<String>,
     lr: f64,
-    gradients: GradientsParams,
     adam: &'a mut Adam,
 }
 
-impl ModuleMapper for Step<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // Buffers and unused parameters have no gradient.
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
-        let (id, weight, mapper) = param.consume();
-        let weight = weight.without_autodiff();
-        let name = tensor_name(&self.path);
+impl Rule for Step<'_> {
+    fn moved<const D: usize>(&mut self, name: &str, weight: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
         let AdamConfig { beta1, beta2, epsilon } = self.adam.config;
         let blend = |old: Option<Tensor<D>>, fresh: Tensor<D>, beta: f64| match old {
             Some(old) => old * beta + fresh * (1.0 - beta),
             None => fresh * (1.0 - beta),
         };
-        let mean = blend(self.adam.means.take(&name), gradient.clone(), beta1);
-        let square = blend(self.adam.squares.take(&name), gradient.powi_scalar(2), beta2);
-        let steps = self.adam.steps.entry(name.clone()).or_default();
+        let mean = blend(self.adam.means.take(name), gradient.clone(), beta1);
+        let square = blend(self.adam.squares.take(name), gradient.powi_scalar(2), beta2);
+        let steps = self.adam.steps.entry(name.to_owned()).or_default();
         *steps += 1;
         let correction = |beta: f64| 1.0 - beta.powf(f64::from(*steps));
         let scale = square.clone().sqrt() / correction(beta2).sqrt() + epsilon;
         let weight = weight - mean.clone() / scale * (self.lr / correction(beta1));
-        self.adam.means.put(&name, mean);
-        self.adam.squares.put(&name, square);
-        Param::from_mapped_value(id, weight.autodiff().require_grad(), mapper)
+        self.adam.means.put(name, mean);
+        self.adam.squares.put(name, square);
+        weight
     }
 }

@@ -13,6 +13,7 @@ pub mod queue;
 pub mod rows;
 pub mod slots;
 pub mod statistics;
+pub mod update;
 pub mod whitening;
 
 pub use adam::{Adam, AdamConfig};
@@ -27,4 +28,5 @@ pub use queue::NegativeQueue;
 pub use rows::Rows;
 pub use slots::Slots;
 pub use statistics::{as_constant, without_statistics};
+pub use update::{Rule, update};
 pub use whitening::Whitening;
