@@ -215,3 +215,19 @@ pub fn knn_scores(
     };
     Ok(ks.iter().map(score).collect())
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_of_version_2_are_read() {
+        let old = r#"{"name": "image statistics", "width": 21, "knn": [{"k": 5, "accuracy": 0.5}], "knn_euclidean": [],
+            "linear_accuracy": 0.75, "regulariser": 0.001, "temperature": 1.5, "test_loss": 0.9,
+            "calibrated_test_loss": 0.8}"#;
+        let scores: FeatureScores = serde_json::from_str(old).unwrap();
+        assert_eq!((scores.width, scores.linear_accuracy, scores.svm), (21, 0.75, None));
+        assert!(!serde_json::to_string(&scores).unwrap().contains("svm"));
+    }
+}
