@@ -117,16 +117,13 @@ fn the_support_vector_machine_equals_scikit_learns() {
     let reference = reference();
     let (train, test) = reference.parts();
     for case in &reference.svm {
-        let settings = SvmSettings { tolerance: 1e-8, max_passes: 100_000, ..SvmSettings::new(case.c) };
-        let svm = fit_svm(&train, reference.classes, settings, |_| {}).unwrap();
+        let svm = fit_svm(&train, reference.classes, SvmSettings::new(case.c), |_| {}).unwrap();
         assert_eq!(svm.unfinished, 0);
         for (found, expected) in svm.classifier.logits(&test).iter().zip(&case.decisions) {
             // The standardisation is folded in, in single precision, with features of up to some tens.
             assert!((f64::from(*found) - expected).abs() < 1e-3, "C = {}: {found} against {expected}", case.c);
         }
         assert_eq!(svm.classifier.predict(&test), case.predictions, "C = {}", case.c);
-        let coarse = fit_svm(&train, reference.classes, SvmSettings::new(case.c), |_| {}).unwrap();
-        assert_eq!(coarse.classifier.predict(&test), case.predictions, "C = {}, scikit-learn's tolerance", case.c);
     }
 }
 

@@ -133,8 +133,9 @@ fn add_scaled(target: &mut [f64], factor: f64, source: &[f64]) {
     target.iter_mut().zip(source).for_each(|(value, other)| *value += factor * other);
 }
 
-/// The lower triangle L with L Lᵀ = `matrix` (`[width, width]`, symmetric, positive up to rounding).
-fn cholesky(mut matrix: Vec<f64>, width: usize) -> Vec<f64> {
+/// The lower triangle L with L Lᵀ = `matrix` (`[width, width]`, symmetric, positive up to rounding; above its diagonal
+/// nothing is read).
+pub(super) fn cholesky(mut matrix: Vec<f64>, width: usize) -> Vec<f64> {
     for row in 0..width {
         let (above, own) = matrix.split_at_mut(row * width);
         for column in 0..row {

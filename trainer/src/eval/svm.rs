@@ -2,21 +2,24 @@
 //!
 //! minimise over w, b, for each class: ½ (‖w‖² + b²) + C · Σ max(0, 1 − y (w·x + b))², with y = 1 in the class, −1 outside.
 //!
-//! That is scikit-learn's `LinearSVC` and liblinear's default, and the way is liblinear's too: dual coordinate descent
-//! with shrinking (Hsieh et al. 2008, "A dual coordinate descent method for large-scale linear SVM", algorithm 3).
+//! That is scikit-learn's `LinearSVC` and liblinear's default. Two ways lead to the one minimum: Newton's method where
+//! there are more rows than features, dual coordinate descent where features are many. The first would have to solve too
+//! large systems there, and the second needs hundreds of thousands of passes where rows are not separable and C is large.
 
 use anyhow::{Result, ensure};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::features::Embedded;
 use super::probe::{LinearProbe, Standardisation};
 
+mod dual;
+mod primal;
+
 /// C of the paper (Lin et al. 2017, §IV).
 pub const PAPER_C: f64 = 1000.0;
+/// Features up to which Newton's method solves its systems.
+const MOST_SOLVED: usize = 1024;
 /// Sums that a product of two rows runs in side by side.
 const LANES: usize = 8;
 
@@ -25,9 +28,9 @@ const LANES: usize = 8;
 pub struct SvmSettings {
     /// Weight C of the losses against the squared length of the weights.
     pub c: f64,
-    /// Done when the projected gradients of the dual lie this close together.
+    /// Coordinate descent is done when the projected gradients of the dual lie this close together.
     pub tolerance: f64,
-    /// Passes over the rows after which it ends anyway.
+    /// Its passes over the rows after which it ends anyway.
     pub max_passes: usize,
 }
 
@@ -64,7 +67,10 @@ pub fn fit_svm(
     let done = AtomicUsize::new(0);
     let fit = |class: usize| {
         let signs: Vec<f64> = train.labels.iter().map(|&label| if label == class { 1.0 } else { -1.0 }).collect();
-        let found = separate(&rows, &signs, settings, class as u64);
+        let found = match rows.width <= MOST_SOLVED && rows.width < signs.len() {
+            true => primal::separate(&rows, &signs, settings.c),
+            false => dual::separate(&rows, &signs, settings, class as u64),
+        };
         progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         found
     };
@@ -92,50 +98,11 @@ impl Rows {
     fn row(&self, index: usize) -> &[f32] {
         &self.values[index * self.width..(index + 1) * self.width]
     }
-}
 
-/// Weights and bias that separate the rows with `signs` 1 from those with −1, and whether the tolerance was reached.
-fn separate(rows: &Rows, signs: &[f64], settings: SvmSettings, seed: u64) -> (Vec<f64>, bool) {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let slack = 0.5 / settings.c;
-    let mut weights = vec![0.0; rows.width + 1];
-    let mut alphas = vec![0.0; signs.len()];
-    let mut active: Vec<usize> = (0..signs.len()).collect();
-    let mut shrink_above = f64::INFINITY;
-    for _ in 0..settings.max_passes {
-        active.shuffle(&mut rng);
-        let (mut highest, mut lowest) = (f64::NEG_INFINITY, f64::INFINITY);
-        let mut kept = Vec::with_capacity(active.len());
-        for &at in &active {
-            let (row, sign) = (rows.row(at), signs[at]);
-            let gradient = sign * (dot(row, &weights) + weights[rows.width]) - 1.0 + slack * alphas[at];
-            if alphas[at] <= 0.0 && gradient > shrink_above {
-                continue;
-            }
-            kept.push(at);
-            let projected = if alphas[at] <= 0.0 { gradient.min(0.0) } else { gradient };
-            highest = highest.max(projected);
-            lowest = lowest.min(projected);
-            if projected.abs() > 1e-12 {
-                let moved = (alphas[at] - gradient / (rows.squares[at] + slack)).max(0.0);
-                add_scaled(&mut weights, (moved - alphas[at]) * sign, row);
-                alphas[at] = moved;
-            }
-        }
-        let is_whole = kept.len() == signs.len();
-        active = kept;
-        if highest - lowest <= settings.tolerance {
-            if is_whole {
-                return (weights, true);
-            }
-            // What was set aside is looked at once more before the end.
-            active = (0..signs.len()).collect();
-            shrink_above = f64::INFINITY;
-            continue;
-        }
-        shrink_above = if highest > 0.0 { highest } else { f64::INFINITY };
+    /// `weights` · (x, 1) of every row.
+    fn values_under(&self, weights: &[f64]) -> Vec<f64> {
+        self.values.chunks_exact(self.width).map(|row| dot(row, weights) + weights[self.width]).collect()
     }
-    (weights, false)
 }
 
 /// Σ row · weights; the bias behind the weights is left out.
@@ -164,18 +131,44 @@ fn add_scaled(weights: &mut [f64], factor: f64, row: &[f32]) {
 mod tests {
     use super::*;
 
+    /// By Newton's method and by coordinate descent: weights and bias.
+    fn both_ways(rows: &Rows, signs: &[f64], c: f64) -> [Vec<f64>; 2] {
+        let settings = SvmSettings { tolerance: 1e-10, max_passes: 100_000, ..SvmSettings::new(c) };
+        [primal::separate(rows, signs, c), dual::separate(rows, signs, settings, 0)].map(|(weights, is_done)| {
+            assert!(is_done, "C = {c}");
+            weights
+        })
+    }
+
     #[test]
     fn two_points_have_the_closed_form() {
         // x = ±1, y = ±1, no bias by symmetry: ½ w² + 2 C (1 − w)² is least at w = 4 C / (1 + 4 C).
-        let train = Embedded::new(vec![-1.0, 1.0], 1, vec![0, 1]).unwrap();
+        let rows = Rows::new(vec![-1.0, 1.0], 1);
         for c in [0.1, 1.0, 1000.0] {
-            let settings = SvmSettings { tolerance: 1e-12, ..SvmSettings::new(c) };
-            let svm = fit_svm(&train, 2, settings, |_| {}).unwrap();
-            let expected = 4.0 * c / (1.0 + 4.0 * c);
-            let [negative, positive] = [svm.classifier.weight[0], svm.classifier.weight[1]].map(f64::from);
-            assert!((positive - expected).abs() < 1e-6 && (negative + expected).abs() < 1e-6, "C = {c}: {positive}");
-            assert!(svm.classifier.bias.iter().all(|bias| bias.abs() < 1e-6));
-            assert_eq!(svm.unfinished, 0);
+            for weights in both_ways(&rows, &[-1.0, 1.0], c) {
+                assert!((weights[0] - 4.0 * c / (1.0 + 4.0 * c)).abs() < 1e-8, "C = {c}: {weights:?}");
+                assert!(weights[1].abs() < 1e-8);
+            }
         }
+    }
+
+    #[test]
+    fn both_ways_lead_to_the_same_minimum() {
+        // 60 rows of 9 features, not separable.
+        let values: Vec<f32> = (0..540).map(|at| ((at * 7919 % 541) as f32 / 270.0) - 1.0).collect();
+        let signs: Vec<f64> = (0..60).map(|row| if row * 31 % 7 < 3 { 1.0 } else { -1.0 }).collect();
+        let rows = Rows::new(values, 9);
+        for c in [0.1, 1.0, 10.0] {
+            let [primal, dual] = both_ways(&rows, &signs, c);
+            let error = primal.iter().zip(&dual).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(error < 1e-6, "C = {c}: {primal:?} against {dual:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_passes_is_told() {
+        let train = Embedded::new((0..8).map(|at| (at * 5 % 7) as f32).collect(), 4, vec![0, 1]).unwrap();
+        let hasty = SvmSettings { max_passes: 1, ..SvmSettings::new(1000.0) };
+        assert_eq!(fit_svm(&train, 2, hasty, |_| {}).unwrap().unfinished, 2);
     }
 }
