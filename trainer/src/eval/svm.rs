@@ -107,15 +107,13 @@ impl Rows {
 
 /// Σ row · weights; the bias behind the weights is left out.
 fn dot(row: &[f32], weights: &[f64]) -> f64 {
-    let weights = &weights[..row.len()];
-    let (rows, own) = (row.chunks_exact(LANES), weights.chunks_exact(LANES));
-    let rest: f64 = rows.remainder().iter().zip(own.remainder()).map(|(&x, w)| f64::from(x) * w).sum();
+    let (x, x_rest) = row.as_chunks::<LANES>();
+    let (w, w_rest) = weights[..row.len()].as_chunks::<LANES>();
     let mut sums = [0.0; LANES];
-    for (x, w) in rows.zip(own) {
-        for lane in 0..LANES {
-            sums[lane] += f64::from(x[lane]) * w[lane];
-        }
+    for (x, w) in x.iter().zip(w) {
+        sums.iter_mut().zip(x.iter().zip(w)).for_each(|(sum, (&x, w))| *sum += f64::from(x) * w);
     }
+    let rest: f64 = x_rest.iter().zip(w_rest).map(|(&x, w)| f64::from(x) * w).sum();
     rest + sums.iter().sum::<f64>()
 }
 
