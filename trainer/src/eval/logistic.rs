@@ -13,7 +13,7 @@ use argmin::solver::quasinewton::LBFGS;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::preconditioner::{MOST_CORRELATED, Moments, Preconditioner};
+use super::preconditioner::{Moments, Preconditioner, uses_correlations};
 
 /// Pairs of steps and gradient changes that stand in for the Hessian.
 const MEMORY: usize = 10;
@@ -123,7 +123,7 @@ impl LogisticData {
 fn moments(rows: &Tensor<2>, columns: &Tensor<2>) -> Result<Moments> {
     let [count, width] = rows.dims();
     let means = |sums: Vec<f32>| sums.into_iter().map(|sum| f64::from(sum) / count as f64).collect();
-    Ok(if width <= MOST_CORRELATED {
+    Ok(if uses_correlations(width, count) {
         // [width, rows] × [rows, width] → [width, width]
         Moments::All(means(floats(columns.clone().matmul(rows.clone()))?))
     } else {

@@ -4,9 +4,15 @@
 /// Added to the diagonal, relative to its mean: features may depend on each other exactly.
 const MIN_RELATIVE_DIAGONAL: f64 = 1e-9;
 
-/// Features up to which their correlations count. Above, products and triangle would take longer than all steps without
-/// them, and each feature is scaled by itself.
-pub(super) const MOST_CORRELATED: usize = 4096;
+/// Features up to which correlations always count, and up to which they do where there are more rows. Above, products and
+/// triangle take longer than all steps without them, and each feature is scaled by itself.
+const ALWAYS_CORRELATED: usize = 1024;
+const MOST_CORRELATED: usize = 4096;
+
+/// Whether the correlations of `width` features of `count` rows are worth what they cost.
+pub(super) fn uses_correlations(width: usize, count: usize) -> bool {
+    width <= ALWAYS_CORRELATED || (width <= MOST_CORRELATED && width < count)
+}
 
 /// Near the minimum the curvature for one class is about c · C + λ I, with C the features' second moments and
 /// c = (1/K)(1 − 1/K) for K classes. With L Lᵀ = c C + λ I the solver works on v = Lᵀ w, for which it is about 1.
