@@ -1,7 +1,7 @@
 //! Newton's method on the primal (Keerthi and DeCoste 2005, "A modified finite Newton method for fast solution of large
 //! scale linear SVMs"): the objective is a parabola wherever the same rows lie inside the margin.
 
-use super::{Rows, add_scaled, dot};
+use super::{Rows, add_scaled};
 use crate::eval::preconditioner::cholesky;
 
 /// Steps after which it ends anyway; a dozen is usual.
