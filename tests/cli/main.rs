@@ -5,6 +5,7 @@
 mod bad_input;
 mod distill;
 mod gather;
+mod marta;
 mod resume;
 mod site;
 mod study;

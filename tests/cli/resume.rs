@@ -1,6 +1,7 @@
 //! A run that is killed goes on bit for bit as if it never had been.
 
 use crate::distill::small_distillation;
+use crate::marta::small_marta;
 use crate::{site, small_cluster_run, small_run, trainer};
 use std::fs;
 use std::path::Path;
@@ -74,6 +75,11 @@ fn divide_and_contrast_killed_in_any_phase_ends_with_the_same_weights() {
 }
 
 #[test]
+fn two_networks_killed_at_random_points_end_with_the_same_weights() {
+    kill_again_and_again(3, |data, out| small_marta(data, out, "encoder"));
+}
+
+#[test]
 fn moclr_killed_at_random_points_ends_with_the_same_weights() {
     kill_again_and_again(3, |data, out| small_cluster_run("moclr", data, out));
 }
@@ -122,12 +128,20 @@ fn kill_again_and_again(least_kills: usize, args: impl Fn(&Path, &Path) -> Vec<S
 /// The folders of the phases of a run that has several.
 fn phases(run: &Path) -> Vec<String> {
     let folders = fs::read_dir(run).unwrap().map(|entry| entry.unwrap()).filter(|entry| entry.path().is_dir());
-    folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    let names = folders.map(|entry| entry.file_name().into_string().unwrap());
+    names.filter(|name| name != "generated").collect()
 }
 
 fn assert_same_run(whole: &Path, broken: &Path) {
     assert!(tensors(broken) == tensors(whole), "every weight, velocity, key and queue");
     assert!(weights(broken) == weights(whole), "the encoder's file, byte for byte");
+    let pictures = |run: &Path| {
+        let files = fs::read_dir(run.join("generated")).into_iter().flatten().map(|entry| entry.unwrap().path());
+        let mut pictures: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "png")).collect();
+        pictures.sort();
+        pictures.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>()
+    };
+    assert!(pictures(broken) == pictures(whole), "the tiles that were generated");
     // The log has every step once.
     let steps = |run: &Path| {
         let log = fs::read_to_string(run.join("events.jsonl")).unwrap();

@@ -15,6 +15,7 @@ from scipy.special import log_softmax
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
+from sklearn.svm import LinearSVC
 
 CLASSES, WIDTH = 4, 6
 rng = np.random.default_rng(20)
@@ -67,6 +68,13 @@ for regulariser in [1e-1, 1e-2, 1e-4]:
         }
     )
 
+svm = []
+for c in [0.1, 1.0, 1000.0]:
+    # The same objective, but minimised by Newton's method in the primal.
+    model = LinearSVC(C=c, dual=False, tol=1e-12, max_iter=100_000).fit(standard_train, train_labels)
+    decisions = model.decision_function(standard_test)
+    svm.append({"c": c, "decisions": decisions.ravel().tolist(), "predictions": decisions.argmax(1).tolist()})
+
 logits = np.round(4 * rng.normal(size=(40, CLASSES)), 4)
 labels = np.where(rng.random(40) < 0.7, logits.argmax(1), rng.integers(0, CLASSES, 40))
 
@@ -103,6 +111,7 @@ result = {
         knn(train, train_labels, test, k, metric) for k in (1, 5, 20) for metric in ("cosine", "euclidean")
     ],
     "logistic": logistic,
+    "svm": svm,
     "calibration": {
         "logits": logits.ravel().tolist(),
         "labels": labels.tolist(),

@@ -15,6 +15,12 @@ use shared::tensors::{NamedTensor, TensorMap};
 use std::fs;
 use std::path::Path;
 
+mod discriminator;
+
+pub use discriminator::{
+    DiscriminatorDescription, Evaluable, LoadedDiscriminator, load_evaluable, write_discriminator,
+};
+
 /// Name of the trained encoder inside a run folder.
 pub const ENCODER_FILE: &str = "encoder.safetensors";
 /// Name of the checkpoint inside a run folder.
@@ -81,6 +87,7 @@ impl LoadedEncoder {
 /// # Errors
 /// When there is nothing at `path`, or nothing that fits.
 pub fn load_encoder(path: &Path) -> anyhow::Result<LoadedEncoder> {
+    discriminator::refuse(path)?;
     if path.is_dir() {
         let trained = path.join(ENCODER_FILE);
         return if trained.is_file() { from_file(&trained) } else { from_checkpoint(path) };
@@ -158,14 +165,18 @@ fn from_artifact(path: &Path, bytes: &[u8]) -> anyhow::Result<LoadedEncoder> {
 fn from_checkpoint(run: &Path) -> anyhow::Result<LoadedEncoder> {
     let config = RunConfig::read(&run.join(CONFIG_FILE))?;
     let (progress, tensors): (Progress, _) = checkpoint::read(&run.join(CHECKPOINT_FILE), "checkpoint")?;
-    let prefix = "query.encoder.";
+    let weights = under("query.encoder.", tensors);
+    let description = describe(&config, progress.step)?;
+    Ok(LoadedEncoder { description, weights, folded: false, readout: None, projections: Vec::new() })
+}
+
+/// The tensors whose names begin with `prefix`, by what follows it.
+pub(crate) fn under(prefix: &str, tensors: TensorMap) -> TensorMap {
     let own = tensors.into_iter().filter_map(|(name, tensor)| {
         let name = name.strip_prefix(prefix)?.to_owned();
         Some((name.clone(), NamedTensor { name, ..tensor }))
     });
-    let weights = own.collect();
-    let description = describe(&config, progress.step)?;
-    Ok(LoadedEncoder { description, weights, folded: false, readout: None, projections: Vec::new() })
+    own.collect()
 }
 
 /// What a run's configuration says of the encoder it trains, after `steps` steps.
@@ -173,19 +184,24 @@ fn from_checkpoint(run: &Path) -> anyhow::Result<LoadedEncoder> {
 /// # Errors
 /// When the normalisation does not fit the bands.
 pub fn describe(config: &RunConfig, steps: usize) -> anyhow::Result<EncoderDescription> {
-    let sources: Vec<String> = config.data.iter().map(source_name).collect();
     Ok(EncoderDescription {
         encoder: config.encoder_config(),
         bands: config.tiles.bands.clone(),
         normalisation: config.normalisation()?,
         input_px: config.tiles.input_px,
-        training: Training {
-            method: config.method.name().to_owned(),
-            data: sources.join(" + "),
-            epochs: u32::try_from(config.train.epochs)?,
-            seed: config.run.seed,
-            steps: steps as u64,
-        },
+        training: training(config, steps)?,
+    })
+}
+
+/// What a run's configuration says of the training, after `steps` steps.
+fn training(config: &RunConfig, steps: usize) -> anyhow::Result<Training> {
+    let sources: Vec<String> = config.data.iter().map(source_name).collect();
+    Ok(Training {
+        method: config.method.name().to_owned(),
+        data: sources.join(" + "),
+        epochs: u32::try_from(config.train.epochs)?,
+        seed: config.run.seed,
+        steps: steps as u64,
     })
 }
 

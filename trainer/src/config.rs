@@ -14,6 +14,8 @@ use shared::preprocess::Normalisation;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
+mod inputs;
+
 /// Everything that a pre-training run depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +101,7 @@ pub struct ProbeConfig {
 }
 
 /// The presets by name, each a whole configuration but for the data.
-pub const PRESETS: [(&str, &str); 12] = [
+pub const PRESETS: [(&str, &str); 13] = [
     ("seco", include_str!("../presets/seco.toml")),
     ("moco-v2", include_str!("../presets/moco-v2.toml")),
     ("moco-tp", include_str!("../presets/moco-tp.toml")),
@@ -111,6 +113,7 @@ pub const PRESETS: [(&str, &str); 12] = [
     ("moclr", include_str!("../presets/moclr.toml")),
     ("dnc", include_str!("../presets/dnc.toml")),
     ("distill", include_str!("../presets/distill.toml")),
+    ("marta", include_str!("../presets/marta.toml")),
     ("demo", include_str!("../presets/demo.toml")),
 ];
 
@@ -266,6 +269,8 @@ impl RunConfig {
             ),
         )?;
         self.method.check().map_err(UsageError::new)?;
+        self.method.check_inputs(&inputs::of(self)).map_err(UsageError::new)?;
+        train.optimiser.check().map_err(UsageError::new)?;
         if let Some(dnc) = &self.dnc {
             dnc.check().map_err(UsageError::new)?;
             check(

@@ -1,6 +1,6 @@
 //! The networks that a distillation learns from, read from wherever they are.
 
-use crate::checkpoint::{CHECKPOINT_FILE, CONFIG_FILE, load_encoder};
+use crate::checkpoint::{CHECKPOINT_FILE, CONFIG_FILE, load_encoder, under};
 use crate::clusters;
 use crate::config::RunConfig;
 use crate::engine::checkpoint::{self, Progress};
@@ -10,7 +10,6 @@ use crate::parts::Mlp;
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use shared::encoder::load_module;
-use shared::tensors::{NamedTensor, TensorMap};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -73,12 +72,7 @@ pub fn load_projection(run: &Path, width: usize, device: &Device) -> anyhow::Res
         anyhow::bail!("{} was trained by {}, which has no such projection\n{hint}", run.display(), config.method.name())
     };
     let (_, tensors): (Progress, _) = checkpoint::read(&run.join(CHECKPOINT_FILE), "checkpoint")?;
-    let prefix = "query.mlps.0.";
-    let own = tensors.into_iter().filter_map(|(name, tensor)| {
-        let name = name.strip_prefix(prefix)?.to_owned();
-        Some((name.clone(), NamedTensor { name, ..tensor }))
-    });
-    let own: TensorMap = own.collect();
+    let own = under("query.mlps.0.", tensors);
     let empty = Mlp::random(moclr.head(width), 0, device);
     let expected = shared::encoder::module_tensors(&empty);
     let fits = expected.iter().all(|(name, tensor)| own.get(name).is_some_and(|found| found.shape == tensor.shape));

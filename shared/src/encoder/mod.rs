@@ -120,7 +120,8 @@ impl Encoder {
     }
 
     /// The output of the stem (after its pooling) and of every stage, in order: `[n, channels, h', w']` each.
-    fn feature_maps(&self, x: Tensor<4>, mode: NormMode) -> Vec<Tensor<4>> {
+    #[must_use]
+    pub fn feature_maps(&self, x: Tensor<4>, mode: NormMode) -> Vec<Tensor<4>> {
         let mut maps = vec![self.stem(x, mode)];
         for blocks in self.stages() {
             let x = maps[maps.len() - 1].clone();

@@ -78,6 +78,7 @@ pub fn run(args: &DemoArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
             splits: splits.clone(),
             out: Some(args.out.join("evaluation")),
             px: None,
+            svm: None,
             readout: None,
             k: vec![5, 20],
             device: args.device.clone(),

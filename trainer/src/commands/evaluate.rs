@@ -3,12 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use burn::tensor::Device;
+use shared::bands::Bands;
 use shared::encoder::Pooling;
+use shared::preprocess::Normalisation;
 
-use crate::checkpoint::{LoadedEncoder, load_encoder};
+use crate::checkpoint::{Evaluable, LoadedEncoder, load_evaluable};
 use crate::device;
 use crate::error::UsageError;
-use crate::eval::{BATCH, Comparison, Evaluation, FeatureScores, KnnScore, Splits, Subject, compare_with_baselines};
+use crate::eval::{
+    BATCH, Comparison, Evaluation, FeatureScores, KnnScore, PAPER_C, Reading, Splits, Subject, compare_with_baselines,
+};
+use crate::parts::Frozen;
 use crate::report::{Reporter, Table, atomic, confusion_svg, percent};
 
 /// What can be typed.
@@ -22,6 +28,7 @@ use crate::report::{Reporter, Table, atomic, confusion_svg, percent};
 The data is a folder of class folders, or a tar of one. A split list has one `Class/file.jpg` a
 line; without lists the tiles are split 60/20/20 by class. The encoder stays frozen, in inference
 mode. Random weights of the same architecture and per-band image statistics are scored beside it.
+--svm adds a linear support vector machine.
 --out receives results.json, results.md and confusion.svg.")]
 pub struct EvaluateArgs {
     /// Run folder, encoder file, exported model, or PyTorch .pth
@@ -47,6 +54,9 @@ pub struct EvaluateArgs {
     /// Neighbours that vote
     #[arg(long, value_delimiter = ',', default_value = "5,20", value_name = "K")]
     pub k: Vec<usize>,
+    /// Fit a linear support vector machine too, one class against the rest [default C: 1000, that of MARTA GANs]
+    #[arg(long, value_name = "C", num_args = 0..=1, default_missing_value = "1000", value_parser = parse_c)]
+    pub svm: Option<f64>,
     /// Device: auto, cpu, wgpu, cuda, or a name listed by `trainer devices`
     #[arg(long, default_value = "auto")]
     pub device: String,
@@ -91,22 +101,23 @@ pub fn run(args: EvaluateArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     if args.k.contains(&0) || args.k.is_empty() {
         return Err(UsageError::new("0 neighbours cannot vote\nhint: --k 5,20").into());
     }
-    let loaded = load_encoder(&args.encoder)?;
+    let evaluable = load_evaluable(&args.encoder)?;
+    let candidate = Candidate::of(&evaluable, &args)?;
     let resolved = device::resolve(&args.device)?;
     let splits = args.splits.open(&args.data, reporter)?;
-    let encoder = loaded.encoder(&resolved.device)?;
-    let description = &loaded.description;
+    let encoder = candidate.frozen(&resolved.device)?;
     reporter.note(&format!("device: {} ({})", resolved.name, resolved.reason));
     let subject = Subject {
-        name: title(&loaded),
-        encoder: &encoder,
-        bands: &description.bands,
-        normalisation: &description.normalisation,
-        px: args.px.map_or(description.input_px, usize::from),
+        name: candidate.name,
+        encoder: encoder.as_ref(),
+        bands: candidate.bands,
+        normalisation: candidate.normalisation,
+        px: candidate.px,
         device: &resolved.device,
         batch: BATCH,
-        reading: loaded.reading(args.readout),
+        reading: candidate.reading,
         ks: &args.k,
+        svm: args.svm,
         seed: args.splits.seed,
     };
     let comparison = compare_with_baselines(&subject, &splits, file_name(&args.data), reporter)?;
@@ -122,6 +133,64 @@ pub fn run(args: EvaluateArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         reporter.note(&format!("wrote results.json, results.md and confusion.svg to {}", folder.display()));
     }
     Ok(())
+}
+
+/// What is evaluated, as `Subject` wants it.
+struct Candidate<'a> {
+    evaluable: &'a Evaluable,
+    name: String,
+    bands: &'a Bands,
+    normalisation: &'a Normalisation,
+    px: usize,
+    reading: Reading<'a>,
+}
+
+impl<'a> Candidate<'a> {
+    fn of(evaluable: &'a Evaluable, args: &EvaluateArgs) -> Result<Self> {
+        let asked = args.px.map(usize::from);
+        Ok(match evaluable {
+            Evaluable::Encoder(loaded) => Self {
+                evaluable,
+                name: title(loaded),
+                bands: &loaded.description.bands,
+                normalisation: &loaded.description.normalisation,
+                px: asked.unwrap_or(loaded.description.input_px),
+                reading: loaded.reading(args.readout),
+            },
+            Evaluable::Discriminator(loaded) => {
+                let description = &loaded.description;
+                let px = description.discriminator.px;
+                if asked.is_some_and(|asked| asked != px) || args.readout.is_some() {
+                    return Err(UsageError::new(format!(
+                        "a discriminator of MARTA GANs is read out of its fusion layer at {px} px\nhint: leave --px and \
+                         --readout away"
+                    ))
+                    .into());
+                }
+                Self {
+                    evaluable,
+                    name: format!("marta discriminator ({} epochs)", description.training.epochs),
+                    bands: &description.bands,
+                    normalisation: &description.normalisation,
+                    px,
+                    reading: Reading::Fused,
+                }
+            }
+        })
+    }
+
+    fn frozen(&self, device: &Device) -> Result<Box<dyn Frozen>> {
+        Ok(match self.evaluable {
+            Evaluable::Encoder(loaded) => Box::new(loaded.encoder(device)?),
+            Evaluable::Discriminator(loaded) => Box::new(loaded.discriminator(device)?),
+        })
+    }
+}
+
+/// What `--svm` takes.
+fn parse_c(text: &str) -> Result<f64, String> {
+    let c = text.parse::<f64>().ok().filter(|c| c.is_finite() && *c > 0.0);
+    c.ok_or_else(|| format!("a number above 0, such as {PAPER_C}"))
 }
 
 /// What `--readout` takes.
@@ -159,19 +228,24 @@ pub fn title(loaded: &LoadedEncoder) -> String {
 pub fn score_table(evaluation: &Evaluation) -> Table {
     let ks: Vec<usize> = evaluation.scores.iter().flat_map(|scores| &scores.knn).map(|score| score.k).collect();
     let columns = evaluation.scores.first().map_or(0, |scores| scores.knn.len());
+    let has_svm = evaluation.scores.iter().any(|scores| scores.svm.is_some());
     let head = ["features".to_owned(), "width".to_owned()]
         .into_iter()
         .chain(ks.iter().take(columns).map(|k| format!("k-NN {k}")))
-        .chain(["linear".to_owned()]);
+        .chain(["linear".to_owned()])
+        .chain(has_svm.then(|| "SVM".to_owned()));
     let mut table = Table::new(head);
-    let row = |scores: &FeatureScores, name: String, knn: &[KnnScore], linear: String| {
+    let row = |scores: &FeatureScores, name: String, knn: &[KnnScore], linear: Vec<String>| {
         let accuracies = knn.iter().map(|score| percent(score.accuracy));
-        [name, scores.width.to_string()].into_iter().chain(accuracies).chain([linear]).collect::<Vec<_>>()
+        [name, scores.width.to_string()].into_iter().chain(accuracies).chain(linear).collect::<Vec<_>>()
     };
     for scores in &evaluation.scores {
-        table.row(row(scores, scores.name.clone(), &scores.knn, percent(scores.linear_accuracy)));
+        let svm = has_svm.then(|| scores.svm.map(|svm| percent(svm.accuracy)).unwrap_or_default());
+        let linear: Vec<String> = std::iter::once(percent(scores.linear_accuracy)).chain(svm).collect();
+        let none = vec![String::new(); linear.len()];
+        table.row(row(scores, scores.name.clone(), &scores.knn, linear));
         if !scores.knn_euclidean.is_empty() {
-            table.row(row(scores, format!("{}, Euclidean", scores.name), &scores.knn_euclidean, String::new()));
+            table.row(row(scores, format!("{}, Euclidean", scores.name), &scores.knn_euclidean, none));
         }
     }
     table

@@ -196,7 +196,7 @@ fn readout(
     reporter: &mut Reporter<'_>,
 ) -> Result<Option<Readout>> {
     match (loaded.reading(args.readout), splits) {
-        (Reading::Mean, _) => Ok(None),
+        (Reading::Mean | Reading::Fused, _) => Ok(None),
         (Reading::Given(readout), _) => Ok(Some(readout.clone())),
         (Reading::Fitted, None) if args.readout.is_none() => Ok(None),
         // 8 bits a weight leave too little of what a readout magnifies.
@@ -260,6 +260,7 @@ fn evaluate(
         batch: BATCH,
         reading: stored.readout.as_ref().map_or(Reading::Mean, Reading::Given),
         ks: &KS,
+        svm: None,
         seed: args.splits.seed,
     };
     compare_with_baselines(&subject, splits, file_name(data), reporter)

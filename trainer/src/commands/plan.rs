@@ -17,29 +17,30 @@ pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<
     let (batch, method) = (config.train.batch, &config.method);
     let (with_gradient, without) = method.passes();
     let px = config.train.crop_px.iter().map(|(_, px)| *px).max().unwrap_or(0);
-    let forward = encoder.multiply_adds(px);
+    let outline = method.outline(&encoder, batch);
+    let trunk = TrunkFigures::of(&encoder, &outline, px);
+    let forward = trunk.multiply_adds;
     // A backward pass costs two forward passes: one for the input's gradient, one for the weights'.
-    let step = forward * (3 * with_gradient + without) as u64 * batch as u64;
+    let step = (forward * (3 * with_gradient + without) as u64 + outline.own_multiply_adds) * batch as u64;
 
     let mut table = Table::new(["what", "value"]);
     let mut row = |what: &str, value: String| table.row([what.to_owned(), value]);
     row("method", config.name().to_owned());
-    row("encoder", format!("{}, {} stem", encoder.architecture, encoder.stem));
-    row("views a place", format!("{} × [{batch}, {}, {px}, {px}]", with_gradient + without, encoder.bands));
+    row("encoder", trunk.name);
+    row("batches encoded a step", format!("{} × [{batch}, {}, {px}, {px}]", with_gradient + without, encoder.bands));
     for (epoch, px) in &config.train.crop_px {
         row("  crop", format!("{px} px from epoch {epoch}"));
     }
-    row("features", format!("[{batch}, {}]", encoder.feature_width()));
-    let outline = method.outline(encoder.feature_width(), batch);
+    row("features", format!("[{batch}, {}]", trunk.width));
     for (what, value) in &outline.rows {
         row(what, value.clone());
     }
-    row("encoder parameters", millions(encoder.parameter_count() as u64));
+    row("encoder parameters", millions(trunk.parameters as u64));
     row("head parameters", millions(outline.head_parameters as u64));
     row("multiply-adds a tile, forward", millions(forward));
     row("floating-point operations a step", format!("{:.1} G", 2.0 * step as f64 / 1e9));
-    row("memory, weights and state", mebibytes(state_bytes(&encoder, &outline)));
-    row("memory, activations of a step (estimate)", mebibytes(activation_bytes(&encoder, px) * batch as u64));
+    row("memory, weights and state", mebibytes(state_bytes(trunk.parameters, &outline)));
+    row("memory, activations of a step (estimate)", mebibytes(trunk.activation_bytes * batch as u64));
     match &config.dnc {
         None => row("epochs", config.train.epochs.to_string()),
         // The rows above are the base's; an expert's step costs the same.
@@ -54,9 +55,41 @@ pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<
     Ok(())
 }
 
+/// What the trunk costs: an encoder, or what takes its place.
+struct TrunkFigures {
+    name: String,
+    width: usize,
+    parameters: usize,
+    /// Of one tile, forward.
+    multiply_adds: u64,
+    /// Of one tile.
+    activation_bytes: u64,
+}
+
+impl TrunkFigures {
+    fn of(encoder: &EncoderConfig, outline: &Outline, px: usize) -> Self {
+        match outline.discriminator {
+            None => Self {
+                name: format!("{}, {} stem", encoder.architecture, encoder.stem),
+                width: encoder.feature_width(),
+                parameters: encoder.parameter_count(),
+                multiply_adds: encoder.multiply_adds(px),
+                activation_bytes: activation_bytes(encoder, px),
+            },
+            Some(own) => Self {
+                name: format!("none: a discriminator of {} convolutions", own.channels().len() - 1),
+                width: own.fused_width(),
+                parameters: own.parameter_count(),
+                multiply_adds: own.multiply_adds(),
+                activation_bytes: 3 * own.activations() as u64 * F32,
+            },
+        }
+    }
+}
+
 /// Each network's weights, one velocity and one gradient; and the queues.
-fn state_bytes(encoder: &EncoderConfig, outline: &Outline) -> u64 {
-    let parameters = encoder.parameter_count() + outline.head_parameters;
+fn state_bytes(parameters: usize, outline: &Outline) -> u64 {
+    let parameters = parameters + outline.head_parameters;
     ((2 + outline.networks) * parameters + outline.other_values) as u64 * F32
 }
 

@@ -8,10 +8,11 @@ use crate::device::{self, Resolved};
 use crate::engine::checkpoint::Progress;
 use crate::engine::event::Event;
 use crate::engine::fit::{Fit, Outcome};
-use crate::engine::optimiser::Sgd;
+use crate::engine::optimiser::Optimiser;
 use crate::error::UsageError;
-use crate::methods::{Method, MethodConfig, SUBSPACES, Teachers};
-use crate::report::{Reporter, atomic};
+use crate::methods::{Backbone, Method, MethodConfig, SUBSPACES, Teachers};
+use crate::parts::Frozen;
+use crate::report::{Reporter, atomic, tile_grid_png};
 use crate::teachers::load_teachers;
 use crate::views::ViewSet;
 use shared::artifact::Projection;
@@ -32,10 +33,10 @@ use std::{fs, io};
   trainer pretrain --resume runs/first
 
 A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, checkpoint.safetensors and, at the
-end, encoder.safetensors. Ctrl-C saves; --resume goes on as if nothing had happened.")]
+end, encoder.safetensors; of marta also generated/, a picture an epoch. Ctrl-C saves; --resume goes on as if nothing had happened.")]
 pub struct PretrainArgs {
     /// Recipe to start from: compact, seco, moco-v2, moco-tp, luperson, moclr, dnc, deeper-cluster, deep-cluster, rotnet,
-    /// demo
+    /// marta, demo
     #[arg(long)]
     pub preset: Option<String>,
     /// Configuration file (TOML); with --preset it may hold only what differs
@@ -63,6 +64,9 @@ pub struct PretrainArgs {
     #[arg(long)]
     pub dry_run: bool,
 }
+
+/// Name of the folder of generated tiles inside a run folder.
+const GENERATED_FOLDER: &str = "generated";
 
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -137,7 +141,7 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
     let mixture = open_sources(config, reporter)?;
     let mut method = config.method.init(&config.encoder_config(), teachers, config.run.seed, &resolved.device);
     let loader = loader(config, mixture, method.views())?;
-    let mut optimiser = Sgd::new(config.train.sgd);
+    let mut optimiser = Optimiser::new(config.train.optimiser);
     let mut progress = Progress::default();
     if resume && checkpoint.is_file() {
         progress = restore(&checkpoint, method.as_mut(), &mut optimiser, &resolved)?;
@@ -172,6 +176,11 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
             Ok(())
         },
         probe: &mut |encoder, epoch| probe.measure(encoder, epoch),
+        pictures: &mut |generated, epoch| {
+            let path = Path::new(GENERATED_FOLDER).join(format!("epoch-{:04}.png", epoch + 1));
+            atomic::write(&folder.join(&path), &tile_grid_png(generated)?)?;
+            Ok(path)
+        },
     };
     let outcome = fit.run(progress)?;
     let (method, steps) = (fit.method, config.train.epochs * fit.loader.steps_per_epoch());
@@ -181,13 +190,24 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
         }
         Outcome::Finished => {
             let encoder = folder.join(ENCODER_FILE);
-            let description = checkpoint::describe(config, steps)?;
-            let tensors = method.query().encoder.named_tensors();
-            checkpoint::write_encoder(&encoder, &description, tensors, &projections(method.as_ref()))?;
+            write_trained(&encoder, config, steps, method.as_ref())?;
             reporter.line(&format!("encoder: {}", encoder.display()));
         }
     }
     Ok(())
+}
+
+/// Writes what was trained: an encoder with its heads, or a discriminator.
+fn write_trained(path: &Path, config: &RunConfig, steps: usize, method: &dyn Method) -> anyhow::Result<()> {
+    match method.query().backbone() {
+        Backbone::Encoder(encoder) => {
+            let description = checkpoint::describe(config, steps)?;
+            checkpoint::write_encoder(path, &description, encoder.named_tensors(), &projections(method))
+        }
+        Backbone::Discriminator(own) => {
+            checkpoint::write_discriminator(path, config, *own.config(), steps, &own.tensors())
+        }
+    }
 }
 
 /// Whether something is at `folder` that a new run would overwrite. A run killed before its configuration had a name left
@@ -266,7 +286,12 @@ pub(super) fn loader(config: &RunConfig, mixture: Mixture, views: ViewSet) -> an
     Loader::new(Arc::new(mixture), views, settings)
 }
 
-fn restore(path: &Path, method: &mut dyn Method, optimiser: &mut Sgd, resolved: &Resolved) -> anyhow::Result<Progress> {
+fn restore(
+    path: &Path,
+    method: &mut dyn Method,
+    optimiser: &mut Optimiser,
+    resolved: &Resolved,
+) -> anyhow::Result<Progress> {
     let (progress, tensors) = crate::engine::checkpoint::read(path, "checkpoint")?;
     let query = method.query().clone().restore("query", &tensors)?;
     method.set_query(query);

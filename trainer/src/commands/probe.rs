@@ -3,8 +3,8 @@
 use crate::config::{ProbeConfig, RunConfig};
 use crate::data::LabelledSet;
 use crate::eval;
+use crate::parts::Frozen;
 use burn::tensor::Device;
-use shared::encoder::Encoder;
 use shared::preprocess::Normalisation;
 
 /// The labelled sets, read once; without a `[probe]` table there is nothing to measure.
@@ -46,7 +46,7 @@ impl Probe {
     ///
     /// # Errors
     /// When a tile cannot be read.
-    pub fn measure(&mut self, encoder: &Encoder, epoch: usize) -> anyhow::Result<Option<f64>> {
+    pub fn measure(&mut self, encoder: &dyn Frozen, epoch: usize) -> anyhow::Result<Option<f64>> {
         let Some((probe, train, val)) = &self.sets else { return Ok(None) };
         let due = (epoch + 1).is_multiple_of(probe.every_epochs.max(1)) || epoch + 1 == self.epochs;
         if !due {

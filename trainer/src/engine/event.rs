@@ -78,6 +78,16 @@ pub enum Event {
         /// Seconds it took.
         secs: f64,
     },
+    /// A generator's tiles are on disk.
+    Generated {
+        /// The epoch that has ended, from 0.
+        epoch: usize,
+        /// The picture, inside the run folder.
+        path: PathBuf,
+        /// How much the tiles differ from each other, as a share of how much real ones do: about 1 is healthy, 0 means
+        /// that all are the same.
+        spread: f64,
+    },
     /// An epoch is done.
     EpochEnded {
         /// Which, from 0.

@@ -2,17 +2,16 @@
 
 use super::checkpoint::{self, Progress};
 use super::event::Event;
-use super::optimiser::{Sgd, SgdConfig};
+use super::optimiser::{Optimiser, OptimiserConfig};
 use super::schedule::Schedule;
 use super::survey::survey;
 use crate::data::{Batch, Loader};
-use crate::methods::{ClusteringSummary, Encode, EpochContext, EpochPlan, Losses, Method, StepContext};
+use crate::methods::{ClusteringSummary, Encode, EpochContext, EpochPlan, Generated, Losses, Method, StepContext};
+use crate::parts::Frozen;
 use anyhow::{bail, ensure};
-use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use shared::encoder::Encoder;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -39,8 +38,9 @@ pub struct FitConfig {
     pub learning_rate: f64,
     /// How it falls.
     pub schedule: Schedule,
-    /// The optimiser's other numbers.
-    pub sgd: SgdConfig,
+    /// The optimiser with its other numbers, a table by its name.
+    #[serde(flatten)]
+    pub optimiser: OptimiserConfig,
     /// Precision of the encoder.
     pub precision: Precision,
     /// Side of a crop by epoch: `[[0, 32], [40, 64]]` is 32 pixels from epoch 0 and 64 from epoch 40 on.
@@ -68,14 +68,17 @@ pub enum Outcome {
 }
 
 /// k-NN accuracy of the encoder on a labelled set, if it is due after `epoch`.
-pub type Probe<'a> = dyn FnMut(&Encoder, usize) -> anyhow::Result<Option<f64>> + 'a;
+pub type Probe<'a> = dyn FnMut(&dyn Frozen, usize) -> anyhow::Result<Option<f64>> + 'a;
+
+/// Writes the tiles that were generated after an epoch; the picture's path inside the run folder.
+pub type Pictures<'a> = dyn FnMut(&Generated, usize) -> anyhow::Result<PathBuf> + 'a;
 
 /// A run in progress.
 pub struct Fit<'a> {
     /// What is trained.
     pub method: Box<dyn Method>,
     /// Its optimiser.
-    pub optimiser: Sgd,
+    pub optimiser: Optimiser,
     /// Where batches come from.
     pub loader: Loader,
     /// How it is trained.
@@ -90,6 +93,8 @@ pub struct Fit<'a> {
     pub on_event: &'a mut dyn FnMut(Event) -> anyhow::Result<()>,
     /// Evaluation during training.
     pub probe: &'a mut Probe<'a>,
+    /// Where generated tiles go.
+    pub pictures: &'a mut Pictures<'a>,
 }
 
 /// The numbers of one step, read back in one transfer.
@@ -140,12 +145,13 @@ impl Fit<'_> {
                 self.method.begin_step(&context)?;
                 let readout = self.step(batch, lr)?;
                 progress.step += 1;
-                ensure!(
-                    readout.loss.is_finite(),
-                    "the loss is {} at step {}\nhint: lower train.learning_rate; the last checkpoint is whole",
-                    readout.loss,
-                    progress.step
-                );
+                let parts = readout.parts.iter().map(|(_, part)| *part);
+                if let Some(loss) = parts.chain([readout.loss]).find(|loss| !loss.is_finite()) {
+                    bail!(
+                        "the loss is {loss} at step {}\nhint: lower train.learning_rate; the last checkpoint is whole",
+                        progress.step
+                    );
+                }
                 let sum = f64::from_bits(progress.epoch_loss_bits) + readout.loss;
                 progress.epoch_loss_bits = sum.to_bits();
                 let tiles_per_sec = rate.tick();
@@ -174,7 +180,8 @@ impl Fit<'_> {
             drop(batches);
             let loss = f64::from_bits(progress.epoch_loss_bits) / steps_per_epoch as f64;
             progress.epoch_loss_bits = 0;
-            let knn_accuracy = (self.probe)(&self.method.query().encoder.valid(), epoch)?;
+            let knn_accuracy = (self.probe)(self.method.query().frozen().as_ref(), epoch)?;
+            self.end_epoch(epoch, loss)?;
             let secs = epoch_started.elapsed().as_secs_f64();
             (self.on_event)(Event::EpochEnded { epoch, loss, knn_accuracy, secs })?;
             self.save(progress)?;
@@ -210,7 +217,20 @@ impl Fit<'_> {
         Ok(plan)
     }
 
-    /// Forward, backward, optimiser: the optimiser steps last.
+    /// Lets the method say what there is to say of `epoch`, whose mean loss was `loss`.
+    fn end_epoch(&mut self, epoch: usize, loss: f64) -> anyhow::Result<()> {
+        let end = self.method.end_epoch(loss)?;
+        if let Some(generated) = &end.generated {
+            let path = (self.pictures)(generated, epoch)?;
+            (self.on_event)(Event::Generated { epoch, path, spread: generated.spread })?;
+        }
+        for what in end.warnings {
+            (self.on_event)(Event::Warning { what: format!("epoch {}: {what}", epoch + 1), count: 1 })?;
+        }
+        Ok(())
+    }
+
+    /// Forward, backward, optimiser; then the method's further networks, if it has any.
     fn step(&mut self, batch: Batch, lr: f64) -> anyhow::Result<Readout> {
         let shape = [batch.n, batch.bands, batch.px, batch.px];
         let views = batch.views.into_iter().map(|values| {
@@ -220,12 +240,13 @@ impl Fit<'_> {
                 Precision::Bf16 => view.cast(FloatDType::BF16),
             }
         });
-        let losses = self.method.losses(views.collect());
+        let mut losses = self.method.losses(views.collect());
         let gradients = losses.total.backward();
         let network = self.method.query().clone();
         let gradients = GradientsParams::from_grads(gradients, &network);
         let network = self.optimiser.step(lr, network, gradients);
         self.method.set_query(network);
+        losses.parts.extend(self.method.end_step(lr));
         read_out(losses)
     }
 

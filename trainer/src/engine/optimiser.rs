@@ -1,16 +1,43 @@
-//! Stochastic gradient descent with momentum and weight decay, as PyTorch's `SGD`, with its state by parameter name.
+//! Stochastic gradient descent with momentum and weight decay, as PyTorch's `SGD`, or Adam, with its state by parameter
+//! name.
 //!
-//! Burn's own SGD computes the same, but its state is keyed by identifiers drawn at random and is loaded on the
+//! Burn's own compute the same, but their state is keyed by identifiers drawn at random and is loaded on the
 //! default device, a GPU that a machine may not have: no ground for a resume that is exact.
 
-use burn::module::{Module, ModuleMapper, Param};
+use crate::parts::{Adam, AdamConfig, Rule, Slots, update};
+use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use shared::encoder::tensor_name;
 use shared::tensors::{NamedTensor, TensorMap};
-use std::any::Any;
-use std::collections::BTreeMap;
+
+/// Prefix of Adam's moments in a checkpoint.
+const ADAM: &str = "adam";
+/// Prefix of SGD's velocities in a checkpoint.
+const VELOCITY: &str = "velocity";
+
+/// Which optimiser, by the name of its table: `sgd = { … }` or `adam = { … }`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimiserConfig {
+    /// Stochastic gradient descent, with LARS if wanted.
+    Sgd(SgdConfig),
+    /// Adam.
+    Adam(AdamConfig),
+}
+
+impl OptimiserConfig {
+    /// Says what is wrong, if anything.
+    ///
+    /// # Errors
+    /// One line and a hint.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Sgd(_) => Ok(()),
+            Self::Adam(adam) => adam.check("train.adam"),
+        }
+    }
+}
 
 /// Hyper-parameters beside the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,102 +54,96 @@ pub struct SgdConfig {
     pub lars: f64,
 }
 
-/// The optimiser and its velocities.
+/// The optimiser of a run.
+#[derive(Debug)]
+pub enum Optimiser {
+    /// See [`Sgd`].
+    Sgd(Sgd),
+    /// See [`Adam`].
+    Adam(Adam),
+}
+
+impl Optimiser {
+    /// An optimiser at rest.
+    #[must_use]
+    pub fn new(config: OptimiserConfig) -> Self {
+        match config {
+            OptimiserConfig::Sgd(config) => Self::Sgd(Sgd::new(config)),
+            OptimiserConfig::Adam(config) => Self::Adam(Adam::new(config)),
+        }
+    }
+
+    /// One step.
+    #[must_use]
+    pub fn step<M: Module>(&mut self, lr: f64, network: M, gradients: GradientsParams) -> M {
+        match self {
+            Self::Sgd(sgd) => sgd.step(lr, network, gradients),
+            Self::Adam(adam) => adam.step(lr, network, gradients),
+        }
+    }
+
+    /// Forgets parameters whose names begin with `prefix`, because they were drawn anew.
+    pub fn forget(&mut self, prefix: &str) {
+        match self {
+            Self::Sgd(sgd) => sgd.velocities.forget(prefix),
+            Self::Adam(adam) => adam.forget(prefix),
+        }
+    }
+
+    /// Everything that a resumed run needs.
+    #[must_use]
+    pub fn state(&self) -> Vec<NamedTensor> {
+        match self {
+            Self::Sgd(sgd) => sgd.state(),
+            Self::Adam(adam) => adam.state(ADAM),
+        }
+    }
+
+    /// Takes back [`Self::state`], on `device` (without autodiff).
+    pub fn restore(&mut self, state: &TensorMap, device: &Device) {
+        match self {
+            Self::Sgd(sgd) => sgd.velocities.restore(VELOCITY, state, device),
+            Self::Adam(adam) => adam.restore(ADAM, state, device),
+        }
+    }
+}
+
+/// SGD and its velocities.
 #[derive(Debug)]
 pub struct Sgd {
     config: SgdConfig,
-    velocities: BTreeMap<String, Velocity>,
-}
-
-/// What a tensor holds.
-type ShapeAndValues = (Vec<usize>, Vec<f32>);
-
-/// A tensor whose rank is known where it is used.
-#[derive(Debug)]
-struct Velocity {
-    tensor: Box<dyn Any>,
-    read: fn(&dyn Any) -> ShapeAndValues,
+    velocities: Slots,
 }
 
 impl Sgd {
     /// An optimiser at rest.
     #[must_use]
     pub fn new(config: SgdConfig) -> Self {
-        Self { config, velocities: BTreeMap::new() }
+        Self { config, velocities: Slots::default() }
     }
 
     /// One step: `w ← w − lr·v`.
     #[must_use]
     pub fn step<M: Module>(&mut self, lr: f64, network: M, gradients: GradientsParams) -> M {
-        let config = self.config;
-        network.map(&mut Step { path: Vec::new(), lr, config, gradients, velocities: &mut self.velocities })
-    }
-
-    /// Forgets the velocities of parameters whose names begin with `prefix`, because they were drawn anew.
-    pub fn forget(&mut self, prefix: &str) {
-        self.velocities.retain(|name, _| !name.starts_with(prefix));
+        let rule = &mut Step { lr, config: self.config, velocities: &mut self.velocities };
+        update(rule, network, gradients)
     }
 
     /// The velocities, under `velocity.`.
     #[must_use]
     pub fn state(&self) -> Vec<NamedTensor> {
-        let tensors = self.velocities.iter().map(|(name, velocity)| {
-            let (shape, values) = (velocity.read)(velocity.tensor.as_ref());
-            NamedTensor { name: format!("velocity.{name}"), shape, values }
-        });
-        tensors.collect()
+        self.velocities.state(VELOCITY)
     }
-
-    /// Takes back [`Self::state`], on `device` (without autodiff).
-    pub fn restore(&mut self, state: &TensorMap, device: &Device) {
-        self.velocities.clear();
-        for (name, tensor) in state {
-            let Some(name) = name.strip_prefix("velocity.") else { continue };
-            let velocity = match tensor.shape.len() {
-                1 => stored::<1>(tensor, device),
-                2 => stored::<2>(tensor, device),
-                _ => stored::<4>(tensor, device),
-            };
-            self.velocities.insert(name.to_owned(), velocity);
-        }
-    }
-}
-
-fn stored<const D: usize>(tensor: &NamedTensor, device: &Device) -> Velocity {
-    let data = TensorData::new(tensor.values.clone(), tensor.shape.clone());
-    velocity(Tensor::<D>::from_data(data, device))
-}
-
-fn velocity<const D: usize>(tensor: Tensor<D>) -> Velocity {
-    let read = |any: &dyn Any| match any.downcast_ref::<Tensor<D>>() {
-        Some(tensor) => (tensor.dims().to_vec(), tensor.clone().into_data().try_into_vec().unwrap_or_default()),
-        None => (Vec::new(), Vec::new()),
-    };
-    Velocity { tensor: Box::new(tensor), read }
 }
 
 struct Step<'a> {
-    path: Vec<String>,
     lr: f64,
     config: SgdConfig,
-    gradients: GradientsParams,
-    velocities: &'a mut BTreeMap<String, Velocity>,
+    velocities: &'a mut Slots,
 }
 
-impl ModuleMapper for Step<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // Buffers and unused parameters have no gradient.
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
-        let (id, weight, mapper) = param.consume();
-        let weight = weight.without_autodiff();
+impl Rule for Step<'_> {
+    fn moved<const D: usize>(&mut self, name: &str, weight: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
         let SgdConfig { momentum, weight_decay, lars } = self.config;
         let is_adapted = lars > 0.0 && D > 1;
         let gradient = match weight_decay {
@@ -130,16 +151,14 @@ impl ModuleMapper for Step<'_> {
             _ => gradient,
         };
         let gradient = if is_adapted { with_trust(gradient, &weight, lars) } else { gradient };
-        let name = tensor_name(&self.path);
-        let old = self.velocities.remove(&name).and_then(|old| old.tensor.downcast::<Tensor<D>>().ok());
         // PyTorch's first step takes the gradient itself.
-        let fresh = match old {
-            Some(old) => *old * momentum + gradient,
+        let fresh = match self.velocities.take::<D>(name) {
+            Some(old) => old * momentum + gradient,
             None => gradient,
         };
         let weight = weight - fresh.clone() * self.lr;
-        self.velocities.insert(name, velocity(fresh));
-        Param::from_mapped_value(id, weight.autodiff().require_grad(), mapper)
+        self.velocities.put(name, fresh);
+        weight
     }
 }
 

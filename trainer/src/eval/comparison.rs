@@ -1,14 +1,16 @@
 //! An encoder beside what has learned nothing, under the same protocol: random weights of the same architecture, and
 //! per-band image statistics.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use burn::tensor::Device;
 use rayon::prelude::*;
 use shared::bands::Bands;
-use shared::encoder::{Encoder, Pooling};
+use shared::encoder::Pooling;
 use shared::preprocess::Normalisation;
 
-use super::evaluation::{EmbeddedSplits, Evaluation, Protocol, RESULTS_VERSION, Scored, knn_scores, score_features};
+use super::evaluation::{
+    EmbeddedSplits, Evaluation, Protocol, RESULTS_VERSION, Scored, SvmScore, knn_scores, score_features, svm_score,
+};
 use super::features::{Embedded, FeatureSettings, features_of, weights_sha256};
 use super::knn::Metric;
 use super::metrics::Confusion;
@@ -17,7 +19,7 @@ use super::readout::{READOUT_WIDTH, Reading, WHITENING_POWER, fit_readout, read_
 use super::split::{Part, Splits};
 use super::statistics::{STATISTICS_PER_BAND, image_statistics};
 use crate::error::UsageError;
-use crate::parts::initialise::random_encoder;
+use crate::parts::Frozen;
 use crate::report::Reporter;
 
 /// What is evaluated, and on what.
@@ -25,7 +27,7 @@ pub struct Subject<'a> {
     /// What the encoder is called in the results.
     pub name: String,
     /// The frozen encoder, on `device`.
-    pub encoder: &'a Encoder,
+    pub encoder: &'a dyn Frozen,
     /// What the encoder's planes are.
     pub bands: &'a Bands,
     /// Their normalisation.
@@ -40,6 +42,8 @@ pub struct Subject<'a> {
     pub batch: usize,
     /// Numbers of neighbours that vote.
     pub ks: &'a [usize],
+    /// C of a support vector machine, if one is wanted beside k-NN and the linear probe.
+    pub svm: Option<f64>,
     /// Seed of the random weights.
     pub seed: u64,
 }
@@ -67,7 +71,7 @@ pub fn compare_with_baselines(
 ) -> Result<Comparison> {
     check_bands(subject.bands, splits.bands())?;
     let classes = splits.classes();
-    let protocol = Protocol::new(data, splits.description.clone(), subject.px, subject.reading);
+    let protocol = Protocol::new(data, splits.description.clone(), subject.px, subject.reading, subject.svm);
     let before = weights_sha256(subject.encoder);
 
     let pooled = embed(subject, subject.encoder, splits, "encoder: features of", reporter)?;
@@ -75,14 +79,17 @@ pub fn compare_with_baselines(
     let encoder = score(subject, &subject.name, &features, classes.len(), reporter)?;
     let mut scores = vec![encoder.scores.clone()];
     if subject.reading.pooling() == Pooling::Moments {
-        let mean = pooled.map(|rows| rows.leading(subject.encoder.config().feature_width()))?;
+        let mean = pooled.map(|rows| rows.leading(subject.encoder.width(Pooling::Mean)))?;
         scores.push(score(subject, "its last feature map alone", &mean, classes.len(), reporter)?.scores);
     }
     drop(pooled);
 
-    let random = random_encoder(subject.encoder.config(), subject.seed, subject.device);
-    let random_features = embed(subject, &random, splits, "random weights: features of", reporter)?;
-    let own = if matches!(subject.reading, Reading::Mean) { Reading::Mean } else { Reading::Fitted };
+    let random = subject.encoder.untrained(subject.seed, subject.device);
+    let random_features = embed(subject, random.as_ref(), splits, "random weights: features of", reporter)?;
+    let own = match subject.reading {
+        Reading::Given(_) => Reading::Fitted,
+        own => own,
+    };
     let random_features = through_readout(&random_features, own)?;
     let random_name = format!("random weights (seed {})", subject.seed);
     let random = score(subject, &random_name, &random_features, classes.len(), reporter)?;
@@ -127,12 +134,42 @@ fn score(
     reporter: &mut Reporter<'_>,
 ) -> Result<Scored> {
     let what = format!("{name}: linear probe");
-    score_features(name, features, classes, subject.ks, |done, total| reporter.progress(&what, done, total))
+    let mut scored =
+        score_features(name, features, classes, subject.ks, |done, total| reporter.progress(&what, done, total))?;
+    if let Some(c) = subject.svm {
+        scored.scores.svm = Some(svm(name, features, classes, c, reporter)?);
+    }
+    Ok(scored)
+}
+
+/// The machine's score, with progress by class.
+fn svm(name: &str, features: &EmbeddedSplits, classes: usize, c: f64, reporter: &mut Reporter<'_>) -> Result<SvmScore> {
+    let what = format!("{name}: support vector machine, classes");
+    let (tell, told) = crossbeam_channel::unbounded();
+    let score = std::thread::scope(|scope| {
+        let fit = scope.spawn(move || {
+            svm_score(features, classes, c, |done| {
+                // Nobody listens any more only when this thread has given up.
+                let _ = tell.send(done);
+            })
+        });
+        told.iter().for_each(|done| reporter.progress(&what, done, classes));
+        fit.join()
+    });
+    let score = score.map_err(|_| anyhow!("the support vector machine failed\nhint: please report this"))??;
+    if score.unfinished > 0 {
+        reporter.warning(&format!(
+            "{name}: the support vector machine of {} of {classes} classes ended at its limit of passes, short of its \
+             tolerance",
+            score.unfinished
+        ));
+    }
+    Ok(score)
 }
 
 fn embed(
     subject: &Subject,
-    encoder: &Encoder,
+    encoder: &dyn Frozen,
     splits: &Splits,
     what: &str,
     reporter: &mut Reporter<'_>,
@@ -144,7 +181,7 @@ fn embed(
         pooling: subject.reading.pooling(),
         device: subject.device,
     };
-    let width = encoder.config().pooled_width(settings.pooling);
+    let width = encoder.width(settings.pooling);
     let mut part = |part: &Part, name: &str| {
         let what = format!("{what} {name} tiles");
         let read = |index: usize| splits.tile(part, index);
@@ -164,7 +201,7 @@ fn embed(
 fn through_readout(pooled: &EmbeddedSplits, reading: Reading) -> Result<EmbeddedSplits> {
     let fitted;
     let readout = match reading {
-        Reading::Mean => return Ok(pooled.clone()),
+        Reading::Mean | Reading::Fused => return Ok(pooled.clone()),
         Reading::Given(readout) => readout,
         Reading::Fitted => {
             let train = &pooled.train;

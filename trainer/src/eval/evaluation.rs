@@ -9,9 +9,10 @@ use super::metrics::{ClassScore, Confusion, accuracy};
 use super::negative_log_likelihood;
 use super::probe::{GridPoint, ProbeOutcome, linear_probe, regularisers};
 use super::readout::{Reading, WHITENING_POWER};
+use super::svm::{SvmSettings, fit_svm};
 
 /// Raised with every change of [`Evaluation`].
-pub const RESULTS_VERSION: u32 = 2;
+pub const RESULTS_VERSION: u32 = 3;
 
 /// The results of one evaluation, as written to `results.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,19 +49,24 @@ pub struct Protocol {
 impl Protocol {
     /// The procedure of this module on tiles of `input_px`.
     #[must_use]
-    pub fn new(data: String, split: String, input_px: usize, reading: Reading) -> Self {
+    pub fn new(data: String, split: String, input_px: usize, reading: Reading, svm: Option<f64>) -> Self {
         let features = match reading {
             Reading::Mean => "mean of the last feature map".to_owned(),
+            Reading::Fused => "fusion layer, the last three feature maps max-pooled to 4 × 4".to_owned(),
             Reading::Fitted | Reading::Given(_) => format!(
                 "mean and deviation of every channel of all stages, standardised and turned to their principal components \
                  over the deviation to the power of {WHITENING_POWER}, fitted on the training part without labels"
             ),
         };
+        let svm = svm.map(|c| {
+            format!("SVM: linear, one class against the rest, squared hinge, C = {c}, on the same features; ")
+        });
         let summary = format!(
             "frozen encoder, inference mode; tiles at {input_px} px; features: {features}; k-NN: cosine, majority vote of training tiles; \
              linear: multinomial logistic regression (L-BFGS) on features standardised by the training part, \
-             regulariser of {} chosen on the validation part; accuracy on the test part of {split}",
-            regularisers().len()
+             regulariser of {} chosen on the validation part; {}accuracy on the test part of {split}",
+            regularisers().len(),
+            svm.unwrap_or_default()
         );
         Self { data, split, input_px, summary }
     }
@@ -73,6 +79,17 @@ pub struct KnnScore {
     pub k: usize,
     /// Share of test tiles that are right.
     pub accuracy: f64,
+}
+
+/// Accuracy of a linear support vector machine.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SvmScore {
+    /// Its C.
+    pub c: f64,
+    /// Share of test tiles that are right.
+    pub accuracy: f64,
+    /// Classes whose fit ended at the limit of passes.
+    pub unfinished: usize,
 }
 
 /// How well one kind of feature separates the classes.
@@ -90,6 +107,9 @@ pub struct FeatureScores {
     pub linear_accuracy: f64,
     /// Its regulariser.
     pub regulariser: f64,
+    /// Test accuracy of the linear support vector machine, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub svm: Option<SvmScore>,
     /// The temperature that calibrates it, fitted on the validation part.
     pub temperature: f64,
     /// Mean cross-entropy on the test part as fitted.
@@ -157,11 +177,22 @@ pub fn score_features(
         knn_euclidean: Vec::new(),
         linear_accuracy: accuracy(&predictions, &test.labels),
         regulariser: probe.regulariser,
+        svm: None,
         temperature: probe.temperature,
         test_loss: loss(1.0),
         calibrated_test_loss: loss(probe.temperature),
     };
     Ok(Scored { scores, probe, predictions })
+}
+
+/// Accuracy of a support vector machine of this C. `progress` hears how many classes are done.
+///
+/// # Errors
+/// When the training part is empty.
+pub fn svm_score(parts: &EmbeddedSplits, classes: usize, c: f64, progress: impl Fn(usize) + Sync) -> Result<SvmScore> {
+    let svm = fit_svm(&parts.train, classes, SvmSettings::new(c), progress)?;
+    let accuracy = accuracy(&svm.classifier.predict(&parts.test), &parts.test.labels);
+    Ok(SvmScore { c, accuracy, unfinished: svm.unfinished })
 }
 
 /// Accuracy of the vote for each of `ks`, from one search for the largest.
@@ -183,4 +214,20 @@ pub fn knn_scores(
         KnnScore { k, accuracy: accuracy(&predictions, &test.labels) }
     };
     Ok(ks.iter().map(score).collect())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_of_version_2_are_read() {
+        let old = r#"{"name": "image statistics", "width": 21, "knn": [{"k": 5, "accuracy": 0.5}], "knn_euclidean": [],
+            "linear_accuracy": 0.75, "regulariser": 0.001, "temperature": 1.5, "test_loss": 0.9,
+            "calibrated_test_loss": 0.8}"#;
+        let scores: FeatureScores = serde_json::from_str(old).unwrap();
+        assert_eq!((scores.width, scores.linear_accuracy, scores.svm), (21, 0.75, None));
+        assert!(!serde_json::to_string(&scores).unwrap().contains("svm"));
+    }
 }

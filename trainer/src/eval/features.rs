@@ -6,11 +6,12 @@ use anyhow::{Context, Result, anyhow, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use shared::encoder::{Encoder, NormMode, Pooling};
+use shared::encoder::Pooling;
 use shared::preprocess::{self, Normalisation};
 use shared::tile::Tile;
 
 use crate::data::LabelledSet;
+use crate::parts::Frozen;
 
 /// Feature vectors with their labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,7 +95,7 @@ pub const BATCH: usize = 128;
 /// # Errors
 /// See [`features_of`].
 pub fn features(
-    encoder: &Encoder,
+    encoder: &dyn Frozen,
     set: &LabelledSet,
     normalisation: &Normalisation,
     px: usize,
@@ -110,15 +111,15 @@ pub fn features(
 /// # Errors
 /// When a tile cannot be read or does not fit the normalisation, or a feature is not a finite number.
 pub fn features_of(
-    encoder: &Encoder,
+    encoder: &dyn Frozen,
     count: usize,
     read: impl Fn(usize) -> Result<Tile> + Sync,
     settings: FeatureSettings,
     mut progress: impl FnMut(usize),
 ) -> Result<Vec<f32>> {
     let FeatureSettings { normalisation, px, batch, pooling, device } = settings;
-    let width = encoder.config().pooled_width(pooling);
-    let bands = encoder.config().bands;
+    let width = encoder.width(pooling);
+    let bands = encoder.bands();
     let mut values = Vec::with_capacity(count * width);
     // The result of one batch is fetched while the next one is being prepared: a GPU works in between.
     let mut pending: Option<Tensor<2>> = None;
@@ -128,7 +129,7 @@ pub fn features_of(
         let pixels = read_batch(&read, start..end, normalisation, px)?;
         let input = TensorData::new(pixels, [end - start, bands, px, px]);
         // [n, bands, px, px] → [n, width]
-        let output = encoder.pooled(Tensor::from_data(input, device), pooling, NormMode::Running);
+        let output = encoder.pooled(Tensor::from_data(input, device), pooling);
         if let Some(done) = pending.replace(output) {
             append(&mut values, done)?;
             progress(values.len() / width);
@@ -171,9 +172,9 @@ fn append(values: &mut Vec<f32>, features: Tensor<2>) -> Result<()> {
 
 /// SHA-256 over every weight's name, shape and bytes: equal before and after an evaluation that froze the encoder.
 #[must_use]
-pub fn weights_sha256(encoder: &Encoder) -> String {
+pub fn weights_sha256(encoder: &dyn Frozen) -> String {
     let mut hash = Sha256::new();
-    for tensor in encoder.named_tensors() {
+    for tensor in encoder.tensors() {
         hash.update(tensor.name.as_bytes());
         hash.update(format!("{:?}", tensor.shape));
         tensor.values.iter().for_each(|value| hash.update(value.to_le_bytes()));

@@ -13,7 +13,7 @@ use argmin::solver::quasinewton::LBFGS;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::preconditioner::Preconditioner;
+use super::preconditioner::{Moments, Preconditioner, uses_correlations};
 
 /// Pairs of steps and gradient changes that stand in for the Hessian.
 const MEMORY: usize = 10;
@@ -62,8 +62,8 @@ pub struct LogisticData {
     rows: Tensor<2>,
     /// `[width, rows]`
     columns: Tensor<2>,
-    /// Second moments of the features, `[width, width]`
-    moments: Vec<f64>,
+    /// Second moments of the features
+    moments: Moments,
     labels: Vec<usize>,
     width: usize,
     classes: usize,
@@ -85,9 +85,7 @@ impl LogisticData {
         let device = Device::flex();
         let rows = Tensor::<2>::from_data(TensorData::new(values, [count, width]), &device);
         let columns = Tensor::<2>::from_data(TensorData::new(transposed, [width, count]), &device);
-        // [width, rows] × [rows, width] → [width, width]
-        let products = floats(columns.clone().matmul(rows.clone()))?;
-        let moments = products.iter().map(|&product| f64::from(product) / count as f64).collect();
+        let moments = moments(&rows, &columns)?;
         Ok(Self { rows, columns, moments, labels: labels.to_vec(), width, classes })
     }
 
@@ -119,6 +117,18 @@ impl LogisticData {
         let loss: f64 = losses.iter().sum();
         Ok((loss / count as f64, logits))
     }
+}
+
+/// Second moments of `[rows, width]`, which `columns` holds as `[width, rows]`.
+fn moments(rows: &Tensor<2>, columns: &Tensor<2>) -> Result<Moments> {
+    let [count, width] = rows.dims();
+    let means = |sums: Vec<f32>| sums.into_iter().map(|sum| f64::from(sum) / count as f64).collect();
+    Ok(if uses_correlations(width, count) {
+        // [width, rows] × [rows, width] → [width, width]
+        Moments::All(means(floats(columns.clone().matmul(rows.clone()))?))
+    } else {
+        Moments::Diagonal(means(floats(rows.clone().powi_scalar(2).sum_dim(0))?))
+    })
 }
 
 fn floats(tensor: Tensor<2>) -> Result<Vec<f32>> {

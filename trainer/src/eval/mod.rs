@@ -1,4 +1,4 @@
-//! How good a frozen encoder is: k nearest neighbours and a linear probe on its features, beside untrained baselines.
+//! How good a frozen encoder is: k nearest neighbours, a linear probe and a support vector machine on its features, beside untrained baselines.
 
 mod calibration;
 mod comparison;
@@ -15,11 +15,13 @@ mod probe;
 mod readout;
 mod split;
 mod statistics;
+mod svm;
 
 pub use calibration::{fit_temperature, negative_log_likelihood};
 pub use comparison::{Comparison, Subject, compare_with_baselines};
 pub use evaluation::{
-    EmbeddedSplits, Evaluation, FeatureScores, KnnScore, Protocol, RESULTS_VERSION, Scored, knn_scores, score_features,
+    EmbeddedSplits, Evaluation, FeatureScores, KnnScore, Protocol, RESULTS_VERSION, Scored, SvmScore, knn_scores,
+    score_features, svm_score,
 };
 pub use features::{BATCH, Embedded, FeatureSettings, features, features_of, weights_sha256};
 pub use knn::{Metric, knn, knn_accuracy, majority, neighbours};
@@ -30,3 +32,4 @@ pub use probe::{GridPoint, LinearProbe, ProbeOutcome, Standardisation, linear_pr
 pub use readout::{READOUT_WIDTH, Reading, WHITENING_POWER, fit_readout, read_out, read_out_rows, usual_pooling};
 pub use split::{Part, Split, Splits, stratified_split};
 pub use statistics::{STATISTICS_PER_BAND, image_statistics};
+pub use svm::{PAPER_C, Svm, SvmSettings, fit_svm};

@@ -16,6 +16,7 @@ struct Reference {
     test_labels: Vec<usize>,
     knn: Vec<KnnCase>,
     logistic: Vec<LogisticCase>,
+    svm: Vec<SvmCase>,
     calibration: CalibrationCase,
     statistics: StatisticsCase,
     principal: Vec<PrincipalCase>,
@@ -34,6 +35,13 @@ struct LogisticCase {
     regulariser: f64,
     objective: f64,
     test_loss: f64,
+    predictions: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct SvmCase {
+    c: f64,
+    decisions: Vec<f64>,
     predictions: Vec<usize>,
 }
 
@@ -101,6 +109,21 @@ fn the_linear_probe_equals_scikit_learns() {
             case.test_loss
         );
         assert_eq!(probe.predict(&test), case.predictions, "regulariser {}", case.regulariser);
+    }
+}
+
+#[test]
+fn the_support_vector_machine_equals_scikit_learns() {
+    let reference = reference();
+    let (train, test) = reference.parts();
+    for case in &reference.svm {
+        let svm = fit_svm(&train, reference.classes, SvmSettings::new(case.c), |_| {}).unwrap();
+        assert_eq!(svm.unfinished, 0);
+        for (found, expected) in svm.classifier.logits(&test).iter().zip(&case.decisions) {
+            // The standardisation is folded in, in single precision, with features of up to some tens.
+            assert!((f64::from(*found) - expected).abs() < 1e-3, "C = {}: {found} against {expected}", case.c);
+        }
+        assert_eq!(svm.classifier.predict(&test), case.predictions, "C = {}", case.c);
     }
 }
 

@@ -144,7 +144,7 @@ impl Standardisation {
 
     /// The classifier on raw features that equals `parameters` (`[width, classes]`, then the bias) on standardised ones:
     /// w' = w / σ, b' = b − Σ w μ / σ.
-    fn fold(&self, parameters: &[f64], classes: usize) -> LinearProbe {
+    pub(super) fn fold(&self, parameters: &[f64], classes: usize) -> LinearProbe {
         let width = self.mean.len();
         let (weights, bias) = parameters.split_at(width * classes);
         let mut weight = Vec::with_capacity(width * classes);

@@ -28,6 +28,8 @@ const SMALLEST_DEVIATION: f64 = 1e-4;
 pub enum Reading<'a> {
     /// The mean of the last feature map, as it is.
     Mean,
+    /// The fusion layer of MARTA GANs' own discriminator, as it is.
+    Fused,
     /// Moments of all stages through a readout fitted on the training part.
     Fitted,
     /// Moments of all stages through the readout of an exported model.
@@ -39,7 +41,8 @@ impl Reading<'_> {
     #[must_use]
     pub fn pooling(self) -> Pooling {
         match self {
-            Self::Mean => Pooling::Mean,
+            // A discriminator has its fusion layer alone.
+            Self::Mean | Self::Fused => Pooling::Mean,
             Self::Fitted | Self::Given(_) => Pooling::Moments,
         }
     }

@@ -8,12 +8,11 @@ use crate::parts::projection::l2_normalise;
 use crate::parts::{KMeans, Linear, Rows, Similarity, Whitening};
 use crate::views::{Recipe, ViewSet, ViewSpec, keyed_rng};
 use anyhow::{Context, ensure};
-use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use partition::Partition;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use shared::encoder::{EncoderConfig, NormMode};
+use shared::encoder::{EncoderConfig, Pooling};
 use shared::tensors::{NamedTensor, TensorMap};
 use std::collections::HashMap;
 
@@ -132,8 +131,8 @@ impl DeeperCluster {
     fn cluster(&self, context: &mut EpochContext<'_>) -> anyhow::Result<Partition> {
         let config = &self.config;
         // Upright middle crops, with running statistics.
-        let encoder = self.network.encoder.valid();
-        let survey = (context.embed)(context.px, &|x| encoder.forward(x, NormMode::Running))?;
+        let encoder = self.network.frozen();
+        let survey = (context.embed)(context.px, &|x| encoder.pooled(x, Pooling::Mean))?;
         let known: Vec<usize> = (0..context.places.len()).filter(|&place| survey.is_known[place]).collect();
         ensure!(
             known.len() >= config.super_clusters * config.sub_clusters,
@@ -180,7 +179,7 @@ impl Method for DeeperCluster {
             plan.clustering = Some(fresh.summary(self.partition.as_ref(), &self.config));
             self.partition = Some(fresh);
             // The old classifiers predict labels that are no more.
-            let width = self.network.encoder.config().feature_width();
+            let width = self.network.frozen().width(Pooling::Mean);
             let seed = self.seed.wrapping_add(1 + context.epoch as u64);
             self.network.classifiers = classifiers(&self.config, width, seed, &self.device);
             plan.fresh_parameters = "classifiers.".to_owned();

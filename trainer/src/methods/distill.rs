@@ -182,8 +182,7 @@ impl DistillConfig {
                 ),
             ],
             head_parameters: shapes.iter().map(MlpShape::parameters).sum(),
-            other_values: 0,
-            networks: 1,
+            ..Outline::default()
         }
     }
 

@@ -61,6 +61,31 @@ pub struct ClusteringSummary {
     pub stability: Option<f64>,
 }
 
+/// What a method has to say at the end of an epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EpochEnd {
+    /// Tiles that it made, if it makes any.
+    pub generated: Option<Generated>,
+    /// What went wrong in training, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Tiles that a generator made of the same noise after every epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// `[count, bands, px, px]` on [0, 1].
+    pub values: Vec<f32>,
+    /// Tiles.
+    pub count: usize,
+    /// Planes of each.
+    pub bands: usize,
+    /// Side of each.
+    pub px: usize,
+    /// How much they differ from each other: the mean standard deviation over the tiles of a pixel, over that of real
+    /// tiles. About 1 is healthy, 0 means that all are the same.
+    pub spread: f64,
+}
+
 /// A step that is about to be taken.
 #[derive(Clone, Copy, Debug)]
 pub struct StepContext<'a> {

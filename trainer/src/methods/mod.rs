@@ -5,6 +5,7 @@ mod deeper_cluster;
 mod distill;
 mod dnc;
 mod epoch;
+mod marta;
 mod moclr;
 mod moco;
 mod network;
@@ -13,10 +14,13 @@ mod seco;
 pub use deeper_cluster::{DeeperCluster, DeeperClusterConfig};
 pub use distill::{Distill, DistillConfig, Layer, Targets, Teacher, Teachers};
 pub use dnc::{DncConfig, share_budget};
-pub use epoch::{ClusteringSummary, Encode, EpochContext, EpochPlan, StepContext, Survey};
+pub use epoch::{ClusteringSummary, Encode, EpochContext, EpochEnd, EpochPlan, Generated, StepContext, Survey};
+pub use marta::{
+    Discriminator, DiscriminatorConfig, Generator, GeneratorShape, Marta, MartaConfig, Trunk as MartaTrunk, fuse,
+};
 pub use moclr::{Moclr, MoclrConfig};
 pub use moco::{Moco, MocoConfig};
-pub use network::Network;
+pub use network::{Backbone, Network};
 pub use seco::{SUBSPACES, Seco, SecoConfig};
 
 use crate::views::ViewSet;
@@ -41,6 +45,8 @@ pub enum MethodConfig {
     Moclr(MoclrConfig),
     /// Distillation of one encoder, or of a base and its experts, into another.
     Distill(DistillConfig),
+    /// MARTA GANs: a discriminator of real and generated tiles as the encoder.
+    Marta(MartaConfig),
 }
 
 /// What one forward pass of a method gives the training loop.
@@ -83,6 +89,20 @@ pub trait Method {
     /// `views[i]` is `[n, bands, px, px]` on the plain device (without autodiff).
     fn losses(&mut self, views: Vec<Tensor<4>>) -> Losses;
 
+    /// Told after the optimiser's step at learning rate `lr`: a method with further networks of its own trains them here.
+    /// Their losses, each `[1]`, to be reported with the step's.
+    fn end_step(&mut self, _lr: f64) -> Vec<(&'static str, Tensor<1>)> {
+        Vec::new()
+    }
+
+    /// Told after the last step of an epoch whose mean loss was `loss`.
+    ///
+    /// # Errors
+    /// When what was made cannot be read from the device.
+    fn end_epoch(&mut self, _loss: f64) -> anyhow::Result<EpochEnd> {
+        Ok(EpochEnd::default())
+    }
+
     /// What the optimiser changes.
     fn query(&self) -> &Network;
 
@@ -110,6 +130,7 @@ impl MethodConfig {
             Self::DeeperCluster(_) => "deeper-cluster",
             Self::Moclr(_) => "moclr",
             Self::Distill(_) => "distill",
+            Self::Marta(_) => "marta",
         }
     }
 
@@ -123,6 +144,7 @@ impl MethodConfig {
             Self::DeeperCluster(config) => Box::new(DeeperCluster::new(config.clone(), encoder, seed, device)),
             Self::Moclr(config) => Box::new(Moclr::new(config.clone(), encoder, seed, device)),
             Self::Distill(config) => Box::new(Distill::new(config.clone(), teachers, encoder, seed, device)),
+            Self::Marta(config) => Box::new(Marta::new(config.clone(), encoder, seed, device)),
         }
     }
 
@@ -132,7 +154,7 @@ impl MethodConfig {
         match self {
             Self::MocoV2(config) | Self::MocoTp(config) => Some(config.queue),
             Self::Seco(config) => Some(config.queue),
-            Self::DeeperCluster(_) | Self::Moclr(_) | Self::Distill(_) => None,
+            Self::DeeperCluster(_) | Self::Moclr(_) | Self::Distill(_) | Self::Marta(_) => None,
         }
     }
 
@@ -145,10 +167,11 @@ impl MethodConfig {
             Self::DeeperCluster(config) => config.norm_splits,
             Self::Moclr(config) => config.norm_splits,
             Self::Distill(config) => config.norm_splits,
+            Self::Marta(_) => 1,
         }
     }
 
-    /// Views encoded with gradients, and without, for cost estimates.
+    /// Batches encoded with gradients, and without, in a step, for cost estimates.
     #[must_use]
     pub fn passes(&self) -> (usize, usize) {
         match self {
@@ -158,6 +181,8 @@ impl MethodConfig {
             Self::Moclr(_) => (2, 2),
             // The teachers are other networks: their cost is not counted here.
             Self::Distill(_) => (1, 0),
+            // Real and generated tiles, and generated ones again for each of the generator's updates.
+            Self::Marta(config) => (2 + config.generator_updates, 1),
         }
     }
 
@@ -165,15 +190,16 @@ impl MethodConfig {
     #[must_use]
     pub fn remembers_places(&self) -> bool {
         match self {
-            Self::MocoV2(_) | Self::MocoTp(_) | Self::Seco(_) | Self::Moclr(_) => false,
+            Self::MocoV2(_) | Self::MocoTp(_) | Self::Seco(_) | Self::Moclr(_) | Self::Marta(_) => false,
             Self::DeeperCluster(config) => config.clusters(),
             Self::Distill(config) => config.targets == Targets::Centre || !config.experts.is_empty(),
         }
     }
 
-    /// What stands behind an encoder of `width` features, for `--dry-run`.
+    /// What stands behind `encoder`, for `--dry-run`.
     #[must_use]
-    pub fn outline(&self, width: usize, batch: usize) -> Outline {
+    pub fn outline(&self, encoder: &EncoderConfig, batch: usize) -> Outline {
+        let width = encoder.feature_width();
         match self {
             Self::MocoV2(MocoConfig { queue, dim, .. }) | Self::MocoTp(MocoConfig { queue, dim, .. }) => {
                 contrastive_outline(1, *queue, *dim, width, batch)
@@ -188,8 +214,7 @@ impl MethodConfig {
                         ("clustered", format!("every {} epochs", config.every_epochs)),
                     ],
                     head_parameters: (width + 1) * count * (1 + subs),
-                    other_values: 0,
-                    networks: 1,
+                    ..Outline::default()
                 }
             }
             Self::Moclr(config) => Outline {
@@ -198,10 +223,11 @@ impl MethodConfig {
                     ("logits", format!("2 × [{batch}, {batch}]")),
                 ],
                 head_parameters: config.head(width).parameters(),
-                other_values: 0,
                 networks: 2,
+                ..Outline::default()
             },
             Self::Distill(config) => config.outline(width, batch),
+            Self::Marta(config) => config.outline(encoder, batch),
         }
     }
 
@@ -214,8 +240,46 @@ impl MethodConfig {
             Self::MocoV2(_) | Self::MocoTp(_) | Self::Seco(_) | Self::Moclr(_) => Ok(()),
             Self::DeeperCluster(config) => config.check(),
             Self::Distill(config) => config.check(),
+            Self::Marta(config) => config.check(),
         }
     }
+
+    /// Says what of the run's other settings the method cannot work with, if anything: one line and a hint.
+    ///
+    /// # Errors
+    /// With those words.
+    pub fn check_inputs(&self, inputs: &Inputs<'_>) -> Result<(), String> {
+        match self {
+            Self::Marta(config) => config.check_inputs(inputs),
+            _ => Ok(()),
+        }
+    }
+
+    /// The discriminator that takes the encoder's place, for tiles of `bands`; none for the other methods.
+    #[must_use]
+    pub fn own_discriminator(&self, bands: usize) -> Option<DiscriminatorConfig> {
+        match self {
+            Self::Marta(config) => config.own_discriminator(bands),
+            _ => None,
+        }
+    }
+}
+
+/// Settings of a run that a method may have to agree with.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// Sides of the crops, each from an epoch on.
+    pub crop_px: &'a [(usize, usize)],
+    /// Side of a tile at evaluation.
+    pub input_px: usize,
+    /// Normalisation by band.
+    pub mean: &'a [f32],
+    /// The same.
+    pub std: &'a [f32],
+    /// Places a step.
+    pub batch: usize,
+    /// Whether everything is computed in f32.
+    pub is_single_precision: bool,
 }
 
 /// What a method keeps beside its encoder.
@@ -229,6 +293,24 @@ pub struct Outline {
     pub other_values: usize,
     /// Copies of encoder and heads that are held: 2 with a momentum network.
     pub networks: usize,
+    /// Multiply-adds a tile and step beside the encoder's.
+    pub own_multiply_adds: u64,
+    /// What takes the encoder's place.
+    pub discriminator: Option<DiscriminatorConfig>,
+}
+
+impl Default for Outline {
+    /// One network and nothing beside it.
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            head_parameters: 0,
+            other_values: 0,
+            networks: 1,
+            own_multiply_adds: 0,
+            discriminator: None,
+        }
+    }
 }
 
 fn contrastive_outline(heads: usize, queue: usize, dim: usize, width: usize, batch: usize) -> Outline {
@@ -240,5 +322,6 @@ fn contrastive_outline(heads: usize, queue: usize, dim: usize, width: usize, bat
         head_parameters: heads * ((width + 1) * width + (width + 1) * dim),
         other_values: heads * queue * dim,
         networks: 2,
+        ..Outline::default()
     }
 }

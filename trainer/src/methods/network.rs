@@ -1,26 +1,38 @@
-//! An encoder with its projection heads: the query or the key side of a momentum pair.
+//! A trunk with whatever a method puts behind it: the query or the key side of a momentum pair.
 
-use crate::parts::{Linear, Mlp, ProjectionHead, initialise};
+use super::marta::{Discriminator, fuse};
+use crate::parts::{Frozen, Linear, Mlp, ProjectionHead, initialise};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
 use shared::encoder::{Encoder, EncoderConfig, NormMode, load_module, module_tensors};
 use shared::tensors::{NamedTensor, TensorMap};
 
-/// Backbone and whatever a method puts behind it; kinds of heads that it has not are empty.
+/// Trunk and whatever a method puts behind it; kinds of heads that it has not are empty.
 #[derive(Module, Debug)]
 pub struct Network {
-    /// The backbone.
-    pub encoder: Encoder,
+    /// One of the project's encoders, unless there is a discriminator.
+    encoder: Option<Encoder>,
     /// One head a subspace (contrastive methods).
     pub heads: Vec<ProjectionHead>,
-    /// Classifiers of pseudo-labels (clustering methods).
+    /// Classifiers of pseudo-labels (clustering methods), or of real and generated tiles (MARTA GANs).
     pub classifiers: Vec<Linear>,
     /// Projections and regressors with batch normalisation (MoCLR, distillation).
     pub mlps: Vec<Mlp>,
+    /// MARTA GANs' own trunk, where there is no encoder.
+    discriminator: Option<Discriminator>,
+}
+
+/// What makes the features of a [`Network`].
+#[derive(Clone, Copy, Debug)]
+pub enum Backbone<'a> {
+    /// One of the project's encoders.
+    Encoder(&'a Encoder),
+    /// MARTA GANs' own discriminator.
+    Discriminator(&'a Discriminator),
 }
 
 impl Network {
-    /// A network with `heads` projection heads of `dim` outputs, weights drawn from `seed`.
+    /// An encoder with `heads` projection heads of `dim` outputs, weights drawn from `seed`.
     #[must_use]
     pub fn random(config: &EncoderConfig, heads: usize, dim: usize, seed: u64, device: &Device) -> Self {
         let width = config.feature_width();
@@ -29,25 +41,64 @@ impl Network {
             ProjectionHead::random(width, dim, seed, device)
         };
         Self {
-            encoder: initialise::random_encoder(config, seed, device),
+            encoder: Some(initialise::random_encoder(config, seed, device)),
             heads: (0..heads).map(head).collect(),
             classifiers: Vec::new(),
             mlps: Vec::new(),
+            discriminator: None,
+        }
+    }
+
+    /// A discriminator without heads.
+    #[must_use]
+    pub fn of_discriminator(discriminator: Discriminator) -> Self {
+        let (heads, classifiers, mlps) = (Vec::new(), Vec::new(), Vec::new());
+        Self { encoder: None, heads, classifiers, mlps, discriminator: Some(discriminator) }
+    }
+
+    /// The trunk.
+    #[must_use]
+    pub fn backbone(&self) -> Backbone<'_> {
+        match (&self.encoder, &self.discriminator) {
+            (Some(encoder), _) => Backbone::Encoder(encoder),
+            (None, Some(discriminator)) => Backbone::Discriminator(discriminator),
+            (None, None) => unreachable!("every network is built with a trunk"),
+        }
+    }
+
+    /// A copy of the trunk in inference mode, on the plain device.
+    #[must_use]
+    pub fn frozen(&self) -> Box<dyn Frozen> {
+        match self.backbone() {
+            Backbone::Encoder(encoder) => Box::new(encoder.valid()),
+            Backbone::Discriminator(discriminator) => Box::new(discriminator.valid()),
         }
     }
 
     /// `[n, bands, h, w]` → features `[n, width]`.
     #[must_use]
     pub fn features(&self, x: Tensor<4>, splits: usize) -> Tensor<2> {
-        // Heads and losses are single precision whatever the encoder computes in.
-        self.encoder.forward(x, NormMode::Batch { splits }).cast(FloatDType::F32)
+        let mode = NormMode::Batch { splits };
+        // Heads and losses are single precision whatever the trunk computes in.
+        match self.backbone() {
+            Backbone::Encoder(encoder) => encoder.forward(x, mode).cast(FloatDType::F32),
+            Backbone::Discriminator(discriminator) => discriminator.fused(x, mode),
+        }
+    }
+
+    /// `[n, bands, h, w]` → the fusion layer `[n, fused width]` (MARTA GANs): the last three feature maps side by side.
+    #[must_use]
+    pub fn fused(&self, x: Tensor<4>, mode: NormMode) -> Tensor<2> {
+        match self.backbone() {
+            Backbone::Encoder(encoder) => fuse(encoder.feature_maps(x, mode)),
+            Backbone::Discriminator(discriminator) => discriminator.fused(x, mode),
+        }
     }
 
     /// Every tensor, buffers included, under `prefix.`.
     #[must_use]
     pub fn state(&self, prefix: &str) -> Vec<NamedTensor> {
-        let tensors = module_tensors(self).into_values();
-        tensors.map(|tensor| NamedTensor { name: format!("{prefix}.{}", tensor.name), ..tensor }).collect()
+        module_state(self, prefix)
     }
 
     /// Takes back [`Self::state`].
@@ -55,19 +106,33 @@ impl Network {
     /// # Errors
     /// When a tensor is missing or has another shape.
     pub fn restore(self, prefix: &str, state: &TensorMap) -> anyhow::Result<Self> {
-        let mut own = TensorMap::new();
-        for (name, tensor) in module_tensors(&self) {
-            let stored = format!("{prefix}.{name}");
-            let found = state.get(&stored).filter(|found| found.shape == tensor.shape);
-            let found = found.ok_or_else(|| {
-                anyhow::anyhow!(
-                    "the checkpoint has no {stored:?} of shape {:?}\nhint: it was written by another \
-                     configuration; resume with the run's own config.toml",
-                    tensor.shape
-                )
-            })?;
-            own.insert(name, found.clone());
-        }
-        Ok(load_module(self, &own))
+        restore_module(self, prefix, state)
     }
+}
+
+/// Every tensor of `module`, buffers included, under `prefix.`.
+pub(super) fn module_state<M: Module>(module: &M, prefix: &str) -> Vec<NamedTensor> {
+    let tensors = module_tensors(module).into_values();
+    tensors.map(|tensor| NamedTensor { name: format!("{prefix}.{}", tensor.name), ..tensor }).collect()
+}
+
+/// Takes back [`module_state`].
+///
+/// # Errors
+/// When a tensor is missing or has another shape.
+pub(super) fn restore_module<M: Module>(module: M, prefix: &str, state: &TensorMap) -> anyhow::Result<M> {
+    let mut own = TensorMap::new();
+    for (name, tensor) in module_tensors(&module) {
+        let stored = format!("{prefix}.{name}");
+        let found = state.get(&stored).filter(|found| found.shape == tensor.shape);
+        let found = found.ok_or_else(|| {
+            anyhow::anyhow!(
+                "the checkpoint has no {stored:?} of shape {:?}\nhint: it was written by another \
+                 configuration; resume with the run's own config.toml",
+                tensor.shape
+            )
+        })?;
+        own.insert(name, found.clone());
+    }
+    Ok(load_module(module, &own))
 }

@@ -1,5 +1,8 @@
 //! Stateful blocks that methods are built of.
 
+pub mod adam;
+pub mod convolution;
+pub mod frozen;
 pub mod initialise;
 pub mod k_means;
 pub mod linear;
@@ -8,8 +11,14 @@ pub mod momentum;
 pub mod projection;
 pub mod queue;
 pub mod rows;
+pub mod slots;
+pub mod statistics;
+pub mod update;
 pub mod whitening;
 
+pub use adam::{Adam, AdamConfig};
+pub use convolution::{Doubling, Halving};
+pub use frozen::Frozen;
 pub use k_means::{Clusters, KMeans, Similarity};
 pub use linear::Linear;
 pub use mlp::Mlp;
@@ -17,4 +26,7 @@ pub use momentum::update_average;
 pub use projection::ProjectionHead;
 pub use queue::NegativeQueue;
 pub use rows::Rows;
+pub use slots::Slots;
+pub use statistics::{as_constant, without_statistics};
+pub use update::{Rule, update};
 pub use whitening::Whitening;

@@ -82,6 +82,7 @@ impl History {
             Event::Checkpoint { .. }
             | Event::Progress { .. }
             | Event::Clustered { .. }
+            | Event::Generated { .. }
             | Event::Resumed { .. }
             | Event::Warning { .. }
             | Event::Finished { .. }

@@ -12,6 +12,7 @@ mod run_log;
 mod study;
 mod table;
 mod terminal;
+mod tile_grid;
 
 pub use confusion::confusion_svg;
 pub use curves::curves_svg;
@@ -20,6 +21,7 @@ pub use phrase::{collapse_word, duration, grouped, percent};
 pub use run_log::RunLog;
 pub use study::{StudyPoint, study_svg};
 pub use table::Table;
+pub use tile_grid::tile_grid_png;
 
 use std::io::Write;
 use std::time::Duration;
@@ -136,6 +138,11 @@ impl<'a> Reporter<'a> {
                     duration(*secs)
                 ));
             }
+            Event::Generated { path, spread, .. } => self.terminal.err(&format!(
+                "generated tiles: {}, {} of the real tiles' spread",
+                path.display(),
+                percent(*spread)
+            )),
             Event::EpochEnded { epoch, loss, knn_accuracy, secs, .. } => {
                 let knn = knn_accuracy.map(|value| format!("  k-NN {}", percent(value))).unwrap_or_default();
                 self.terminal.err(&format!(

@@ -95,7 +95,7 @@ impl RunLog {
             self.keep(&lines[..kept])?;
             self.rewrite_metrics()?;
         }
-        if let Event::EpochEnded { epoch, .. } = event
+        if let Event::EpochEnded { epoch, .. } | Event::Generated { epoch, .. } = event
             && self.history.epochs.iter().any(|point| point.epoch == *epoch)
         {
             // Ended before the checkpoint that was resumed from, and ended once more.
