@@ -8,6 +8,7 @@ mod gather;
 mod resume;
 mod site;
 mod study;
+mod superres;
 mod whole_job;
 
 use std::ffi::OsString;

@@ -8,3 +8,4 @@ mod encoders;
 mod pattern;
 mod schedules;
 mod seco;
+mod superres;

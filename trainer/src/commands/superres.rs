@@ -51,7 +51,7 @@ pub struct SuperresArgs {
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
     /// Optimiser steps a window, at most
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 800)]
     pub steps: usize,
     /// Adam's learning rate
     #[arg(long, default_value_t = 0.01)]

@@ -1,12 +1,12 @@
 //! One window's fit: the generator's weights, and through them the migrated part of its input, are the unknowns.
 
-use super::degradation::{Resampler, enlarge, project_back};
-use super::{Generator, GeneratorShape, Mode, Prior, Settings};
+use super::degradation::{enlarge, project_back};
+use super::{Generator, GeneratorShape, Mode, Objective, Prior, Settings};
 use crate::parts::{Adam, AdamConfig, initialise};
 use crate::views::keyed_rng;
 use anyhow::ensure;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData, activation::sigmoid};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -47,21 +47,12 @@ impl Standing {
     }
 }
 
-/// What one optimiser step found.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// Mean square error on the pixels that are learned from, `[1]`.
-    pub fidelity: Tensor<1>,
-    /// Mean square distance from the detail that the prior expects, `[1]`; 0 without one.
-    pub texture: Tensor<1>,
-}
-
 /// A fit in progress.
 #[derive(Debug)]
 pub struct Fit {
     settings: Settings,
     low: Tile,
-    target: Target,
+    objective: Objective,
     generator: Generator,
     adam: Adam,
     jitter: Vec<f32>,
@@ -72,31 +63,6 @@ pub struct Fit {
     best: Option<Tensor<4>>,
 }
 
-/// Everything that stays as it is; on the autodiff device.
-#[derive(Debug)]
-struct Target {
-    noise: Tensor<4>,
-    low: Tensor<4>,
-    /// 1 where a pixel is learned from.
-    learned: Tensor<4>,
-    /// 1 where a pixel is held out; on the plain device.
-    held_out: Tensor<4>,
-    counts: [f64; 2],
-    reduction: Resampler,
-    plain_reduction: Resampler,
-    prior: Option<TargetPrior>,
-}
-
-#[derive(Debug)]
-struct TargetPrior {
-    /// On [−1, 1].
-    reference: Tensor<4>,
-    detail: Tensor<4>,
-    /// What the generator's output is added to.
-    base: Tensor<4>,
-    enlargement: Resampler,
-}
-
 impl Fit {
     /// A fit at its start. `prior` makes it a migrated prior's, otherwise it is a plain deep image prior's. `window`
     /// keeps the random numbers of a picture's windows apart.
@@ -105,14 +71,18 @@ impl Fit {
         let shape = generator_shape(settings, low.bands(), if prior.is_some() { Mode::Mip } else { Mode::Dip });
         let seed = settings.seed.wrapping_add(1_000_003 * window as u64);
         let device = device.clone().without_autodiff();
-        let target = Target::new(settings, low, prior, shape.noise(), seed, &device);
-        let [_, channels, height, width] = target.noise.dims();
-        let count = if settings.jitter > 0.0 { channels * height * width + JITTER_STARTS } else { 0 };
+        let [height, width] = [low.height(), low.width()].map(|side| side * settings.scale);
+        let size = shape.noise() * height * width;
+        let mut rng = keyed_rng(seed, 0, 0, INPUT);
+        let noise = (0..size).map(|_| rng.random_range(0.0..NOISE)).collect();
+        let held_out = held_out(settings.held_out, low.height() * low.width(), seed);
+        let objective = Objective::new(settings.scale, settings.texture, low, prior, noise, &held_out, &device);
+        let count = if settings.jitter > 0.0 { size + JITTER_STARTS } else { 0 };
         let beside = AdamConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
         Self {
             settings: settings.clone(),
             low: low.clone(),
-            target,
+            objective,
             generator: Generator::random(shape, seed, &device.clone().autodiff()),
             adam: Adam::new(beside),
             jitter: initialise::normal_values(count, settings.jitter, seed ^ JITTER),
@@ -137,38 +107,30 @@ impl Fit {
         step >= self.settings.steps || (best_step > 0 && step >= best_step + self.settings.patience)
     }
 
-    /// The picture at this step, `[1, bands, h, w]`, with the noise as `jittered` or as it is.
-    fn picture(&self, jittered: Option<Tensor<4>>) -> Tensor<4> {
-        let noise = jittered.unwrap_or_else(|| self.target.noise.clone());
-        match &self.target.prior {
-            Some(prior) => prior.base.clone() + self.generator.forward(noise, Some(prior.reference.clone())),
-            None => sigmoid(self.generator.forward(noise, None)),
-        }
-    }
-
     /// One optimiser step; every few steps a look at the held-out pixels.
     ///
     /// # Errors
     /// When the picture is no longer finite.
-    pub fn step(&mut self) -> anyhow::Result<Step> {
-        let picture = self.picture(self.jittered());
-        let (total, step) = self.target.losses(picture.clone(), self.settings.texture);
-        let gradients = GradientsParams::from_grads(total.backward(), &self.generator);
+    pub fn step(&mut self) -> anyhow::Result<()> {
+        let picture = self.objective.picture(&self.generator, self.jitter());
+        let loss = self.objective.loss(picture.clone());
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.generator);
         self.generator = self.adam.step(self.settings.learning_rate, self.generator.clone(), gradients);
         self.take_in(picture.without_autodiff());
         if self.standing.step.is_multiple_of(LOOK) || self.standing.step == self.settings.steps {
             self.look()?;
         }
-        Ok(step)
+        Ok(())
     }
 
-    /// The noise of this step: the fixed one, and a stretch of the table of normal values that begins anywhere.
-    fn jittered(&self) -> Option<Tensor<4>> {
-        let shape = self.target.noise.dims();
+    /// What is added to the noise at this step: a stretch of the table of normal values that begins anywhere. Drawing as
+    /// many afresh would take as long as the step itself.
+    fn jitter(&self) -> Option<Tensor<4>> {
+        let shape = self.objective.noise_shape();
         let count: usize = shape.iter().product();
         let start = keyed_rng(self.seed, self.standing.step as u64, 0, JITTER).random_range(0..JITTER_STARTS);
         let added = self.jitter.get(start..start + count)?.to_vec();
-        Some(self.target.noise.clone() + Tensor::from_data(TensorData::new(added, shape), &self.target.noise.device()))
+        Some(Tensor::from_data(TensorData::new(added, shape), &self.device.clone().autodiff()))
     }
 
     /// Counts the step and adds its picture to the running average.
@@ -185,7 +147,7 @@ impl Fit {
     /// Keeps the average if it meets the held-out pixels better than any before.
     fn look(&mut self) -> anyhow::Result<()> {
         let Some(average) = &self.average else { return Ok(()) };
-        let error = self.target.held_out_error(average.clone());
+        let error = self.objective.held_out_error(average.clone());
         ensure!(
             error.is_finite(),
             "the picture is not finite after step {}\nhint: lower --learning-rate",
@@ -255,12 +217,6 @@ impl Fit {
         self.standing = standing;
         Ok(())
     }
-
-    /// The generator, for comparison with another implementation.
-    #[must_use]
-    pub fn generator(&self) -> &Generator {
-        &self.generator
-    }
 }
 
 /// The generator of a fit.
@@ -270,82 +226,14 @@ pub fn generator_shape(settings: &Settings, bands: usize, mode: Mode) -> Generat
     GeneratorShape { bands, channels, levels, has_reference: mode == Mode::Mip }
 }
 
-impl Target {
-    fn new(
-        settings: &Settings,
-        low: &Tile,
-        prior: Option<&Prior>,
-        channels: usize,
-        seed: u64,
-        device: &Device,
-    ) -> Self {
-        let tracked = device.clone().autodiff();
-        let from = [low.height(), low.width()];
-        let to = from.map(|side| side * settings.scale);
-        let mut rng = keyed_rng(seed, 0, 0, INPUT);
-        let noise = (0..channels * to[0] * to[1]).map(|_| rng.random_range(0.0..NOISE)).collect::<Vec<_>>();
-        let (held_out, counts) = held_out(settings.held_out, low, seed);
-        let learned = held_out.iter().map(|held| 1.0 - held).collect::<Vec<_>>();
-        let mask = |values: Vec<f32>, device: &Device| {
-            Tensor::<4>::from_data(TensorData::new(values, [1, 1, from[0], from[1]]), device)
-        };
-        let prior = prior.map(|prior| TargetPrior {
-            reference: tensor(&prior.reference, &tracked) * 2.0 - 1.0,
-            detail: tensor(&prior.detail, &tracked),
-            base: tensor(&prior.expected(low), &tracked),
-            enlargement: Resampler::enlargement(from, to, &tracked),
-        });
-        Self {
-            noise: Tensor::from_data(TensorData::new(noise, [1, channels, to[0], to[1]]), &tracked),
-            low: tensor(low, &tracked),
-            learned: mask(learned, &tracked),
-            held_out: mask(held_out, device),
-            counts,
-            reduction: Resampler::reduction(to, from, &tracked),
-            plain_reduction: Resampler::reduction(to, from, device),
-            prior,
-        }
-    }
-
-    /// What is minimised, and its parts.
-    fn losses(&self, picture: Tensor<4>, weight: f64) -> (Tensor<1>, Step) {
-        let reduced = self.reduction.forward(picture.clone());
-        let error = (reduced.clone() - self.low.clone()).powi_scalar(2) * self.learned.clone();
-        let fidelity = error.sum() / self.counts[0];
-        let Some(prior) = &self.prior else {
-            let nothing = fidelity.clone().without_autodiff().zeros_like();
-            return (fidelity.clone(), Step { fidelity: fidelity.without_autodiff(), texture: nothing });
-        };
-        let detail = picture - prior.enlargement.forward(reduced);
-        let texture = (detail - prior.detail.clone()).powi_scalar(2).mean();
-        let step = Step { fidelity: fidelity.clone().without_autodiff(), texture: texture.clone().without_autodiff() };
-        (fidelity + texture * weight, step)
-    }
-
-    /// Mean square error of a picture (without autodiff) on the pixels that are not learned from.
-    fn held_out_error(&self, picture: Tensor<4>) -> f64 {
-        let low = self.low.clone().without_autodiff();
-        let error = (self.plain_reduction.forward(picture) - low).powi_scalar(2) * self.held_out.clone();
-        f64::from(error.sum().into_scalar::<f32>()) / self.counts[1]
-    }
-}
-
-/// 1 for `share` of the pixels of `low`, drawn at random and at least one, and how many values are learned from and held
-/// out.
-fn held_out(share: f64, low: &Tile, seed: u64) -> (Vec<f32>, [f64; 2]) {
-    let pixels = low.height() * low.width();
+/// 1 for `share` of the pixels, drawn at random and at least one, 0 for the others.
+fn held_out(share: f64, pixels: usize, seed: u64) -> Vec<f32> {
     let held = ((pixels as f64 * share).round() as usize).max(1);
     let mut order: Vec<usize> = (0..pixels).collect();
     order.shuffle(&mut keyed_rng(seed, 0, 0, HELD_OUT));
     let mut mask = vec![0.0; pixels];
     order[..held].iter().for_each(|&pixel| mask[pixel] = 1.0);
-    (mask, [pixels - held, held].map(|count| (count * low.bands()) as f64))
-}
-
-/// `[1, bands, h, w]`
-fn tensor(tile: &Tile, device: &Device) -> Tensor<4> {
-    let shape = [1, tile.bands(), tile.height(), tile.width()];
-    Tensor::from_data(TensorData::new(tile.pixels().to_vec(), shape), device)
+    mask
 }
 
 fn values(picture: Tensor<4>) -> anyhow::Result<Vec<f32>> {

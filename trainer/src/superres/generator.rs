@@ -103,7 +103,7 @@ struct Layer {
 #[derive(Module, Debug)]
 struct Level {
     skip: Layer,
-    half: Layer,
+    halve: Layer,
     deep: Layer,
     merge: Norm,
     join: Layer,
@@ -140,7 +140,7 @@ impl Generator {
             let inputs = if level == 0 { INPUTS } else { c };
             Level {
                 skip: layer(inputs, SKIP, 1, 1),
-                half: layer(inputs, c, 3, 2),
+                halve: layer(inputs, c, 3, 2),
                 deep: layer(c, c, 3, 1),
                 merge: Norm::identity(SKIP + c, device),
                 join: layer(SKIP + c, c, 3, 1),
@@ -180,7 +180,7 @@ impl Generator {
     fn level(&self, x: Tensor<4>, at: usize) -> Tensor<4> {
         let Some(level) = self.levels.get(at) else { return x };
         let [_, _, height, width] = x.dims();
-        let deep = self.level(level.deep.forward(level.half.forward(x.clone())), at + 1);
+        let deep = self.level(level.deep.forward(level.halve.forward(x.clone())), at + 1);
         let [_, _, h, w] = deep.dims();
         let deep = Resampler::new([h, w], [height, width], Filter::Triangle, &deep.device()).forward(deep);
         let joined = level.merge.forward(Tensor::cat(vec![level.skip.forward(x), deep], 1));

@@ -9,14 +9,16 @@ mod degradation;
 mod fit;
 mod generator;
 mod metrics;
+mod objective;
 mod panel;
 mod prior;
 
 pub use blend::{Blend, Window, windows};
 pub use degradation::{Resampler, enlarge, project_back, reduce};
-pub use fit::{Fit, Standing, Step, generator_shape};
+pub use fit::{Fit, Standing, generator_shape};
 pub use generator::{Generator, GeneratorShape};
 pub use metrics::{Quality, luma, psnr, quality, ssim};
+pub use objective::Objective;
 pub use panel::{nearest, side_by_side};
 pub use prior::{Prior, gain, matched};
 

@@ -251,13 +251,16 @@ impl Job<'_> {
         let Standing { step, .. } = fit.standing();
         let later = self.modes.iter().filter(|other| other.is_fitted() && **other > mode).count() * self.windows.len();
         let left = (later + self.windows.len() - index) * self.settings.steps - step;
+        let error = fit.standing().best_error();
+        let held_out =
+            if error.is_finite() { format!("{:.2} dB", -10.0 * error.log10()) } else { "not yet".to_owned() };
         reporter.live(&[
             mode.name().to_owned(),
             format!("window {}/{}", index + 1, self.windows.len()),
             format!("step {step}/{}", self.settings.steps),
             format!("at most {} left", duration(left as f64 * secs_a_step)),
             format!("{:.1} steps/s", 1.0 / secs_a_step),
-            format!("held-out {:.2} dB", -10.0 * fit.standing().best_error().log10()),
+            format!("held-out {held_out}"),
         ]);
     }
 
