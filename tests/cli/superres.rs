@@ -102,6 +102,9 @@ fn a_large_picture_goes_through_windows_and_grey_ones_are_enlarged() {
         args
     };
     ok(&trainer(job(&out)));
+    let mut args = job(&folder.path().join("other"));
+    args.extend(["--encoder", "model.safetensors"].map(String::from));
+    says(&trainer(args), 2, "there is none");
     let metrics = metrics(&out);
     let results = metrics["results"].as_array().unwrap();
     assert_eq!((results[0]["mode"].as_str(), results[1]["mode"].as_str()), (Some("bicubic"), Some("dip")));
@@ -114,6 +117,22 @@ fn a_large_picture_goes_through_windows_and_grey_ones_are_enlarged() {
         let found = i32::from(enlarged.get_pixel(3 * x + 1, 3 * y + 1).0[0]);
         let expected = (40 + 6 * x + 3 * y) as i32;
         assert!((found - expected).abs() < 24, "({x}, {y}): {found} is not {expected}");
+    }
+}
+
+#[test]
+fn a_picture_that_is_met_exactly_is_measured_and_shown_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flat.png");
+    RgbImage::from_pixel(32, 32, Rgb([90, 120, 60])).save(&path).unwrap();
+    let out = folder.path().join("out");
+    for _ in 0..2 {
+        let mut args =
+            ["superres", "--device", "cpu", "--reduce", "--mode", "bicubic,detail"].map(String::from).to_vec();
+        args.extend(["--input".into(), text(&path), "--reference".into(), text(&path), "--out".into(), text(&out)]);
+        let answer = trainer(args);
+        ok(&answer);
+        assert_eq!(answer.out.matches("inf").count(), 4, "{}", answer.out);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `trainer superres`: one picture two, three or four times larger.
 
 mod job;
+mod measured;
 mod picture;
 
 use crate::device;

@@ -1,6 +1,6 @@
 //! How near an enlarged picture comes to the truth: PSNR and SSIM, on values in [0, 1].
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use shared::tile::Tile;
 
 /// Side of SSIM's window and the standard deviation of its weights (Wang et al., IEEE TIP 13, 2004).
@@ -13,15 +13,21 @@ const C2: f64 = 9e-4;
 /// What a picture is worth beside the truth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
-    /// Peak signal-to-noise ratio over all bands, in dB.
+    /// Peak signal-to-noise ratio over all bands, in dB; infinite, in JSON `null`, for equal pictures.
+    #[serde(deserialize_with = "infinite_if_null")]
     pub psnr_db: f64,
     /// The same of luma (ITU-R BT.601), in dB.
+    #[serde(deserialize_with = "infinite_if_null")]
     pub psnr_luma_db: f64,
     /// Structural similarity of luma, at most 1.
     pub ssim: f64,
     /// 1 − cosine of the encoder's embeddings, mean over squares of its input size; absent without an encoder.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub feature_distance: Option<f64>,
+}
+
+fn infinite_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
 }
 
 /// PSNR and SSIM of `picture`, which has the size of `truth`; SSIM is NaN below 11 × 11.

@@ -1,19 +1,16 @@
 //! One enlargement from its pictures to its files, resumable at any moment.
 
 use super::SuperresArgs;
+use super::measured::{Entry, Metrics, load_embedder, measure, show};
 use super::picture::{self, Pictures, stored};
 use crate::engine::checkpoint;
 use crate::error::UsageError;
-use crate::report::{Reporter, Table, atomic, duration};
-use crate::superres::{
-    Blend, Fit, Mode, Prior, Quality, Settings, Standing, Window, nearest, project_back, quality, side_by_side,
-};
+use crate::report::{Reporter, atomic, duration};
+use crate::superres::{Blend, Fit, Mode, Prior, Settings, Standing, Window, nearest, project_back, side_by_side};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use shared::compare::cosine;
-use shared::embedder::Embedder;
 use shared::preprocess::{Filter, crop, resize_with};
 use shared::tensors::NamedTensor;
 use shared::tile::Tile;
@@ -31,39 +28,15 @@ const PARTS: &str = "parts";
 const KEY: &str = "superres";
 
 /// What decides every output: equal ones may share a folder.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct Claim {
     settings: Settings,
     modes: Vec<Mode>,
     window: usize,
     overlap: usize,
-    /// SHA-256 of input, truth and reference as they were read.
+    /// Input, truth and reference: see [`identity`].
     pictures: Vec<String>,
     encoder: Option<String>,
-}
-
-/// One mode's line in the metrics file.
-#[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    mode: Mode,
-    file: String,
-    /// Beside the truth, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    quality: Option<Quality>,
-    /// By window: steps taken and the step whose picture was kept.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    fits: Vec<(usize, usize)>,
-    /// Seconds that it took, interruptions and what was lost by them left out.
-    secs: f64,
-}
-
-/// The metrics file.
-#[derive(Debug, Serialize, Deserialize)]
-struct Metrics {
-    version: u32,
-    /// Pictures of panel.png from left to right.
-    panel: Vec<String>,
-    results: Vec<Entry>,
 }
 
 /// A finished window.
@@ -97,7 +70,8 @@ impl Job<'_> {
     /// # Errors
     /// For a folder that belongs to another job, a device that fails, or a disk that refuses.
     pub fn run(&self, reporter: &mut Reporter<'_>) -> Result<()> {
-        let encoder = self.args.encoder.as_deref().map(load_embedder(&self.device)).transpose()?;
+        let encoder = self.args.encoder.as_deref();
+        let encoder = encoder.map(|path| load_embedder(path, &self.pictures, &self.device)).transpose()?;
         self.claim()?;
         let path = self.out.join(METRICS_FILE);
         if path.is_file() {
@@ -141,15 +115,15 @@ impl Job<'_> {
             modes: self.modes.clone(),
             window: self.args.window,
             overlap: self.args.overlap,
-            pictures: pictures.into_iter().flatten().map(|tile| sha256(bytemuck::cast_slice(tile.pixels()))).collect(),
+            pictures: pictures.into_iter().flatten().map(identity).collect(),
             encoder: encoder.as_deref().map(sha256),
         };
         let path = self.out.join(SETTINGS_FILE);
+        let text = serde_json::to_string_pretty(&claim)?;
         if !path.is_file() {
-            return atomic::write(&path, serde_json::to_string_pretty(&claim)?.as_bytes());
+            return atomic::write(&path, text.as_bytes());
         }
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        if serde_json::from_str::<Claim>(&text).is_ok_and(|before| before == claim) {
+        if fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))? == text {
             return Ok(());
         }
         Err(UsageError::new(format!(
@@ -280,70 +254,12 @@ impl Job<'_> {
     }
 }
 
-fn load_embedder(device: &Device) -> impl Fn(&Path) -> Result<Embedder> {
-    move |path| {
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}\nhint: check --encoder", path.display()))?;
-        let hint = "the feature distance takes a model that `trainer export` wrote";
-        let embedder = Embedder::load(&bytes, device);
-        let embedder = embedder.with_context(|| format!("cannot use {}\nhint: {hint}", path.display()))?;
-        if embedder.manifest().bands.len() == 3 {
-            return Ok(embedder);
-        }
-        Err(UsageError::new(format!(
-            "{} does not read red, green and blue\nhint: {hint}, of three bands",
-            path.display()
-        ))
-        .into())
-    }
-}
-
-fn measure(tile: &Tile, truth: &Tile, encoder: Option<&Embedder>) -> Result<Quality> {
-    let feature_distance = match encoder {
-        Some(encoder) if truth.bands() == 3 => Some(feature_distance(encoder, tile, truth)?),
-        _ => None,
-    };
-    Ok(Quality { feature_distance, ..quality(tile, truth) })
-}
-
-/// 1 − cosine of embeddings, mean over the squares of the encoder's input size that lie inside; of the whole picture where
-/// none does.
-fn feature_distance(encoder: &Embedder, tile: &Tile, truth: &Tile) -> Result<f64> {
-    let px = encoder.manifest().input_px;
-    let squares = |tile: &Tile| -> Result<Vec<Tile>> {
-        let (rows, columns) = (tile.height() / px, tile.width() / px);
-        if rows * columns == 0 {
-            return Ok(vec![tile.clone()]);
-        }
-        let cut = |at: usize| Ok(crop(tile, at / columns * px, at % columns * px, px, px)?);
-        (0..rows * columns).map(cut).collect()
-    };
-    let embed = |tile: &Tile| -> Result<Vec<Vec<f32>>> { Ok(pollster::block_on(encoder.embed(&squares(tile)?))?) };
-    let (own, other) = (embed(tile)?, embed(truth)?);
-    let distances = own.iter().zip(&other).map(|(own, other)| 1.0 - f64::from(cosine(own, other)));
-    Ok(distances.sum::<f64>() / own.len() as f64)
+/// Size and SHA-256 of the values.
+fn identity(tile: &Tile) -> String {
+    let values = sha256(bytemuck::cast_slice(tile.pixels()));
+    format!("{} x {} x {}: {values}", tile.bands(), tile.height(), tile.width())
 }
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn show(metrics: &Metrics, reporter: &mut Reporter<'_>) -> Result<()> {
-    let mut table =
-        Table::new(["mode", "PSNR, dB", "PSNR of luma, dB", "SSIM of luma", "feature distance", "steps", "seconds"]);
-    for entry in &metrics.results {
-        let said = |value: fn(&Quality) -> Option<String>| entry.quality.as_ref().and_then(value).unwrap_or_default();
-        let steps: usize = entry.fits.iter().map(|(steps, _)| steps).sum();
-        table.row([
-            entry.mode.name().to_owned(),
-            said(|quality| Some(format!("{:.2}", quality.psnr_db))),
-            said(|quality| Some(format!("{:.2}", quality.psnr_luma_db))),
-            said(|quality| Some(format!("{:.4}", quality.ssim))),
-            said(|quality| quality.feature_distance.map(|distance| format!("{distance:.4}"))),
-            if steps > 0 { steps.to_string() } else { String::new() },
-            format!("{:.1}", entry.secs),
-        ]);
-    }
-    reporter.table(&table);
-    reporter.line(&format!("panel.png from left to right: {}", metrics.panel.join(", ")));
-    Ok(())
 }
