@@ -1,6 +1,6 @@
 //! Super-resolution without pairs of pictures: a generator is fitted to one picture, with a prior migrated from another
-//! date of the same place (after Wang et al., *Unsupervised satellite super-resolution with a migrated image prior*), and
-//! what it is measured against: interpolation, and the plain deep image prior (Ulyanov et al., CVPR 2018).
+//! date of the same place (MIP, after Wang et al.), and what it is measured against: interpolation, and the plain deep
+//! image prior (Ulyanov et al., CVPR 2018).
 //!
 //! Everything here works on [`Tile`](shared::tile::Tile)s on the unit scale and knows neither files nor the terminal.
 
