@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn windows_of_one_picture_blend_into_it() {
-        let value = |at: usize| (at * 2_654_435_761 >> 9 & 1023) as f32 / 1023.0;
+        let value = |at: usize| (((at * 2_654_435_761) >> 9) & 1023) as f32 / 1023.0;
         let picture = Tile::new(2, 60, 45, (0..2 * 60 * 45).map(value).collect()).expect("sizes agree");
         let mut blend = Blend::new(2, [20, 15], 3, 4);
         for window in windows(20, 15, 8, 4) {

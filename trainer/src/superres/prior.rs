@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn wave(height: usize, width: usize, phase: usize) -> Tile {
-        let value = |at: usize| ((at * 2_654_435_761 + phase * 97) >> 11 & 255) as f32 / 255.0;
+        let value = |at: usize| (((at * 2_654_435_761 + phase * 97) >> 11) & 255) as f32 / 255.0;
         Tile::new(2, height, width, (0..2 * height * width).map(value).collect()).expect("sizes agree")
     }
 

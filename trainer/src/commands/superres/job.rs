@@ -46,6 +46,14 @@ struct Done {
     secs: f64,
 }
 
+/// What one mode made.
+struct Enlarged {
+    tile: Tile,
+    /// By window: steps taken and the step whose picture was kept.
+    fits: Vec<(usize, usize)>,
+    secs: f64,
+}
+
 /// Everything that one command line asks for.
 pub struct Job<'a> {
     /// What was typed.
@@ -84,7 +92,7 @@ impl Job<'_> {
         let mut results = Vec::new();
         let mut entries = Vec::new();
         for &mode in &self.modes {
-            let (tile, fits, secs) = self.enlarge(mode, reporter)?;
+            let Enlarged { tile, fits, secs } = self.enlarge(mode, reporter)?;
             let tile = stored(&tile)?;
             let file = format!("{}.png", mode.name());
             picture::write(&self.out.join(&file), &tile)?;
@@ -133,8 +141,7 @@ impl Job<'_> {
         .into())
     }
 
-    /// The enlargement by `mode`, the fits behind it, and seconds.
-    fn enlarge(&self, mode: Mode, reporter: &mut Reporter<'_>) -> Result<(Tile, Vec<(usize, usize)>, f64)> {
+    fn enlarge(&self, mode: Mode, reporter: &mut Reporter<'_>) -> Result<Enlarged> {
         let low = &self.pictures.low;
         let (height, width) = (low.height() * self.settings.scale, low.width() * self.settings.scale);
         let began = Instant::now();
@@ -144,7 +151,7 @@ impl Job<'_> {
             Mode::Detail | Mode::Dip | Mode::Mip => None,
         };
         if let Some(tile) = simple {
-            return Ok((tile, Vec::new(), began.elapsed().as_secs_f64()));
+            return Ok(Enlarged { tile, fits: Vec::new(), secs: began.elapsed().as_secs_f64() });
         }
         let mut blend = Blend::new(low.bands(), [low.height(), low.width()], self.settings.scale, self.args.overlap);
         let (mut fits, mut secs) = (Vec::new(), 0.0);
@@ -156,7 +163,7 @@ impl Job<'_> {
                 fits.push((done.standing.step, done.standing.best_step));
             }
         }
-        Ok((blend.finish()?, fits, secs))
+        Ok(Enlarged { tile: blend.finish()?, fits, secs })
     }
 
     /// One window's enlargement, from the disk where it is finished.
