@@ -165,7 +165,8 @@ fn what_cannot_be_enlarged_is_said_in_one_line() {
     image::ImageBuffer::from_fn(48, 40, |x, y| Rgb([x as u16, y as u16, 9])).save(path("deep.png")).unwrap();
     fs::write(path("torn.png"), &fs::read(&june).unwrap()[..99]).unwrap();
     let run = |input: &Path, extra: &[&str]| {
-        let mut args = vec!["superres".to_owned(), "--input".into(), text(input), "--out".into(), text(&path("out"))];
+        let mut args = ["superres", "--device", "cpu", "--input"].map(String::from).to_vec();
+        args.extend([text(input), "--out".into(), text(&path("out"))]);
         args.extend(extra.iter().map(ToString::to_string));
         trainer(args)
     };
