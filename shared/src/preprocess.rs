@@ -6,6 +6,8 @@ mod resample;
 
 pub use normalisation::{EUROSAT_WHITE, Normalisation, SECO_STRETCH_HIGH, SECO_STRETCH_LOW, normalise, stretch};
 
+pub use resample::Filter;
+
 use crate::tile::Tile;
 use resample::{Axis, resample};
 
@@ -60,6 +62,23 @@ pub fn reflectance_from_dn(dn: u16, offset: i32) -> f32 {
 #[must_use]
 pub fn resize(tile: &Tile, height: usize, width: usize) -> Tile {
     resample(tile, &Axis::whole(tile.height(), height.max(1)), &Axis::whole(tile.width(), width.max(1)))
+}
+
+/// [`resize`] with another filter: Pillow's `BICUBIC` and `LANCZOS` in floating point, anti-aliased when shrinking.
+///
+/// # Shapes
+/// `[bands, h, w]` → `[bands, height, width]`
+#[must_use]
+pub fn resize_with(tile: &Tile, height: usize, width: usize, filter: Filter) -> Tile {
+    let axis = |input: usize, output: usize| Axis::filtered(input, output.max(1), filter);
+    resample(tile, &axis(tile.height(), height), &axis(tile.width(), width))
+}
+
+/// The weights of [`resize_with`] along one side, for arithmetic that needs its gradient: row-major
+/// `[output_len, input_len]`, every row summing to 1.
+#[must_use]
+pub fn resize_matrix(input_len: usize, output_len: usize, filter: Filter) -> Vec<f32> {
+    Axis::filtered(input_len, output_len, filter).matrix(input_len)
 }
 
 /// The window of `height` × `width` whose first pixel is (`top`, `left`).

@@ -9,6 +9,7 @@ mod marta;
 mod resume;
 mod site;
 mod study;
+mod superres;
 mod whole_job;
 
 use std::ffi::OsString;

@@ -2,6 +2,7 @@
 
 use crate::distill::small_distillation;
 use crate::marta::small_marta;
+use crate::superres::small_job;
 use crate::{site, small_cluster_run, small_run, trainer};
 use std::fs;
 use std::path::Path;
@@ -84,6 +85,30 @@ fn moclr_killed_at_random_points_ends_with_the_same_weights() {
     kill_again_and_again(3, |data, out| small_cluster_run("moclr", data, out));
 }
 
+#[test]
+fn an_enlargement_killed_at_random_points_ends_with_the_same_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
+    let job =
+        |out: &Path| small_job(folder.path(), out, &["--checkpoint-secs", "0", "--window", "8", "--overlap", "4"]);
+    let answer = trainer(job(&whole));
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    let args = job(&broken);
+    let kills = kill_until(|| broken.join("metrics.json").exists(), || args.clone());
+    assert!(kills >= 3, "the job was over after {kills} kills");
+    for mode in ["detail", "dip", "mip"] {
+        let picture = |out: &Path| fs::read(out.join(format!("{mode}.png"))).unwrap();
+        assert!(picture(&whole) == picture(&broken), "{mode}, byte for byte");
+    }
+    let fits = |out: &Path| {
+        let text = fs::read(out.join("metrics.json")).unwrap();
+        let metrics: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let results = metrics["results"].as_array().unwrap().iter();
+        results.map(|entry| (entry["fits"].clone(), entry["quality"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(fits(&whole), fits(&broken));
+}
+
 /// Trains once without interruption and once killed at ever later moments; `args` makes the command line of a run on
 /// some data into some folder.
 fn kill_again_and_again(least_kills: usize, args: impl Fn(&Path, &Path) -> Vec<String>) {
@@ -97,24 +122,11 @@ fn kill_again_and_again(least_kills: usize, args: impl Fn(&Path, &Path) -> Vec<S
     let first = args(&data, &broken);
     let resume: Vec<String> =
         ["pretrain", "--device", "cpu", "--resume", &broken.display().to_string()].map(String::from).to_vec();
-    let mut kills = 0;
-    // Ever later moments, spread by a linear congruence: during start-up, inside a step, while a checkpoint is written.
-    let mut moment: u64 = 12345;
-    for attempt in 0..200 {
-        let args = if broken.join("config.toml").exists() { &resume } else { &first };
+    let kills = kill_until(
+        || broken.join("encoder.safetensors").exists(),
         // A run killed before its configuration was written has nothing to resume: the folder is empty.
-        let mut child = start(args);
-        moment = (moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)) >> 1;
-        std::thread::sleep(Duration::from_millis(20 + moment % (120 + 25 * attempt)));
-        if child.try_wait().unwrap().is_none() {
-            child.kill().unwrap();
-            kills += 1;
-        }
-        child.wait().unwrap();
-        if broken.join("encoder.safetensors").exists() {
-            break;
-        }
-    }
+        || if broken.join("config.toml").exists() { resume.clone() } else { first.clone() },
+    );
     assert!(kills >= least_kills, "the run was over after {kills} kills");
     assert!(weights(&broken) == weights(&whole), "the encoder's file, byte for byte");
     if phases(&whole).is_empty() {
@@ -123,6 +135,27 @@ fn kill_again_and_again(least_kills: usize, args: impl Fn(&Path, &Path) -> Vec<S
     for phase in phases(&whole) {
         assert_same_run(&whole.join(&phase), &broken.join(&phase));
     }
+}
+
+/// Starts the command line that `args` makes and kills it at ever later moments, until `is_done`; how often it was killed.
+fn kill_until(is_done: impl Fn() -> bool, args: impl Fn() -> Vec<String>) -> usize {
+    let mut kills = 0;
+    // Ever later moments, spread by a linear congruence: during start-up, inside a step, while a checkpoint is written.
+    let mut moment: u64 = 12345;
+    for attempt in 0..200 {
+        let mut child = start(&args());
+        moment = (moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)) >> 1;
+        std::thread::sleep(Duration::from_millis(20 + moment % (120 + 25 * attempt)));
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            kills += 1;
+        }
+        child.wait().unwrap();
+        if is_done() {
+            break;
+        }
+    }
+    kills
 }
 
 /// The folders of the phases of a run that has several.

@@ -9,3 +9,4 @@ mod marta;
 mod pattern;
 mod schedules;
 mod seco;
+mod superres;

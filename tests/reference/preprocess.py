@@ -30,9 +30,9 @@ def torch_resize(pixels, height, width):
     )[0].numpy()
 
 
-def pillow_resize(pixels, height, width):
+def pillow_resize(pixels, height, width, kernel=PIL.Image.BILINEAR):
     planes = [PIL.Image.fromarray(plane, mode="F") for plane in pixels]
-    resized = [plane.resize((width, height), PIL.Image.BILINEAR) for plane in planes]
+    resized = [plane.resize((width, height), kernel) for plane in planes]
     return numpy.stack([numpy.asarray(plane) for plane in resized])
 
 
@@ -66,6 +66,10 @@ def main():
     for source, target in sizes:
         for name, resize in (("torch", torch_resize), ("pillow", pillow_resize)):
             cases.append(case(f"resize/{name}", source, list(target), resize(tile(*source), *target)))
+    for source, target in sizes[:6] + sizes[7:]:
+        for name, kernel in (("bicubic", PIL.Image.BICUBIC), ("lanczos", PIL.Image.LANCZOS)):
+            output = pillow_resize(tile(*source), *target, kernel)
+            cases.append(case(f"{name}/pillow", source, list(target), output))
     for source, px in [((30, 47), 12), ((47, 30), 12), ((11, 20), 15), ((20, 11), 15), ((9, 9), 14), ((12, 13), 12)]:
         fitted = vision.center_crop(vision.resize(torch.from_numpy(tile(*source)), px, antialias=True), [px, px])
         cases.append(case("fit", source, [px], fitted.numpy()))

@@ -1,7 +1,7 @@
 //! What was typed, nothing decided.
 
 use crate::commands::{
-    demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, serve, study,
+    demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, serve, study, superres,
 };
 use clap::{Parser, Subcommand};
 
@@ -40,6 +40,8 @@ pub enum Command {
     Gather(Box<gather::GatherArgs>),
     /// Look at a data set: counts, bands, dates, statistics, contact sheet
     InspectData(inspect_data::InspectDataArgs),
+    /// Enlarge a picture 2, 3 or 4 times: bicubic, Lanczos, deep image prior, migrated prior of another date
+    Superres(superres::SuperresArgs),
     /// List the devices that can compute
     Devices(devices::DevicesArgs),
     /// Serve a folder to the browser, on this machine only

@@ -16,6 +16,7 @@ pub mod methods;
 pub mod parts;
 pub mod report;
 pub mod study;
+pub mod superres;
 pub mod teachers;
 pub mod views;
 
@@ -68,6 +69,7 @@ fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()>
         Command::InspectData(args) => commands::inspect_data::run(args, reporter),
         Command::Devices(args) => commands::devices::run(&args, reporter),
         Command::Study(args) => commands::study::run(&args, reporter),
+        Command::Superres(args) => commands::superres::run(&args, reporter),
         Command::Serve(args) => commands::serve::run(&args, reporter),
         Command::Demo(args) => commands::demo::run(&args, reporter),
     }

@@ -1,8 +1,8 @@
 //! Geometry and values against PyTorch, torchvision and Pillow (`tests/reference/preprocess.py`) and slow loops.
 
 use shared::preprocess::{
-    Normalisation, PreprocessError, batch, center_crop, crop, fit, flip_horizontal, normalise, reflectance_from_dn,
-    resize, resized_crop, stretch,
+    Filter, Normalisation, PreprocessError, batch, center_crop, crop, fit, flip_horizontal, normalise,
+    reflectance_from_dn, resize, resize_with, resized_crop, stretch,
 };
 use shared::tile::Tile;
 
@@ -20,7 +20,7 @@ fn geometry_agrees_with_torch_torchvision_and_pillow() {
     let text = std::fs::read_to_string(fixture("preprocess.json")).unwrap();
     let reference: serde_json::Value = serde_json::from_str(&text).unwrap();
     let cases = reference["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 33);
+    assert_eq!(cases.len(), 51);
     for case in cases {
         let number = |value: &serde_json::Value| value.as_u64().unwrap() as usize;
         let numbers = |value: &serde_json::Value| value.as_array().unwrap().iter().map(number).collect::<Vec<_>>();
@@ -29,6 +29,8 @@ fn geometry_agrees_with_torch_torchvision_and_pillow() {
         let arguments = numbers(&case["arguments"]);
         let output = match (operation, arguments.as_slice()) {
             ("resize/torch" | "resize/pillow", [height, width]) => resize(&input, *height, *width),
+            ("bicubic/pillow", [height, width]) => resize_with(&input, *height, *width, Filter::Bicubic),
+            ("lanczos/pillow", [height, width]) => resize_with(&input, *height, *width, Filter::Lanczos3),
             ("fit", [px]) => fit(&input, *px),
             ("resized_crop", [top, left, height, width, px]) => {
                 resized_crop(&input, *top, *left, *height, *width, *px).unwrap()

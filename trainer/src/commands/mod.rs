@@ -15,3 +15,4 @@ mod probe;
 pub mod publish;
 pub mod serve;
 pub mod study;
+pub mod superres;

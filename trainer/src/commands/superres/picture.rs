@@ -1,0 +1,127 @@
+//! Reading, checking and writing the pictures of `trainer superres`.
+
+use super::SuperresArgs;
+use crate::data::{Samples, decode};
+use crate::error::UsageError;
+use crate::report::atomic;
+use crate::superres::reduce;
+use anyhow::{Context, Result, anyhow};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use shared::tile::Tile;
+use std::fs;
+use std::path::Path;
+
+/// Smallest side of an input: three halvings leave a pixel of it.
+const SMALLEST: usize = 8;
+
+/// Everything that is read.
+#[derive(Debug)]
+pub struct Pictures {
+    /// What is enlarged.
+    pub low: Tile,
+    /// What should come out, if it is known.
+    pub truth: Option<Tile>,
+    /// The same place at another date, of the size that comes out.
+    pub reference: Option<Tile>,
+}
+
+impl Pictures {
+    /// Reads what the command line names.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or sizes and bands do not fit each other.
+    pub fn read(args: &SuperresArgs) -> Result<Self> {
+        let scale = usize::from(args.scale);
+        let input = read(&args.input)?;
+        let (low, truth) = if args.reduce {
+            let [height, width] = reduced_size(&args.input, &input, scale)?;
+            (stored(&reduce(&input, height, width))?, Some(input))
+        } else {
+            (input, args.truth.as_deref().map(read).transpose()?)
+        };
+        if low.height().min(low.width()) < SMALLEST {
+            return Err(UsageError::new(format!(
+                "{} is {} x {}, too small to be enlarged\nhint: {SMALLEST} x {SMALLEST} is the least",
+                args.input.display(),
+                low.height(),
+                low.width()
+            ))
+            .into());
+        }
+        let reference = args.reference.as_deref().map(read).transpose()?;
+        for (path, picture) in [(&args.truth, &truth), (&args.reference, &reference)] {
+            if let (Some(path), Some(picture)) = (path, picture) {
+                check(path, picture, &low, scale)?;
+            }
+        }
+        Ok(Self { low, truth, reference })
+    }
+}
+
+fn reduced_size(path: &Path, input: &Tile, scale: usize) -> Result<[usize; 2]> {
+    let (height, width) = (input.height(), input.width());
+    if height.is_multiple_of(scale) && width.is_multiple_of(scale) {
+        return Ok([height / scale, width / scale]);
+    }
+    Err(UsageError::new(format!(
+        "{} is {height} x {width}, which {scale} does not divide\nhint: cut it to {} x {}",
+        path.display(),
+        height - height % scale,
+        width - width % scale
+    ))
+    .into())
+}
+
+fn check(path: &Path, picture: &Tile, low: &Tile, scale: usize) -> Result<()> {
+    let expected = [low.bands(), low.height() * scale, low.width() * scale];
+    let found = [picture.bands(), picture.height(), picture.width()];
+    if found == expected {
+        return Ok(());
+    }
+    let said = |[bands, height, width]: [usize; 3]| format!("{height} x {width} with {bands} bands");
+    Err(UsageError::new(format!(
+        "{} is {}, not {}\nhint: truth and reference show the place of the input, --scale times larger",
+        path.display(),
+        said(found),
+        said(expected)
+    ))
+    .into())
+}
+
+/// Reads an 8-bit picture of one or three bands.
+fn read(path: &Path) -> Result<Tile> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}\nhint: check the path", path.display()))?;
+    let picture = decode(&bytes)
+        .map_err(|why| anyhow!("cannot use {}: {why}\nhint: give a PNG, JPEG, WebP or TIFF picture", path.display()))?;
+    if !matches!(picture.samples, Samples::U8(_)) || ![1, 3].contains(&picture.bands) {
+        return Err(UsageError::new(format!(
+            "{} has {} bands of {} samples\nhint: convert it to 8-bit red, green and blue, or grey",
+            path.display(),
+            picture.bands,
+            picture.kind()
+        ))
+        .into());
+    }
+    Ok(picture.tile(0)?)
+}
+
+/// `tile` as an 8-bit picture holds it.
+///
+/// # Errors
+/// When it is empty.
+pub fn stored(tile: &Tile) -> Result<Tile> {
+    Ok(Tile::from_interleaved_u8(tile.bands(), tile.height(), tile.width(), &tile.to_interleaved_u8())?)
+}
+
+/// Writes `tile` as a PNG.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write(path: &Path, tile: &Tile) -> Result<()> {
+    let colour = if tile.bands() == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 };
+    let mut png = Vec::new();
+    let (width, height) = (u32::try_from(tile.width())?, u32::try_from(tile.height())?);
+    PngEncoder::new(&mut png).write_image(&tile.to_interleaved_u8(), width, height, colour)?;
+    atomic::write(path, &png)
+}
