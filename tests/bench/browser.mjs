@@ -96,7 +96,7 @@ async function timeOurs({ bundle, modelPath, files, batches, seconds }) {
 async function timeOursShared({ modelPath, files, shared, workers, seconds }) {
   const bytes = (path) => fetch(path).then((response) => response.arrayBuffer());
   const [model, tiles] = [await bytes(modelPath), await Promise.all(files.map(bytes))];
-  const start = () => window.startWorker("solstice-cpu", model.slice(0), false);
+  const start = () => window.startWorker("solstice-cpu-relaxed", model.slice(0), false);
   const crew = await Promise.all(Array.from({ length: workers }, start));
   const run = async () => {
     const started = performance.now();
@@ -230,7 +230,10 @@ const onnx = (provider, threads, webgpu) => [
   { provider, threads, onnxPath: `/onnx/${basename(options.onnx ?? "")}`, px: Number(options.px), batches, seconds },
 ];
 
-const engines = [["Solstice, CPU worker, 1 thread", ours("solstice-cpu", false)]];
+const engines = [
+  ["Solstice, CPU worker, 1 thread", ours("solstice-cpu-relaxed", false)],
+  ["the same, for browsers without relaxed SIMD", ours("solstice-cpu", false)],
+];
 const hasOnnx = options.onnx !== undefined && existsSync(options.onnx);
 if (hasOnnx) {
   engines.push(["onnxruntime-web wasm, 1 thread", onnx("wasm", 1, false)]);

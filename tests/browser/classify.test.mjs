@@ -24,10 +24,11 @@ function assertSameEmbedding(found, tile) {
   );
 }
 
-for (const { name, webgpu, label, hash, count } of [
-  { name: "CPU path, no flag", webgpu: false, label: "CPU", hash: "", count: expected.tiles.length },
+for (const { name, webgpu, label, hash, count, program } of [
+  { name: "CPU path, no flag", webgpu: false, label: "CPU", hash: "", count: expected.tiles.length, program: "solstice-cpu-relaxed" },
+  { name: "CPU path, without relaxed SIMD", webgpu: false, label: "CPU", hash: "", count: expected.tiles.length, program: "solstice-cpu" },
   // SwiftShader computes on the CPU what a graphics card would: seconds a tile, so fewer tiles.
-  { name: "WebGPU path, SwiftShader", webgpu: true, label: "WebGPU", hash: "#/classify?device=webgpu", count: 3 },
+  { name: "WebGPU path, SwiftShader", webgpu: true, label: "WebGPU", hash: "#/classify?device=webgpu", count: 3, program: "solstice-gpu" },
 ]) {
   describe(name, () => {
     let site, browser, view;
@@ -36,6 +37,8 @@ for (const { name, webgpu, label, hash, count } of [
       site = await serve(DIST);
       browser = await launch({ webgpu });
       view = new ClassifyPage(await browser.context.newPage());
+      // As a browser answers that does not know these instructions.
+      if (program === "solstice-cpu") await view.page.addInitScript(() => (WebAssembly.validate = () => false));
       await view.open(site.url, hash);
     });
 
@@ -47,6 +50,12 @@ for (const { name, webgpu, label, hash, count } of [
     test("becomes ready, and says which device answers and why", async () => {
       const sentence = await view.waitForDevice(label);
       assert.match(sentence, webgpu ? /you chose it/ : /WebGPU found no graphics adapter|no WebGPU/);
+    });
+
+    test("runs the program that suits this browser", () => {
+      const programs = view.requests.map((url) => url.match(/(solstice-[cg]pu(?:-relaxed)?)_bg\.wasm$/)?.[1]).filter(Boolean);
+      assert.equal(programs[0], program);
+      if (!webgpu) assert.deepEqual([...new Set(programs)], [program]);
     });
 
     test("a dropped tile gets the trainer's class and neighbours", async () => {

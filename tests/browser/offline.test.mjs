@@ -91,9 +91,10 @@ test("models and galleries are kept once, by checksum, and the page beside them;
   const all = await kept();
   const page = Object.keys(all).filter((name) => name.startsWith("solstice-page"));
   assert.equal(page.length, 1);
-  for (const name of ["", "boot.js", "worker.js", "solstice-cpu.js", "solstice-cpu_bg.wasm", "manifest.webmanifest"]) {
+  for (const name of ["", "boot.js", "worker.js", "solstice-cpu-relaxed.js", "solstice-cpu-relaxed_bg.wasm", "manifest.webmanifest"]) {
     assert.ok(all[page[0]].includes(name), `${name || "the page"} is kept`);
   }
+  assert.ok(!all[page[0]].includes("solstice-cpu_bg.wasm"), "the bundle for browsers without relaxed SIMD is of no use here");
   assert.ok(all[page[0]].some((name) => /^solstice-[0-9a-f]+_bg\.wasm$/.test(name)));
   const binaries = Object.values(all).flat().filter((name) => name.includes(".safetensors"));
   assert.equal(binaries.length, 2, binaries.join(" "));

@@ -74,7 +74,7 @@ describe("a model that does not arrive", () => {
   });
 
   test("the worker's own file missing", async () => {
-    const text = await openBroken((route) => route.fulfill({ status: 404, body: "no" }), /solstice-cpu_bg\.wasm$/);
+    const text = await openBroken((route) => route.fulfill({ status: 404, body: "no" }), /solstice-cpu-relaxed_bg\.wasm$/);
     assert.match(text, /CPU worker stopped/);
   });
 });

@@ -50,7 +50,7 @@ describe("the download", () => {
 
   beforeEach(async () => {
     browser = await launch();
-    site = await slowedDown(origin.url, /\.safetensors$|solstice-cpu_bg\.wasm$/);
+    site = await slowedDown(origin.url, /\.safetensors$|solstice-cpu-relaxed_bg\.wasm$/);
     view = new ClassifyPage(await browser.context.newPage());
   });
 
@@ -61,13 +61,13 @@ describe("the download", () => {
 
   /** Half of the model and half of the worker have come. */
   const expectedHalf = async () => {
-    const [program, weights] = [await size("solstice-cpu_bg.wasm"), await size(`models/${model.file}`)];
+    const [program, weights] = [await size("solstice-cpu-relaxed_bg.wasm"), await size(`models/${model.file}`)];
     return { half: megabytes(Math.floor(program / 2) + Math.floor(weights / 2)), whole: megabytes(program + weights) };
   };
 
-  test("sizes of both workers are deployed with them", async () => {
+  test("sizes of all workers are deployed with them", async () => {
     const { bundles } = JSON.parse(await readFile(deployed("bundles.json"), "utf8"));
-    assert.deepEqual(bundles.map(({ file }) => file).sort(), ["solstice-cpu_bg.wasm", "solstice-gpu_bg.wasm"]);
+    assert.deepEqual(bundles.map(({ file }) => file).sort(), ["solstice-cpu-relaxed_bg.wasm", "solstice-cpu_bg.wasm", "solstice-gpu_bg.wasm"]);
     for (const { file, bytes } of bundles) assert.equal(bytes, await size(file), file);
   });
 

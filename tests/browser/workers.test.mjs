@@ -106,7 +106,7 @@ test("several workers share a batch: same answers in the same rows, and nothing 
   assert.match(await view.deviceChip(), /CPU · 3 workers/);
   assert.match(await view.deviceChip(), /\d MB/);
   const fetched = (pattern) => view.requests.filter((url) => pattern.test(url)).length;
-  assert.equal(fetched(/solstice-cpu_bg\.wasm$/), 1, "the program was fetched once");
+  assert.equal(fetched(/solstice-cpu-relaxed_bg\.wasm$/), 1, "the program was fetched once");
   assert.equal(fetched(new RegExp(`${model.file}$`)), 1, "the model was fetched once");
   assert.equal(fetched(/gallery\.safetensors$/), 1, "the gallery was fetched once");
   assert.deepEqual(view.errors, []);

@@ -4,8 +4,13 @@
 const SCOPE = new URL("./", location.href);
 const PAGE = `solstice-page ${SCOPE.pathname} ${VERSION}`;
 const DATA = `solstice-data-v1 ${SCOPE.pathname}`;
-// Large, and of use to some machines only: kept when it is first used.
-const LATER = /^solstice-gpu/;
+// A function of one relaxed SIMD instruction, as in `capability.rs`: browsers that know it use the other CPU bundle.
+const RELAXED = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0],
+  ...[65, 0, 253, 15, 65, 0, 253, 15, 65, 0, 253, 15, 253, 133, 2, 11],
+);
+// Of use to other browsers, or large and of use to some machines only: kept when it is first used.
+const LATER = WebAssembly.validate(RELAXED) ? /^solstice-(gpu|cpu[._])/ : /^solstice-(gpu|cpu-relaxed)/;
 const DATA_FOLDERS = /^(models|gallery|samples|seasons)\//;
 
 /** Where a file of the page is; servers know the page itself by its folder. */

@@ -1,4 +1,4 @@
-// Starts one of the two worker bundles: `worker.js?bundle=solstice-cpu`. A failure becomes a message, not silence. With
+// Starts one of the worker bundles: `worker.js?bundle=solstice-cpu`. A failure becomes a message, not silence. With
 // `&module=posted` the page posts the program that another worker has compiled: nothing is fetched or compiled twice.
 const { searchParams } = new URL(import.meta.url);
 const bundle = searchParams.get("bundle");
@@ -38,7 +38,7 @@ async function program(file) {
 }
 
 try {
-  if (bundle !== "solstice-cpu" && bundle !== "solstice-gpu") {
+  if (!/^solstice-(cpu|cpu-relaxed|gpu)$/.test(bundle)) {
     throw new Error(`no such bundle: ${bundle}`);
   }
   const module = searchParams.get("module") === "posted" ? posted : program(`${bundle}_bg.wasm`);

@@ -38,8 +38,8 @@ pub struct BundleEntry {
 impl BundleIndex {
     /// Size of a bundle; 0 when it is not listed.
     #[must_use]
-    pub fn bytes_of(&self, bundle: Bundle) -> u64 {
-        let file = format!("{}_bg.wasm", bundle.file_stem());
+    pub fn bytes_of(&self, bundle: Bundle, has_relaxed_simd: bool) -> u64 {
+        let file = format!("{}_bg.wasm", bundle.file_stem(has_relaxed_simd));
         self.bundles.iter().find(|entry| entry.file == file).map_or(0, |entry| entry.bytes)
     }
 }

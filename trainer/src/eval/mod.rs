@@ -1,6 +1,7 @@
 //! How good a frozen encoder is: k nearest neighbours, a linear probe and a support vector machine on its features, beside untrained baselines.
 
 mod calibration;
+mod columns;
 mod comparison;
 mod evaluation;
 mod features;

@@ -3,6 +3,7 @@
 use anyhow::{Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::columns::moments;
 use super::features::Embedded;
 use super::logistic::{LogisticData, fit_logistic};
 use super::metrics::accuracy;
@@ -114,17 +115,8 @@ impl Standardisation {
     /// Of the rows of `train`.
     #[must_use]
     pub fn of(train: &Embedded) -> Self {
-        let count = train.count().max(1) as f64;
-        let mut mean = vec![0.0_f64; train.width];
-        for row in train.rows() {
-            mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value) / count);
-        }
-        let mut variance = vec![0.0_f64; train.width];
-        for row in train.rows() {
-            let squares = row.iter().zip(&mean).map(|(&value, mean)| (f64::from(value) - mean).powi(2) / count);
-            variance.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
-        }
-        let deviations: Vec<f32> = variance.iter().map(|variance| variance.sqrt() as f32).collect();
+        let (mean, deviations) = moments(&train.values, train.width);
+        let deviations: Vec<f32> = deviations.iter().map(|&deviation| deviation as f32).collect();
         let least = deviations.iter().copied().fold(0.0, f32::max) * MIN_RELATIVE_DEVIATION;
         let scale = deviations.iter().map(|&deviation| if deviation > least { deviation.recip() } else { 0.0 });
         Self { scale: scale.collect(), mean: mean.iter().map(|&value| value as f32).collect() }

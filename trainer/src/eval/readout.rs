@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use shared::artifact::Readout;
 use shared::encoder::{EncoderConfig, Pooling};
 
+use super::columns::moments;
 use super::features::Embedded;
 use super::principal::symmetric_eigen;
 
@@ -107,22 +108,6 @@ pub fn read_out(pooled: &Embedded, readout: &Readout) -> Result<Embedded> {
 pub fn read_out_rows(pooled: &[f32], pooled_width: usize, readout: &Readout) -> Vec<f32> {
     let rows = pooled.par_chunks_exact(pooled_width);
     rows.map(|row| readout.apply(row)).collect::<Vec<_>>().concat()
-}
-
-/// Mean and (population) standard deviation of every column.
-fn moments(rows: &[f32], width: usize) -> (Vec<f64>, Vec<f64>) {
-    let count = (rows.len() / width) as f64;
-    let column_sums = |term: &dyn Fn(f64, usize) -> f64| {
-        let mut sums = vec![0.0; width];
-        for row in rows.chunks_exact(width) {
-            sums.iter_mut().zip(row).enumerate().for_each(|(at, (sum, &value))| *sum += term(f64::from(value), at));
-        }
-        sums
-    };
-    let mean: Vec<f64> = column_sums(&|value, _| value).iter().map(|sum| sum / count).collect();
-    let squares = column_sums(&|value, at| (value - mean[at]).powi(2));
-    let deviation = squares.iter().map(|sum| (sum / count).sqrt()).collect();
-    (mean, deviation)
 }
 
 /// `[width, width]`: the mean product of every pair of columns of centred rows.

@@ -181,7 +181,7 @@ impl Method for Marta {
         let tiles = self.generator.valid().forward(self.noise(SHOWN, 0, FIXED), NormMode::Running);
         let [count, bands, px, _] = tiles.dims();
         let spread = spread(tiles.clone()) / self.real_spread.max(f64::MIN_POSITIVE);
-        let values = (tiles * 0.5 + 0.5).into_data().try_into_vec::<f32>()?;
+        let values = (tiles * 0.5 + 0.5).into_data().convert::<f32>().try_into_vec::<f32>()?;
         let warnings = collapse_warnings(spread, loss);
         Ok(EpochEnd { generated: Some(Generated { values, count, bands, px, spread }), warnings })
     }

@@ -98,7 +98,9 @@ impl KMeans {
             sums = Some(sums.take().map_or(sum.clone(), |before| before + sum));
             sizes = Some(sizes.take().map_or(size.clone(), |before| before + size));
         });
-        let read = |data: Option<TensorData>| data.and_then(|data| data.try_into_vec::<f32>().ok()).unwrap_or_default();
+        let read = |data: Option<TensorData>| {
+            data.and_then(|data| data.convert::<f32>().try_into_vec::<f32>().ok()).unwrap_or_default()
+        };
         let sizes = read(sizes.map(Tensor::into_data)).into_iter().map(|size| size as usize).collect();
         (read(sums.map(Tensor::into_data)), sizes)
     }

@@ -41,7 +41,7 @@ impl NegativeQueue {
     #[must_use]
     pub fn state(&self, name: &str) -> Vec<NamedTensor> {
         let [length, dim] = self.keys.dims();
-        let values = self.keys.clone().into_data().try_into_vec::<f32>().unwrap_or_default();
+        let values = self.keys.clone().into_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default();
         vec![
             NamedTensor { name: format!("{name}.keys"), shape: vec![length, dim], values },
             // Exact: a queue has far fewer than 2²⁴ rows.

@@ -78,7 +78,8 @@ impl Rows {
     /// All values, row-major: `[count, width]`.
     #[must_use]
     pub fn values(&self) -> Vec<f32> {
-        let read = |chunk: &Tensor<2>| chunk.clone().into_data().try_into_vec::<f32>().unwrap_or_default();
+        let read =
+            |chunk: &Tensor<2>| chunk.clone().into_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default();
         self.chunks.iter().flat_map(read).collect()
     }
 

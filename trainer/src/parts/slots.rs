@@ -64,7 +64,9 @@ impl Slots {
 impl Slot {
     fn new<const D: usize>(tensor: Tensor<D>) -> Self {
         let read = |any: &dyn Any| match any.downcast_ref::<Tensor<D>>() {
-            Some(tensor) => (tensor.dims().to_vec(), tensor.clone().into_data().try_into_vec().unwrap_or_default()),
+            Some(tensor) => {
+                (tensor.dims().to_vec(), tensor.clone().into_data().convert::<f32>().try_into_vec().unwrap_or_default())
+            }
             None => (Vec::new(), Vec::new()),
         };
         Self { tensor: Box::new(tensor), read }

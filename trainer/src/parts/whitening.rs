@@ -63,6 +63,6 @@ impl Whitening {
 }
 
 fn add(sums: &mut [f64], values: TensorData) {
-    let values = values.try_into_vec::<f32>().unwrap_or_default();
+    let values = values.convert::<f32>().try_into_vec::<f32>().unwrap_or_default();
     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
 }

@@ -9,6 +9,7 @@ use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
+use super::capability::has_relaxed_simd;
 use super::protocol::{Bundle, FromWorker, PROTOCOL_VERSION, ToWorker};
 use crate::fetch::address;
 use crate::problem::Problem;
@@ -71,7 +72,7 @@ impl Handle {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let from = if module.is_some() { "&module=posted" } else { "" };
-        let script = address(&format!("worker.js?bundle={}{from}", bundle.file_stem()));
+        let script = address(&format!("worker.js?bundle={}{from}", bundle.file_stem(has_relaxed_simd())));
         let said = Rc::new(Said::default());
         let worker = Worker::new_with_options(&script, &options)
             .map_err(|error| died(bundle, &format!("The browser refused to start it: {error:?}.")))?;
@@ -102,10 +103,7 @@ impl Handle {
             FromWorker::Hello { protocol: PROTOCOL_VERSION, bundle: found } if found == bundle => Ok(handle),
             _ => Err(Problem::new(
                 "The page and its worker are of different releases",
-                format!(
-                    "The page speaks version {PROTOCOL_VERSION} of their protocol, {} another.",
-                    bundle.file_stem()
-                ),
+                format!("The page speaks version {PROTOCOL_VERSION} of their protocol, {} another.", bundle.label()),
                 "Reload the page without the cache (Ctrl-Shift-R).",
             )),
         }

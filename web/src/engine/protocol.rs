@@ -28,8 +28,9 @@ pub enum Bundle {
 impl Bundle {
     /// Name of the bundle's files.
     #[must_use]
-    pub const fn file_stem(self) -> &'static str {
+    pub const fn file_stem(self, has_relaxed_simd: bool) -> &'static str {
         match self {
+            Self::Cpu if has_relaxed_simd => "solstice-cpu-relaxed",
             Self::Cpu => "solstice-cpu",
             Self::Gpu => "solstice-gpu",
         }

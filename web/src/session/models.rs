@@ -10,6 +10,7 @@ use web_sys::Blob;
 use super::run::read_file;
 use super::{Session, copied};
 use crate::catalogue::{BundleIndex, ModelEntry, ModelIndex};
+use crate::engine::capability::has_relaxed_simd;
 use crate::engine::handle::{Event, Handle};
 use crate::engine::protocol::{Bundle, FromWorker, ModelCard, SelfTest, ToWorker};
 use crate::fetch;
@@ -169,8 +170,8 @@ impl Session {
         };
         self.transfers.update(|transfers| {
             transfers.model = size;
-            transfers.cpu.total = bundles.bytes_of(Bundle::Cpu);
-            transfers.gpu.total = bundles.bytes_of(Bundle::Gpu);
+            transfers.cpu.total = bundles.bytes_of(Bundle::Cpu, has_relaxed_simd());
+            transfers.gpu.total = bundles.bytes_of(Bundle::Gpu, has_relaxed_simd());
         });
         self.phase.set(Phase::Downloading(first));
         let (bytes, in_use) = match (wanted, entry) {

@@ -9,7 +9,7 @@ use shared::artifact::{Artifact, Projection, Training};
 use shared::bands::Bands;
 use shared::embedder::Embedder;
 use shared::encoder::{Architecture, EncoderConfig, Pooling, Stem};
-use shared::gallery::Gallery;
+use shared::gallery::{Gallery, Sprite};
 use shared::preprocess::Normalisation;
 use shared::tensors::NamedTensor;
 use tempfile::TempDir;
@@ -185,8 +185,27 @@ fn embeddings_of_a_folder_are_the_same_in_every_file() {
     let tail: Vec<f32> =
         npy[npy.len() - values.len() * 4..].chunks(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     assert_eq!(values, tail);
-    let cosine = shared::compare::cosine(&values, gallery.embedding(89).unwrap());
-    assert!(cosine > 0.999, "{cosine}");
+    // The gallery is in the order of its map, and so are its thumbnails.
+    let sheet = image::open(shop.path().join("e/thumbnails-0.jpg")).unwrap().to_rgb8();
+    for line in csv.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let row = gallery.manifest.names.iter().position(|name| name == fields[0]).unwrap();
+        let values: Vec<f32> = fields[2..].iter().map(|value| value.parse().unwrap()).collect();
+        let cosine = shared::compare::cosine(&values, gallery.embedding(row).unwrap());
+        assert!(cosine > 0.999, "{}: {cosine}", fields[0]);
+        let Sprite { left_px, top_px, .. } = gallery.manifest.atlas.sprite(row).unwrap();
+        let side = gallery.manifest.atlas.tile_px as u32;
+        let thumbnail = image::imageops::crop_imm(&sheet, left_px as u32, top_px as u32, side, side).to_image();
+        let tile = image::open(shop.path().join("tiles").join(fields[0])).unwrap().to_rgb8();
+        for channel in 0..3 {
+            let mean = |picture: &image::RgbImage| {
+                let sum: u32 = picture.pixels().map(|pixel| u32::from(pixel.0[channel])).sum();
+                f64::from(sum) / f64::from(picture.width() * picture.height())
+            };
+            let (found, expected) = (mean(&thumbnail), mean(&tile));
+            assert!((found - expected).abs() < 4.0, "{}: channel {channel} is {found}, not {expected}", fields[0]);
+        }
+    }
 }
 
 #[test]

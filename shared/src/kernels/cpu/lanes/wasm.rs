@@ -1,5 +1,8 @@
-//! WebAssembly's 128-bit vectors, compiled in with `-C target-feature=+simd128`.
+//! WebAssembly's 128-bit vectors, compiled in with `-C target-feature=+simd128`; with the feature `relaxed-simd` multiply-adds
+//! are fused, where the processor can.
 
+#[cfg(feature = "relaxed-simd")]
+use core::arch::wasm32::f32x4_relaxed_madd as mul_add;
 use core::arch::wasm32::{
     f32x4, f32x4_add, f32x4_mul, f32x4_splat, f32x4_sub, i32x4_shuffle, v128, v128_load, v128_store,
 };
@@ -23,14 +26,35 @@ unsafe fn store(to: *mut f32, value: v128) {
     unsafe { v128_store(to.cast(), value) }
 }
 
+#[cfg(not(feature = "relaxed-simd"))]
 #[inline(always)]
 fn mul_add(a: v128, b: v128, c: v128) -> v128 {
     f32x4_add(f32x4_mul(a, b), c)
 }
 
-super::tiles::tiles!(v128, 4, zero, f32x4_splat, load, store, mul_add);
+super::tiles::tiles!(
+    #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
+    v128,
+    4,
+    zero,
+    f32x4_splat,
+    load,
+    store,
+    mul_add
+);
 super::planes::planes!();
-super::winograd::winograd!(v128, 4, f32x4_splat, load, store, mul_add, f32x4_add, f32x4_sub, f32x4_mul);
+super::winograd::winograd!(
+    #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
+    v128,
+    4,
+    f32x4_splat,
+    load,
+    store,
+    mul_add,
+    f32x4_add,
+    f32x4_sub,
+    f32x4_mul
+);
 
 unsafe fn transpose8(source: *const f32, source_row: usize, target: *mut f32, target_row: usize) {
     for row in [0, 4] {
