@@ -561,13 +561,13 @@ describe("own files", () => {
     }
     // Near enough for pictures, which come from its own folder: few, since neighbours share them.
     await view.page.waitForFunction(() => performance.getEntriesByType("resource").some(({ name }) => /gallery\/all\/thumbnails-/.test(name)));
-    const box = await view.map.boundingBox();
-    await view.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-    for (let step = 0; step < 6; step += 1) await view.page.mouse.wheel(0, -300);
+    const [x, y] = (await view.worlds(all.points))[row];
+    await view.page.goto(`${await view.page.evaluate(() => location.href)}&view=${x.toFixed(4)},${y.toFixed(4)},14.000`);
     await view.page.waitForTimeout(2000);
     const sheets = new Set(view.requests.filter((url) => /gallery\/all\/thumbnails-/.test(url))).size;
     context.diagnostic(`${sheets} pictures of thumbnails were fetched`);
     assert.ok(sheets < 24, `${sheets} pictures of thumbnails`);
+    await view.page.evaluate(() => scrollTo(0, 0));
     await view.page.screenshot({ path: join(OUT, "explore-all-near-1280-light.png") });
 
     const link = await view.page.evaluate(() => location.href);
