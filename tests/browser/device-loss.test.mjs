@@ -89,7 +89,7 @@ describe("device loss, WebGPU on SwiftShader", () => {
   });
 
   test("lost while a class map is made: it is made on the CPU, all of it", async () => {
-    await open(["scene_step", "scene_step"]);
+    await open(["scene_encode", "scene_encode"]);
     const tile = await decoded(view.page, TILES[0].file);
     const { width, height, rgb } = mosaic([tile], Array(4).fill(Array(4).fill(0)));
     await view.drop({ name: "map.png", type: "image/png", bytes: png({ width, height, rgb: [...rgb] }) });
