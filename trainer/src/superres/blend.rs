@@ -2,18 +2,7 @@
 
 use shared::tile::Tile;
 
-/// A window of the coarse picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// First row.
-    pub top: usize,
-    /// First column.
-    pub left: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
+use crate::views::geometry::Window;
 
 /// Windows of at most `side` × `side` that cover `height` × `width`, row by row, evenly spread, neighbours sharing at least
 /// `overlap` pixels.

@@ -13,7 +13,7 @@ mod objective;
 mod panel;
 mod prior;
 
-pub use blend::{Blend, Window, windows};
+pub use blend::{Blend, windows};
 pub use degradation::{Resampler, enlarge, project_back, reduce};
 pub use fit::{Fit, Standing, generator_shape};
 pub use generator::{Generator, GeneratorShape};
