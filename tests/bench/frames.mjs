@@ -71,18 +71,12 @@ async function serveOnce(bytes) {
 }
 
 /** Milliseconds of drawing a frame, the median over steps of the wheel from ×1 to ×8. */
-async function wheel(view, [x, y], steps = 24) {
-  await view.page.evaluate(() => {
-    globalThis.costs = [];
-    let start;
-    addEventListener("wheel", () => requestAnimationFrame(() => (start = performance.now())), { capture: true, passive: true });
-    addEventListener("wheel", () => requestAnimationFrame(() => globalThis.costs.push(performance.now() - start)), { passive: true });
+function wheel(view, [x, y], steps = 24) {
+  return view.medianCost("wheel", async () => {
+    await view.page.mouse.move(x, y);
+    for (let step = 0; step < steps; step += 1) {
+      await view.page.mouse.wheel(0, -60);
+      await view.page.waitForTimeout(30);
+    }
   });
-  await view.page.mouse.move(x, y);
-  for (let step = 0; step < steps; step += 1) {
-    await view.page.mouse.wheel(0, -60);
-    await view.page.waitForTimeout(30);
-  }
-  const costs = await view.page.evaluate(() => globalThis.costs.sort((a, b) => a - b));
-  return costs[Math.floor(costs.length / 2)] ?? NaN;
 }

@@ -81,18 +81,25 @@ export class ExplorePage extends ClassifyPage {
 
   /** Milliseconds that the page takes to draw, the median over the movements of a drag. */
   async drawingTime(from, by, steps = 40) {
-    await this.page.evaluate(() => {
+    const { mouse } = this.page;
+    return this.medianCost("pointermove", async () => {
+      await mouse.move(...from);
+      await mouse.down();
+      for (let step = 1; step <= steps; step += 1) await mouse.move(from[0] + (by[0] * step) / steps, from[1] + (by[1] * step) / steps);
+      await mouse.up();
+    });
+  }
+
+  /** Milliseconds that the page takes to draw after each `event` of those that `act` causes, the median. */
+  async medianCost(event, act) {
+    await this.page.evaluate((event) => {
       globalThis.costs = [];
       let start;
       // Before the page's own listener and after it: so are their callbacks in the next frame.
-      addEventListener("pointermove", () => requestAnimationFrame(() => (start = performance.now())), { capture: true });
-      addEventListener("pointermove", () => requestAnimationFrame(() => globalThis.costs.push(performance.now() - start)));
-    });
-    const { mouse } = this.page;
-    await mouse.move(...from);
-    await mouse.down();
-    for (let step = 1; step <= steps; step += 1) await mouse.move(from[0] + (by[0] * step) / steps, from[1] + (by[1] * step) / steps);
-    await mouse.up();
+      addEventListener(event, () => requestAnimationFrame(() => (start = performance.now())), { capture: true, passive: true });
+      addEventListener(event, () => requestAnimationFrame(() => globalThis.costs.push(performance.now() - start)), { passive: true });
+    }, event);
+    await act();
     const costs = await this.page.evaluate(() => globalThis.costs.slice(3).sort((a, b) => a - b));
     return costs[Math.floor(costs.length / 2)];
   }

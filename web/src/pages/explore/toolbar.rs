@@ -38,6 +38,20 @@ pub fn Toolbar() -> impl IntoView {
             })
             .collect_view()
     };
+    let overlay = |name: &'static str, title: &'static str, of: fn(&mut Overlays) -> &mut bool| {
+        let is_shown = move || *of(&mut explore.overlays.get());
+        view! {
+            <button
+                type="button"
+                class="small"
+                aria-pressed=move || is_shown().to_string()
+                title=title
+                on:click=move |_| explore.overlays.update(|shown| *of(shown) = !*of(shown))
+            >
+                {name}
+            </button>
+        }
+    };
     let tools = [(Tool::Move, "Move"), (Tool::Lasso, "Lasso"), (Tool::Rectangle, "Rectangle")]
         .into_iter()
         .map(|(tool, label)| {
@@ -85,24 +99,8 @@ pub fn Toolbar() -> impl IntoView {
                 {tools}
             </div>
             <div class="segments" role="group" aria-label="Shown on the map">
-                <button
-                    type="button"
-                    class="small"
-                    aria-pressed=move || explore.overlays.get().contours.to_string()
-                    title="Lines around the densest 25, 50 and 90 % of the tiles"
-                    on:click=move |_| explore.overlays.update(|Overlays { contours, .. }| *contours = !*contours)
-                >
-                    "Contours"
-                </button>
-                <button
-                    type="button"
-                    class="small"
-                    aria-pressed=move || explore.overlays.get().names.to_string()
-                    title="What most tiles of each cluster are"
-                    on:click=move |_| explore.overlays.update(|Overlays { names, .. }| *names = !*names)
-                >
-                    "Names"
-                </button>
+                {overlay("Contours", "Lines around the densest 25, 50 and 90 % of the tiles", |shown| &mut shown.contours)}
+                {overlay("Names", "What most tiles of each cluster are", |shown| &mut shown.names)}
             </div>
             <div class="segments" role="group" aria-label="Zoom">
                 <button type="button" class="small" aria-label="Zoom in" on:click=move |_| zoom_middle(explore, ZOOM_STEP)>
