@@ -184,6 +184,30 @@ fn convolution_and_its_gradients_match_the_definition() {
     }
 }
 
+/// Few images: what was arranged for one pass serves the next, of any size, until the weights are others.
+#[test]
+fn kept_weights_are_those_of_the_pass() {
+    let device = Device::flex();
+    // The first two sizes take different ways.
+    let cases = [4, 16, 4, 9].map(|px| square(1, [20, 18], [px, px], [3, 1, 1]));
+    let mut weight = tensor(&inputs(&cases[0])[1], cases[0].weight(), &device);
+    let mut bias = tensor(&inputs(&cases[0])[2], [18], &device);
+    for factor in [1.0, -0.5, 3.0] {
+        (weight, bias) = (weight * factor, bias * factor);
+        for case in &cases {
+            let [x, _, _, gradient] = inputs(case);
+            let [plain, plain_bias] = [values(weight.clone()), values(bias.clone())];
+            let expected = reference(case, &x, &plain, &plain_bias, &gradient).y;
+            let x = tensor(&x, case.x(), &device);
+            let y = conv2d(x.clone(), weight.clone(), Some(bias.clone()), case.stride, case.padding);
+            assert_close(&values(y), &expected, &format!("{case:?}, weights times {factor}"));
+            let without = reference(case, &values(x.clone()), &plain, &[0.0; 18], &gradient).y;
+            let y = conv2d(x, weight.clone(), None, case.stride, case.padding);
+            assert_close(&values(y), &without, &format!("{case:?} without bias, weights times {factor}"));
+        }
+    }
+}
+
 #[test]
 fn convolution_matches_burns_own() {
     for case in cases() {

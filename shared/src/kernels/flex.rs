@@ -6,7 +6,7 @@ use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, Flex, Tens
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::cpu::{ConvShape, NormShape, PoolShape, contrast, convolution, normalisation, pooling};
-use super::{BatchNorm, Contrast};
+use super::{BatchNorm, Contrast, kept};
 
 /// A tensor that may be left out, in a form that Burn can pass between backends.
 #[derive(ExtensionType)]
@@ -195,7 +195,8 @@ impl TileKernels for Flex {
             return Flex::conv2d(x, weight, bias, ConvOptions::new(stride, padding, [1, 1], 1));
         };
         let (x, weight, bias) = (dense(&x), dense(&weight), bias.as_ref().map(dense));
-        let values = convolution::forward(&shape, output, slice(&x), slice(&weight), bias.as_ref().map(slice));
+        let weights = kept::arranged(&shape, output, &weight, bias.as_ref());
+        let values = convolution::forward(&shape, output, slice(&x), &weights);
         tensor(values, [shape.n, shape.co, output[0], output[1]])
     }
 

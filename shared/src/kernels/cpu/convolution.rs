@@ -14,31 +14,53 @@ const WEIGHTS: usize = 8192;
 /// Pieces of work that a pass is split into at least, by output channels when there are too few positions.
 const PIECES: usize = 16;
 
-/// `x` convolved: `[n, ci, h, w]` → `[n, co, oh, ow]`.
-pub(in crate::kernels) fn forward(
-    shape: &ConvShape,
-    output: [usize; 2],
-    x: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-) -> Vec<f32> {
-    if winograd::suits(shape, output) {
-        return winograd::forward(shape, output, x, weight, bias);
+/// Weights and bias of a convolution in the order that the forward pass reads them.
+pub(in crate::kernels) enum Arranged {
+    Direct(Weights),
+    Winograd(winograd::Weights),
+}
+
+impl Arranged {
+    /// From `weight` `[co, ci, kh, kw]` and `bias` `[co]`.
+    pub(in crate::kernels) fn new(shape: &ConvShape, output: [usize; 2], weight: &[f32], bias: Option<&[f32]>) -> Self {
+        if winograd::suits(shape, output) {
+            return Self::Winograd(winograd::arrange(shape, weight, bias));
+        }
+        let depth = shape.depth();
+        Self::Direct(Weights::arrange(shape.co, depth, bias, |kernels, block, lanes, to| {
+            let from = &weight[block.first * depth..(block.first + block.count) * depth];
+            // [lanes, depth] → [depth, lanes]
+            // SAFETY: `from` has `count` rows; `to` has `depth` rows of at least as many lanes.
+            unsafe { kernels.transpose([block.count, depth], from.as_ptr(), depth, to.as_mut_ptr().cast(), lanes) };
+        }))
     }
+
+    /// Whether a convolution of this shape with the same weights reads them in this order.
+    pub(in crate::kernels) fn suits(&self, shape: &ConvShape, output: [usize; 2]) -> bool {
+        matches!(self, Self::Winograd(_)) == winograd::suits(shape, output)
+    }
+
+    /// Bytes of memory.
+    pub(in crate::kernels) fn size(&self) -> usize {
+        let values = match self {
+            Self::Direct(weights) => weights.values.len(),
+            Self::Winograd(weights) => weights.len(),
+        };
+        values * size_of::<f32>()
+    }
+}
+
+/// `x` convolved: `[n, ci, h, w]` → `[n, co, oh, ow]`.
+pub(in crate::kernels) fn forward(shape: &ConvShape, output: [usize; 2], x: &[f32], weights: &Arranged) -> Vec<f32> {
+    let weights = match weights {
+        Arranged::Direct(weights) => weights,
+        Arranged::Winograd(weights) => return winograd::forward(shape, output, x, weights),
+    };
     let gather = Gather::forward(shape, output);
-    let plane = gather.positions();
-    let len = shape.n * shape.co * plane;
+    let len = shape.n * shape.co * gather.positions();
     let (memory, out) = Output::reserve(len);
-    let taps = gather.taps.len();
-    let depth = shape.ci * taps;
-    let weights = Weights::arrange(shape.co, depth, bias, |kernels, block, lanes, to| {
-        let from = &weight[block.first * depth..(block.first + block.count) * depth];
-        // [lanes, depth] → [depth, lanes]
-        // SAFETY: `from` has `count` rows; `to` has `depth` rows of at least as many lanes.
-        unsafe { kernels.transpose([block.count, depth], from.as_ptr(), depth, to.as_mut_ptr().cast(), lanes) };
-    });
     let target = Target { out, size: output, first: [0, 0], step: [1, 1] };
-    run(&gather, shape.n, x, &weights, target);
+    run(&gather, shape.n, x, weights, target);
     // SAFETY: the grid covers every output position of every image and channel.
     unsafe { Output::finish(memory, len) }
 }
@@ -83,7 +105,7 @@ pub(in crate::kernels) fn input_gradient(
 
 /// Weights in the order the tiles read them: blocks of lanes, each `[channels, taps, lanes]`, zero where there are
 /// fewer output channels than lanes.
-struct Weights {
+pub(in crate::kernels) struct Weights {
     outputs: usize,
     blocks: Vec<Block>,
     values: Vec<f32>,

@@ -13,17 +13,21 @@ const WEIGHTS: usize = 8192;
 /// Pieces of work that a pass is split into at least, by output channels when there are too few patches.
 const PIECES: usize = 4;
 
+/// The transformed kernels of a forward pass, from `weight` `[co, ci, 3, 3]` and `bias` `[co]`.
+pub(in crate::kernels::cpu) fn arrange(shape: &ConvShape, weight: &[f32], bias: Option<&[f32]>) -> Weights {
+    let order = Order { outputs: shape.co, inputs: shape.ci, steps: [shape.ci * 9, 9], is_turned: false };
+    Weights::arrange(&order, weight, bias)
+}
+
 /// As [`super::super::convolution::forward`].
 pub(in crate::kernels::cpu) fn forward(
     shape: &ConvShape,
     output: [usize; 2],
     x: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
+    weights: &Weights,
 ) -> Vec<f32> {
     let tiling = Tiling { channels: shape.ci, size: shape.size, output, padding: shape.padding };
-    let order = Order { outputs: shape.co, inputs: shape.ci, steps: [shape.ci * 9, 9], is_turned: false };
-    run(&tiling, shape.n, x, &Weights::arrange(&order, weight, bias))
+    run(&tiling, shape.n, x, weights)
 }
 
 /// As [`super::super::convolution::input_gradient`]: the output gradient convolved with the kernels turned by 180°.
@@ -48,7 +52,7 @@ struct Order {
 }
 
 /// Transformed kernels in blocks of output channels ("lanes"), each `[16, inputs, lanes]`.
-struct Weights {
+pub(in crate::kernels) struct Weights {
     outputs: usize,
     blocks: Vec<Block>,
     values: Vec<f32>,
@@ -108,6 +112,11 @@ impl Weights {
             biases[..order.outputs].copy_from_slice(bias);
         }
         Self { outputs: order.outputs, blocks, values, bias: biases, is_turned: order.is_turned }
+    }
+
+    /// Floats of all blocks.
+    pub(in crate::kernels::cpu) const fn len(&self) -> usize {
+        self.values.len()
     }
 
     /// Where the kernels' element lies that patch element `element` is multiplied with. Turning a kernel exchanges the

@@ -10,7 +10,7 @@ mod convolution;
 mod tiling;
 mod weight_gradient;
 
-pub(super) use convolution::{forward, input_gradient};
+pub(super) use convolution::{Weights, arrange, forward, input_gradient};
 pub(super) use weight_gradient::weight_gradient;
 
 use super::geometry::ConvShape;
