@@ -14,6 +14,8 @@ const QUIET = [
   "--hide-scrollbars", // as on a phone; a picture of the whole page would be cut by their width
 ];
 const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+// WebGL by the processor, for pages that ask for it even so.
+const WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"];
 
 /** Where Chromium is: $CHROMIUM, or the usual places. */
 export function executable() {
@@ -28,12 +30,12 @@ export function executable() {
  * to intercept.
  * @returns {Promise<{ context: import("playwright-core").BrowserContext, close: () => Promise<void> }>}
  */
-export async function launch({ webgpu = false, ...options } = {}) {
+export async function launch({ webgpu = false, webgl = false, ...options } = {}) {
   const profile = await mkdtemp(join(tmpdir(), "solstice-chromium-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: executable(),
     headless: false, // the new headless mode is asked for below; Playwright's own is the old one
-    args: ["--headless=new", ...QUIET, ...(webgpu ? WEBGPU : [])],
+    args: ["--headless=new", ...QUIET, ...(webgpu ? WEBGPU : []), ...(webgl ? WEBGL : [])],
     viewport: { width: 1280, height: 800 },
     serviceWorkers: "block",
     ...options,

@@ -94,7 +94,7 @@ fn files_for_onnx_runtime() {
     let Some(folder) = std::env::var_os("SOLSTICE_ONNX_DIR") else { return };
     let folder = Path::new(&folder);
     for architecture in Architecture::ALL {
-        for stem in [Stem::Small, Stem::Imagenet] {
+        for stem in [Stem::Small, Stem::Imagenet, Stem::Sobel] {
             let artifact = model(architecture, stem, 64);
             let (tiles, embedding, logits) = expected(&artifact);
             let name = format!("{architecture}-{stem}");
