@@ -23,7 +23,7 @@ fn blobs() -> Vec<f32> {
 
 fn check_k_means(name: &str, similarity: Similarity) {
     let golden = &golden("clustering")[name];
-    let rows = Rows::new(&blobs(), WIDTH, &Device::flex());
+    let rows = Rows::new(blobs(), WIDTH, &Device::flex());
     let rows = if similarity == Similarity::Cosine { rows.normalised() } else { rows };
     let start = rows.subset(&(0..7).collect::<Vec<_>>()).values();
     let k_means = KMeans { clusters: 7, iterations: 10, similarity };
@@ -55,7 +55,7 @@ fn chunks_do_not_change_a_clustering() {
         .enumerate()
         .flat_map(|(at, row)| [row[0] + 10.0 * (at % 2) as f32, row[1] + 10.0 * (at / 2 % 2) as f32])
         .collect();
-    let rows = Rows::new(&values, 2, &Device::flex());
+    let rows = Rows::new(values.clone(), 2, &Device::flex());
     assert_eq!(rows.values(), values);
     let k_means = KMeans { clusters: 4, iterations: 5, similarity: Similarity::Euclidean };
     let found = k_means.run_from(&rows, vec![0.0, 0.0, 10.0, 0.0, 0.0, 10.0, 10.0, 10.0], &mut view_rng(0, 0, 0));
@@ -70,7 +70,7 @@ fn chunks_do_not_change_a_clustering() {
 #[test]
 fn an_empty_cluster_is_seeded_anew_beside_another() {
     let values: Vec<f32> = uniform("rows", 200).iter().map(|value| value * 0.5).collect();
-    let rows = Rows::new(&values, 2, &Device::flex());
+    let rows = Rows::new(values.clone(), 2, &Device::flex());
     let k_means = |iterations| KMeans { clusters: 2, iterations, similarity: Similarity::Euclidean };
     // Nothing is nearer to the second centroid.
     let start = vec![0.0, 0.0, 100.0, 100.0];
@@ -85,7 +85,7 @@ fn an_empty_cluster_is_seeded_anew_beside_another() {
 
 #[test]
 fn whitening_is_scikit_learns() {
-    let rows = Rows::new(&blobs(), WIDTH, &Device::flex());
+    let rows = Rows::new(blobs(), WIDTH, &Device::flex());
     let whitening = Whitening::fit(&rows, 9);
     assert_eq!(whitening.components(), 9);
     let magnitudes: Vec<f32> = whitening.apply(rows).values().iter().map(|value| value.abs()).collect();

@@ -146,7 +146,7 @@ fn divide(
     )?;
     let known: Vec<usize> = (0..places.len()).filter(|&place| found.is_known[place]).collect();
     ensure!(known.len() >= dnc.clusters, "there are fewer places than clusters\nhint: lower dnc.clusters");
-    let rows = Rows::new(&found.values, found.width, &device).subset(&known);
+    let rows = Rows::new(found.values, found.width, &device).subset(&known);
     let labels = dnc.divide(rows, base.run.seed);
     let known: Vec<(usize, usize)> = known.into_iter().map(|place| places[place]).collect();
     clusters::write(path, &known, &labels, dnc.clusters)

@@ -140,8 +140,7 @@ impl DeeperCluster {
             known.len(),
             config.super_clusters * config.sub_clusters
         );
-        let all = Rows::new(&survey.values, survey.width, &self.device);
-        drop(survey);
+        let all = Rows::new(survey.values, survey.width, &self.device);
         let all = if known.len() == context.places.len() { all } else { all.subset(&known) };
         let rows = Whitening::fit(&all, config.components).apply(all).normalised();
 
@@ -363,7 +362,7 @@ mod tests {
         assert_eq!((summary.clusters, summary.empty, summary.stability), (12, 0, None));
 
         let known: Vec<usize> = (0..count).filter(|&place| is_known[place]).collect();
-        let all = Rows::new(&values, width, &Device::flex()).subset(&known);
+        let all = Rows::new(values.clone(), width, &Device::flex()).subset(&known);
         let white = Whitening::fit(&all, 6).apply(all).normalised().values();
         let rows: Vec<Vec<f64>> =
             white.chunks_exact(width).map(|row| row.iter().map(|&v| f64::from(v)).collect()).collect();

@@ -3,7 +3,7 @@
 //! Beside the vectors themselves it holds the centroids and one block of similarities of at most 64 MiB, so a million
 //! vectors of 512 values (1.9 GiB) are clustered well within 4 GiB.
 
-use super::Rows;
+use super::{Rows, read};
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -78,9 +78,9 @@ impl KMeans {
     pub fn assign(&self, rows: &Rows, centroids: &[f32]) -> Vec<usize> {
         let mut labels = Vec::with_capacity(rows.count());
         self.each_block(rows, centroids, |_, nearest| {
-            labels.extend(nearest.into_data().convert::<i32>().try_into_vec::<i32>().unwrap_or_default());
+            labels.extend(nearest.into_data().iter::<i32>().map(|label| label as usize));
         });
-        labels.into_iter().map(|label| label as usize).collect()
+        labels
     }
 
     /// Sum and number of the rows of each cluster.
@@ -98,11 +98,8 @@ impl KMeans {
             sums = Some(sums.take().map_or(sum.clone(), |before| before + sum));
             sizes = Some(sizes.take().map_or(size.clone(), |before| before + size));
         });
-        let read = |data: Option<TensorData>| {
-            data.and_then(|data| data.convert::<f32>().try_into_vec::<f32>().ok()).unwrap_or_default()
-        };
-        let sizes = read(sizes.map(Tensor::into_data)).into_iter().map(|size| size as usize).collect();
-        (read(sums.map(Tensor::into_data)), sizes)
+        let sizes = sizes.map_or_else(Vec::new, read).into_iter().map(|size| size as usize).collect();
+        (sums.map_or_else(Vec::new, read), sizes)
     }
 
     /// Hands every block of rows `[n, width]` with the nearest centroids `[n]` to `take`.

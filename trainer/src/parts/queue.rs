@@ -1,6 +1,7 @@
 //! The queue of negative keys (MoCo, He et al. 2020, §3.2).
 
 use crate::parts::initialise::unit_vectors;
+use crate::parts::read;
 use burn::tensor::{Device, Tensor, TensorData};
 use shared::tensors::NamedTensor;
 
@@ -41,7 +42,7 @@ impl NegativeQueue {
     #[must_use]
     pub fn state(&self, name: &str) -> Vec<NamedTensor> {
         let [length, dim] = self.keys.dims();
-        let values = self.keys.clone().into_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default();
+        let values = read(self.keys.clone());
         vec![
             NamedTensor { name: format!("{name}.keys"), shape: vec![length, dim], values },
             // Exact: a queue has far fewer than 2²⁴ rows.

@@ -1,5 +1,6 @@
 //! Many feature vectors on a device, in chunks, so that nothing of the size of all of them is ever made beside them.
 
+use super::read;
 use crate::parts::projection::l2_normalise;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::ops::Range;
@@ -17,14 +18,20 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// `values` is row-major, a multiple of `width` long.
+    /// `values` is row-major, a multiple of `width` long; its memory is given back as it becomes tensors, so that never
+    /// more than a chunk is held twice.
     #[must_use]
-    pub fn new(values: &[f32], width: usize, device: &Device) -> Self {
-        let chunks = values.chunks(CHUNK * width).map(|part| {
-            let data = TensorData::new(part.to_vec(), [part.len() / width, width]);
-            Tensor::from_data(data, device)
-        });
-        Self { chunks: chunks.collect(), count: values.len() / width, width }
+    pub fn new(mut values: Vec<f32>, width: usize, device: &Device) -> Self {
+        let count = values.len() / width;
+        let mut chunks = Vec::new();
+        while !values.is_empty() {
+            let part = values.split_off((values.len() - 1) / (CHUNK * width) * CHUNK * width);
+            values.shrink_to_fit();
+            let shape = [part.len() / width, width];
+            chunks.push(Tensor::from_data(TensorData::new(part, shape), device));
+        }
+        chunks.reverse();
+        Self { chunks, count, width }
     }
 
     /// Number of vectors.
@@ -78,9 +85,7 @@ impl Rows {
     /// All values, row-major: `[count, width]`.
     #[must_use]
     pub fn values(&self) -> Vec<f32> {
-        let read =
-            |chunk: &Tensor<2>| chunk.clone().into_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default();
-        self.chunks.iter().flat_map(read).collect()
+        self.chunks.iter().flat_map(|chunk| read(chunk.clone())).collect()
     }
 
     /// Which rows each chunk holds.

@@ -1,5 +1,6 @@
 //! What an optimiser remembers of each parameter: a tensor by the parameter's name.
 
+use super::read;
 use burn::tensor::{Device, Tensor, TensorData};
 use shared::tensors::{NamedTensor, TensorMap};
 use std::any::Any;
@@ -64,9 +65,7 @@ impl Slots {
 impl Slot {
     fn new<const D: usize>(tensor: Tensor<D>) -> Self {
         let read = |any: &dyn Any| match any.downcast_ref::<Tensor<D>>() {
-            Some(tensor) => {
-                (tensor.dims().to_vec(), tensor.clone().into_data().convert::<f32>().try_into_vec().unwrap_or_default())
-            }
+            Some(tensor) => (tensor.dims().to_vec(), read(tensor.clone())),
             None => (Vec::new(), Vec::new()),
         };
         Self { tensor: Box::new(tensor), read }

@@ -1,6 +1,6 @@
 //! Principal components with whitening: what DeepCluster and DeeperCluster do to features before k-means.
 
-use super::Rows;
+use super::{Rows, values_of};
 use crate::eval::symmetric_eigen;
 use burn::tensor::{Tensor, TensorData};
 
@@ -63,6 +63,6 @@ impl Whitening {
 }
 
 fn add(sums: &mut [f64], values: TensorData) {
-    let values = values.convert::<f32>().try_into_vec::<f32>().unwrap_or_default();
+    let values = values_of(values);
     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::card::SceneCard;
 use super::cells::{Cells, Filter, Look};
 
-/// Writes the map: classes by name, in the picture's own coordinate system, or in pixels when it has none.
+/// Writes the map: classes by name, in degrees of WGS 84 as RFC 7946 has it where the picture's system is one of those that
+/// [`super::georeference::Georeference::degrees`] knows; else in the picture's own, or in pixels when it has none.
 #[must_use]
 pub fn geojson(
     name: &str,
@@ -18,7 +19,9 @@ pub fn geojson(
     let features: Vec<Value> =
         (0..cells.len()).filter_map(|patch| feature(patch, classes, card, cells, filter)).collect();
     let place = card.georeference.as_ref();
+    let is_in_degrees = place.is_some_and(|place| place.degrees(place.place(0.0, 0.0)).is_some());
     let coordinates = match place {
+        Some(place) if is_in_degrees => format!("longitude and latitude, WGS 84; the picture has {}", place.system()),
         Some(place) => format!("of the picture's own coordinate system, {}", place.system()),
         None => "pixels of the picture: columns to the right, rows downwards; it is not georeferenced".to_owned(),
     };
@@ -35,7 +38,7 @@ pub fn geojson(
         },
         "features": features,
     });
-    if let Some(epsg) = place.and_then(|place| place.epsg) {
+    if let Some(epsg) = place.and_then(|place| place.epsg).filter(|_| !is_in_degrees) {
         // GeoJSON of 2008: GDAL and QGIS read it; without it, coordinates mean degrees.
         document["crs"] = json!({ "type": "name", "properties": { "name": format!("urn:ogc:def:crs:EPSG::{epsg}") } });
     }
@@ -48,9 +51,11 @@ fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, fi
     let cell = card.grid.cell(patch);
     let corner = |column: usize, row: usize| match &card.georeference {
         Some(place) => {
+            let own = place.place(column as f64, row as f64);
+            let degrees = place.degrees(own);
             // A tenth of a millimetre, in metres or in degrees.
-            let decimals = if place.is_geographic { 1e9 } else { 1e4 };
-            place.place(column as f64, row as f64).map(|value| (value * decimals).round() / decimals)
+            let decimals = if degrees.is_some() || place.is_geographic { 1e9 } else { 1e4 };
+            degrees.unwrap_or(own).map(|value| (value * decimals).round() / decimals)
         }
         None => [column as f64, row as f64],
     };
@@ -98,15 +103,40 @@ mod tests {
         serde_json::from_str(&geojson("a.tif", "m", &classes, &card, &cells, &filter)).unwrap()
     }
 
-    #[test]
-    fn a_placed_picture_gives_ground_coordinates() {
+    fn placed(epsg: u32) -> Value {
         let affine = [600_000.0, 10.0, 0.0, 5_300_000.0, 0.0, -10.0];
-        let place = Georeference { affine, epsg: Some(32632), is_geographic: false, metres_per_unit: 1.0 };
-        let document = map(Some(place));
-        assert_eq!(document["crs"]["properties"]["name"], "urn:ogc:def:crs:EPSG::32632");
+        map(Some(Georeference { affine, epsg: Some(epsg), is_geographic: false, metres_per_unit: 1.0 }))
+    }
+
+    #[test]
+    fn a_picture_in_a_utm_zone_gives_degrees() {
+        let document = placed(32632);
+        assert_eq!(document["crs"], Value::Null, "degrees of WGS 84 need no word");
+        assert!(document["solstice"]["coordinates"].as_str().unwrap().contains("EPSG:32632"));
         assert_eq!(document["features"].as_array().unwrap().len(), 1, "the unsure patch is left out");
         let feature = &document["features"][0];
         assert_eq!(feature["properties"], json!({ "class": "River", "probability": 0.75, "row": 0, "column": 0 }));
+        // By PROJ: 600 000 5 300 000, then 640 m south, east, north and west.
+        let expected = [
+            [10.3365909749, 47.8455612525],
+            [10.3364430776, 47.8398044628],
+            [10.3449938846, 47.8397045891],
+            [10.3451427274, 47.8454613587],
+            [10.3365909749, 47.8455612525],
+        ];
+        let ring = feature["geometry"]["coordinates"][0].as_array().unwrap();
+        assert_eq!(ring.len(), expected.len());
+        for (corner, expected) in ring.iter().zip(expected) {
+            for (axis, degrees) in expected.into_iter().enumerate() {
+                assert!((corner[axis].as_f64().unwrap() - degrees).abs() < 2e-9, "{corner} instead of {expected:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_in_another_system_gives_that_systems_coordinates_and_names_it() {
+        let document = placed(2056);
+        assert_eq!(document["crs"]["properties"]["name"], "urn:ogc:def:crs:EPSG::2056");
         let ring = json!([
             [600_000.0, 5_300_000.0],
             [600_000.0, 5_299_360.0],
@@ -114,7 +144,7 @@ mod tests {
             [600_640.0, 5_300_000.0],
             [600_000.0, 5_300_000.0]
         ]);
-        assert_eq!(feature["geometry"]["coordinates"][0], ring);
+        assert_eq!(document["features"][0]["geometry"]["coordinates"][0], ring);
     }
 
     #[test]

@@ -109,6 +109,24 @@ impl Georeference {
         self.area_m2([column, row, column + 1.0, row + 1.0]).sqrt()
     }
 
+    /// Longitude and latitude of a place, WGS 84, in degrees; `None` in systems other than these: degrees of WGS 84 or
+    /// ETRS 89, their UTM zones, and Web Mercator.
+    #[must_use]
+    pub fn degrees(&self, [x, y]: [f64; 2]) -> Option<[f64; 2]> {
+        match self.epsg? {
+            4326 | 4258 if self.is_geographic => Some([x, y]),
+            WEB_MERCATOR => {
+                Some([(x / MERCATOR_RADIUS_M).to_degrees(), (y / MERCATOR_RADIUS_M).sinh().atan().to_degrees()])
+            }
+            number @ (32_601..=32_660 | 32_701..=32_760 | 25_828..=25_838) => {
+                let false_northing = if (32_701..=32_760).contains(&number) { 10_000_000.0 } else { 0.0 };
+                let [east, latitude] = utm_degrees([x, y - false_northing]);
+                Some([f64::from(number % 100) * 6.0 - 183.0 + east, latitude])
+            }
+            _ => None,
+        }
+    }
+
     /// `EPSG:32632`.
     #[must_use]
     pub fn system(&self) -> String {
@@ -117,6 +135,39 @@ impl Georeference {
             None => "a coordinate system that the file does not number".to_owned(),
         }
     }
+}
+
+/// Degrees east of a UTM zone's meridian, and of latitude: Krüger's series (1912) to the fourth order of the third
+/// flattening, good to less than a millimetre inside the zone.
+fn utm_degrees([easting, northing]: [f64; 2]) -> [f64; 2] {
+    const SEMI_MAJOR_M: f64 = 6_378_137.0;
+    const FLATTENING: f64 = 1.0 / 298.257_223_563;
+    const SCALE: f64 = 0.9996;
+    let n = FLATTENING / (2.0 - FLATTENING);
+    let [n2, n3, n4] = [2, 3, 4].map(|power| n.powi(power));
+    let rectifying_radius = SEMI_MAJOR_M / (1.0 + n) * (1.0 + n2 / 4.0 + n4 / 64.0);
+    let betas = [
+        n / 2.0 - n2 * 2.0 / 3.0 + n3 * 37.0 / 96.0 - n4 / 360.0,
+        n2 / 48.0 + n3 / 15.0 - n4 * 437.0 / 1440.0,
+        n3 * 17.0 / 480.0 - n4 * 37.0 / 840.0,
+        n4 * 4397.0 / 161_280.0,
+    ];
+    let deltas = [
+        n * 2.0 - n2 * 2.0 / 3.0 - n3 * 2.0 + n4 * 116.0 / 45.0,
+        n2 * 7.0 / 3.0 - n3 * 8.0 / 5.0 - n4 * 227.0 / 45.0,
+        n3 * 56.0 / 15.0 - n4 * 136.0 / 35.0,
+        n4 * 4279.0 / 630.0,
+    ];
+    let [xi, eta] = [northing, easting - 500_000.0].map(|metres| metres / (SCALE * rectifying_radius));
+    let (mut north, mut east) = (xi, eta);
+    for (beta, twice) in betas.into_iter().zip([2.0, 4.0, 6.0, 8.0]) {
+        north -= beta * (twice * xi).sin() * (twice * eta).cosh();
+        east -= beta * (twice * xi).cos() * (twice * eta).sinh();
+    }
+    let conformal = (north.sin() / east.cosh()).asin();
+    let terms = deltas.into_iter().zip([2.0, 4.0, 6.0, 8.0]);
+    let latitude = conformal + terms.map(|(delta, twice)| delta * (twice * conformal).sin()).sum::<f64>();
+    [east.sinh().atan2(north.cos()).to_degrees(), latitude.to_degrees()]
 }
 
 #[cfg(test)]
@@ -188,5 +239,27 @@ mod tests {
         assert_eq!(Georeference::from_tags(&GeoTags { pixel_scale: vec![f64::NAN, 1.0, 0.0], ..utm() }), None);
         let unnumbered = GeoTags { keys: vec![1, 1, 0, 1, 3072, 0, 1, 32767], ..utm() };
         assert_eq!(Georeference::from_tags(&unnumbered).unwrap().epsg, None);
+    }
+
+    #[test]
+    fn places_become_the_degrees_that_proj_gives() {
+        for (epsg, place, expected) in [
+            (32632, [600000.0000, 5300000.0000], [10.3365909749, 47.8455612525]),
+            (32632, [166021.4400, 10.0000], [5.9999999724, 0.0000903483]),
+            (32733, [833978.5000, 6100000.2500], [18.6675112728, -35.1874890296]),
+            (32760, [500000.0000, 1200000.0000], [177.0000000000, -79.2690278644]),
+            (25832, [399960.0000, 5700000.0000], [7.5605478501, 51.4423452536]),
+            (3857, [1113194.9079, 6800125.4544], [9.9999999997, 52.0000000000]),
+            (32601, [700000.0000, 9200000.0000], [-162.8920728546, 82.6326587311]),
+        ] {
+            let georeference = Georeference { epsg: Some(epsg), ..Georeference::from_tags(&utm()).unwrap() };
+            let found = georeference.degrees(place).unwrap();
+            for axis in 0..2 {
+                assert!((found[axis] - expected[axis]).abs() < 2e-9, "EPSG:{epsg}: {found:?} instead of {expected:?}");
+            }
+        }
+        assert_eq!(degrees(0.1, 50.0).degrees([13.5, 50.25]), Some([13.5, 50.25]));
+        let swiss = Georeference { epsg: Some(2056), ..Georeference::from_tags(&utm()).unwrap() };
+        assert_eq!(swiss.degrees([2_600_000.0, 1_200_000.0]), None);
     }
 }

@@ -118,7 +118,8 @@ impl Dots {
             }
             Card::Unknown => {
                 let wish = parameter("dots");
-                let opened = (wish.as_deref() != Some("canvas")).then(|| Graphics::open(wish.as_deref() == Some("webgl")));
+                let opened =
+                    (wish.as_deref() != Some("canvas")).then(|| Graphics::open(wish.as_deref() == Some("webgl")));
                 self.card = opened.flatten().map_or(Card::Absent, Card::Draws);
             }
             Card::Draws(_) | Card::Absent => {}

@@ -54,8 +54,7 @@ impl Graphics {
     /// `None` without WebGL 2; and where it is only imitated by the processor, which our own pixels do faster, unless
     /// `even_slow`.
     pub fn open(even_slow: bool) -> Option<Self> {
-        let canvas: HtmlCanvasElement =
-            leptos::prelude::document().create_element("canvas").ok()?.dyn_into().ok()?;
+        let canvas: HtmlCanvasElement = leptos::prelude::document().create_element("canvas").ok()?.dyn_into().ok()?;
         let options = js_sys::Object::new();
         let wishes = [
             ("alpha", false),
@@ -68,6 +67,9 @@ impl Graphics {
             js_sys::Reflect::set(&options, &key.into(), &value.into()).ok()?;
         }
         let gl: Gl = canvas.get_context_with_context_options("webgl2", &options).ok()??.dyn_into().ok()?;
+        if !even_slow && is_imitated(&gl) {
+            return None;
+        }
         let program = program(&gl)?;
         gl.use_program(Some(&program));
         let uniform = |name: &str| gl.get_uniform_location(&program, name);
@@ -138,6 +140,17 @@ impl Graphics {
             gl.draw_arrays(Gl::POINTS, 0, self.count);
         }
     }
+}
+
+/// Whether the processor draws, which not every browser admits when it is asked for a fast context.
+fn is_imitated(gl: &Gl) -> bool {
+    const UNMASKED_RENDERER: u32 = 0x9246;
+    const IMITATORS: [&str; 4] = ["swiftshader", "llvmpipe", "softpipe", "basic render"];
+    if !gl.get_extension("WEBGL_debug_renderer_info").is_ok_and(|extension| extension.is_some()) {
+        return false;
+    }
+    let name = gl.get_parameter(UNMASKED_RENDERER).ok().and_then(|name| name.as_string());
+    name.is_some_and(|name| IMITATORS.iter().any(|imitator| name.to_lowercase().contains(imitator)))
 }
 
 fn program(gl: &Gl) -> Option<WebGlProgram> {
