@@ -35,7 +35,7 @@ fn files_for_the_page() {
 /// The trainer's own command line, which must succeed.
 fn trainer(args: &[&str]) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let words = std::iter::once("trainer").chain(args.iter().copied()).map(Into::into);
+    let words = std::iter::once("trainer").chain(args.iter().copied()).map(std::ffi::OsString::from);
     let code = crate::run(words, &mut out, &mut err, false);
     assert_eq!(code, 0, "{args:?}: {}", String::from_utf8_lossy(&err));
 }
