@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::parquet::{Column, Values, table};
+use crate::columns::{Column, Values, table};
 use crate::patch::Record;
 use crate::store::{digest, place_name, write_file};
 

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::UsageError;
 use crate::plan::{PLAN_FILE, Plan, Shard};
-use crate::run::{Journal, write_index};
+use crate::journal::Journal;
+use crate::run::write_index;
 use crate::store::Store;
 
 /// What was joined.

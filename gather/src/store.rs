@@ -123,15 +123,22 @@ impl Store {
     pub fn write(&self, place: usize, patches: &[Patch]) -> Result<()> {
         let half = self.work().join(format!("half-{}", place_name(place)));
         let write = || -> Result<()> {
+            let (mut written, mut folders) = (Vec::new(), Vec::new());
             for patch in patches {
                 let folder = half.join(patch.record.date_name());
                 fs::create_dir_all(&folder)?;
                 for (band, bytes) in &patch.files {
-                    fs::write(folder.join(format!("{band}.tif")), bytes)?;
+                    written.push(write_new(&folder.join(format!("{band}.tif")), bytes)?);
                 }
-                fs::write(folder.join(METADATA), metadata(&patch.record)?)?;
+                written.push(write_new(&folder.join(METADATA), &metadata(&patch.record)?)?);
+                folders.push(folder);
             }
+            // On the disk before it has its name, so that a power cut leaves no place half written.
+            written.iter().try_for_each(File::sync_all)?;
+            folders.iter().try_for_each(|folder| sync_folder(folder))?;
+            sync_folder(&half)?;
             fs::rename(&half, self.place(place))?;
+            sync_folder(&self.staging())?;
             Ok(())
         };
         write().with_context(|| {
@@ -161,6 +168,7 @@ impl Store {
             let file = builder.into_inner().with_context(broken)?.into_inner().with_context(broken)?;
             file.sync_all().with_context(broken)?;
             fs::rename(&half, &path).with_context(broken)?;
+            sync_folder(&self.root).with_context(broken)?;
         }
         for place in places {
             let folder = self.place(*place);
@@ -258,6 +266,18 @@ pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<File> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// Makes names in a folder last.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    // Elsewhere folders cannot be opened.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
 /// Writes a file under a hidden name, then renames it.
 ///
 /// # Errors
@@ -274,7 +294,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
             use std::os::unix::fs::PermissionsExt;
             file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         }
-        file.persist(path).map(drop).map_err(|error| error.error)
+        file.persist(path).map_err(|error| error.error)?;
+        sync_folder(folder)
     };
     write().with_context(|| format!("cannot write {}\nhint: check the disk's space and permissions", path.display()))
 }

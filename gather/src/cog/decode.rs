@@ -1,0 +1,66 @@
+//! Decoders of tiles that know how long a tile must be.
+
+use std::sync::Arc;
+
+use async_tiff::decoder::{Decoder, DecoderRegistry};
+use async_tiff::error::{AsyncTiffError, AsyncTiffResult};
+use async_tiff::tags::{Compression, PhotometricInterpretation};
+use bytes::Bytes;
+use libdeflater::Decompressor;
+
+/// Decoders for tiles of `len` bytes, the last of which may be cut off after `least`.
+pub(super) fn decoders(len: usize, least: usize) -> DecoderRegistry {
+    let mut registry = DecoderRegistry::default();
+    let usual = std::mem::take(registry.as_mut());
+    for (compression, decoder) in usual {
+        let inner = match compression {
+            Compression::Deflate | Compression::OldDeflate => None,
+            _ => Some(Arc::from(decoder)),
+        };
+        registry.as_mut().insert(compression, Box::new(Sized { inner, len, least }));
+    }
+    registry
+}
+
+/// A decoder whose answers have one length: what is cut off is 0.
+#[derive(Debug)]
+struct Sized {
+    /// The usual decoder; libdeflate's when absent.
+    inner: Option<Arc<dyn Decoder>>,
+    len: usize,
+    least: usize,
+}
+
+impl Decoder for Sized {
+    fn decode_tile(
+        &self,
+        buffer: Bytes,
+        photometric_interpretation: PhotometricInterpretation,
+        jpeg_tables: Option<&[u8]>,
+        samples_per_pixel: u16,
+        bits_per_sample: u16,
+        lerc_parameters: Option<&[u32]>,
+    ) -> AsyncTiffResult<Vec<u8>> {
+        let (mut decoded, got) = match &self.inner {
+            None => {
+                let mut decoded = vec![0; self.len];
+                let got = Decompressor::new()
+                    .zlib_decompress(&buffer, &mut decoded)
+                    .map_err(|error| AsyncTiffError::External(Box::new(error)))?;
+                (decoded, got)
+            }
+            Some(inner) => {
+                let (kind, tables) = (photometric_interpretation, jpeg_tables);
+                let decoded =
+                    inner.decode_tile(buffer, kind, tables, samples_per_pixel, bits_per_sample, lerc_parameters)?;
+                let got = decoded.len();
+                (decoded, got)
+            }
+        };
+        if got < self.least {
+            return Err(AsyncTiffError::General(format!("it has {got} of {} bytes", self.len)));
+        }
+        decoded.resize(self.len, 0);
+        Ok(decoded)
+    }
+}
