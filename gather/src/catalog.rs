@@ -59,9 +59,8 @@ impl Catalog {
         searches.sort_by_key(|link| !is_post(link));
         if let Some(search) = searches.first() {
             let classes = root.get("conformsTo").and_then(Value::as_array).into_iter().flatten();
-            let has_query = classes
-                .filter_map(Value::as_str)
-                .any(|class| class.contains("item-search") && class.contains("query"));
+            let has_query =
+                classes.filter_map(Value::as_str).any(|class| class.contains("item-search") && class.contains("query"));
             return Ok(Self::Api {
                 search: resolve(address, &search.href),
                 is_post: is_post(search),
@@ -86,13 +85,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When the archive cannot be read, or answers with something else.
-    pub async fn search(
-        &self,
-        http: &Http,
-        area: [f64; 4],
-        window: Window,
-        max_cloud: f64,
-    ) -> Result<Vec<Arc<Item>>> {
+    pub async fn search(&self, http: &Http, area: [f64; 4], window: Window, max_cloud: f64) -> Result<Vec<Arc<Item>>> {
         let mut found: Vec<Arc<Item>> = match self {
             Self::Static(items) => {
                 let from = items.partition_point(|item| item.moment() < Some(window.from));

@@ -11,9 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use async_tiff::decoder::DecoderRegistry;
-use async_tiff::{ImageFileDirectory, Tile, TypedArray};
+use async_tiff::error::{AsyncTiffError, AsyncTiffResult};
+use async_tiff::{CompressedBytes, ImageFileDirectory, Tile};
 use tokio::sync::{OnceCell, Semaphore};
 
+use crate::cog::decode::Layout;
 use crate::cog::header::{explained, read_head};
 use crate::cpu::Cpu;
 use crate::files::RangeReader;
@@ -69,6 +71,7 @@ pub struct Square {
 struct Head {
     directory: ImageFileDirectory,
     decoders: DecoderRegistry,
+    layout: Layout,
     width: usize,
     height: usize,
     tile_width: usize,
@@ -163,13 +166,9 @@ impl Cogs {
         let fetched = head.directory.fetch_tiles(&tiles, reader).await.map_err(explained)?;
         let decode = move || {
             let _memory = memory;
-            let mut plane = Plane {
-                px: cut.px,
-                values: vec![0; cut.px * cut.px],
-                valid: vec![false; cut.px * cut.px],
-                tile_bytes,
-            };
-            fetched.into_iter().try_for_each(|tile| head.paste(tile, &cut, &mut plane))?;
+            let mut plane =
+                Plane { px: cut.px, values: vec![0; cut.px * cut.px], valid: vec![false; cut.px * cut.px], tile_bytes };
+            fetched.iter().try_for_each(|tile| head.paste(tile, &cut, &mut plane))?;
             Ok(plane)
         };
         self.cpu.run(decode).await?
@@ -222,30 +221,35 @@ impl Head {
     }
 
     /// Decodes a tile and copies what lies inside the window.
-    fn paste(&self, tile: Tile, cut: &Cut, plane: &mut Plane) -> Result<()> {
+    fn paste(&self, tile: &Tile, cut: &Cut, plane: &mut Plane) -> Result<()> {
         let (x0, y0) = (tile.x() * self.tile_width, tile.y() * self.tile_height);
-        let (values, ..) = tile.decode(&self.decoders).map_err(explained).context("a tile is damaged")?.into_inner();
-        match values {
-            TypedArray::UInt8(values) => self.copy(&values, x0, y0, cut, plane),
-            TypedArray::UInt16(values) => self.copy(&values, x0, y0, cut, plane),
-            _ => bail!("it holds other numbers than unsigned ones of 8 or 16 bits"),
-        }
-        Ok(())
-    }
-
-    fn copy<T: Copy + Into<u16>>(&self, values: &[T], x0: usize, y0: usize, cut: &Cut, plane: &mut Plane) {
+        let decoded = self.decode(tile).map_err(explained).context("a tile is damaged")?;
         // Sentinel-2's products mean "no data" by 0 whether or not the file says so.
         let nodata = self.nodata.filter(|value| (0.0..=65_535.0).contains(value) && value.fract() == 0.0);
         let nodata = nodata.unwrap_or(0.0) as u16;
         let (from, until) = (cut.columns.start.max(x0), cut.columns.end.min(x0 + self.tile_width));
+        let mut numbers = vec![0; until - x0];
         for y in cut.rows.start.max(y0)..cut.rows.end.min(y0 + self.tile_height) {
-            let line = &values[(y - y0) * self.tile_width..][from - x0..until - x0];
+            self.layout.read(&decoded[(y - y0) * self.tile_width * self.layout.bytes()..], &mut numbers);
             let to = (y as i64 - cut.start[1]) as usize * cut.px + (from as i64 - cut.start[0]) as usize;
             let kept = plane.values[to..].iter_mut().zip(&mut plane.valid[to..]);
-            for ((value, valid), &stored) in kept.zip(line) {
-                *value = stored.into();
-                *valid = *value != 0 && *value != nodata;
+            for ((value, valid), &stored) in kept.zip(&numbers[from - x0..]) {
+                *value = stored;
+                *valid = stored != 0 && stored != nodata;
             }
         }
+        Ok(())
+    }
+
+    /// The bytes of a tile, as long as all tiles of the file.
+    fn decode(&self, tile: &Tile) -> AsyncTiffResult<Vec<u8>> {
+        let (CompressedBytes::Chunky(bytes), method) = (tile.compressed_bytes(), tile.compression_method()) else {
+            return Err(AsyncTiffError::General("it has several bands".to_owned()));
+        };
+        let decoder = self.decoders.as_ref().get(&method);
+        let decoder =
+            decoder.ok_or_else(|| AsyncTiffError::General(format!("its compression {method:?} is not known")))?;
+        let (kind, bits) = (tile.photometric_interpretation(), 8 * self.layout.bytes() as u16);
+        decoder.decode_tile(bytes.clone(), kind, tile.jpeg_tables().map(AsRef::as_ref), 1, bits, None)
     }
 }

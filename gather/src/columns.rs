@@ -71,7 +71,8 @@ impl Values {
                 writer.typed::<DoubleType>().write_batch(&there, Some(&levels(&values[rows])), None)?;
             }
             Self::Texts(values) => {
-                let there: Vec<ByteArray> = values[rows.clone()].iter().flatten().map(|value| text(value.as_bytes())).collect();
+                let there: Vec<ByteArray> =
+                    values[rows.clone()].iter().flatten().map(|value| text(value.as_bytes())).collect();
                 writer.typed::<ByteArrayType>().write_batch(&there, Some(&levels(&values[rows])), None)?;
             }
             Self::Bytes(values) => {

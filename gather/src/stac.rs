@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-pub use stac::{Asset, Item};
 use stac::Bbox;
+pub use stac::{Asset, Item};
 
 /// What gathering asks of a scene.
 pub trait Scene {

@@ -248,8 +248,7 @@ fn only_the_tiles_that_a_window_touches_are_read() {
     let address = format!("{}/33UWP/0/B02.tif", server.address());
     let read = |west: f64| {
         let before = windows.bytes_read();
-        let plane =
-            windows.read(&address, Square { west, north: 5_336_000.0 + 40.0, side: 480.0 }).unwrap();
+        let plane = windows.read(&address, Square { west, north: 5_336_000.0 + 40.0, side: 480.0 }).unwrap();
         (windows.bytes_read() - before, plane.tile_bytes)
     };
     read(600_000.0);

@@ -13,7 +13,7 @@ use async_tiff::{ImageFileDirectory, TagValue};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::decode::decoders;
+use super::decode::{Layout, decoders};
 use super::{Head, MAX_TILE_BYTES};
 use crate::files::RangeReader;
 use crate::http::HttpError;
@@ -102,6 +102,7 @@ pub(super) async fn read_head(reader: &RangeReader) -> Result<Head> {
     let start = TiffMetadataReader::try_open(&source).await.map_err(explained)?;
     let mut tags = read_tags(&source, &start).await?;
     strips_as_tiles(&mut tags)?;
+    let predictor = tags.remove(&Tag::Predictor).map_or(Ok(1), TagValue::into_u16)?;
     // Whatever the numbers mean, they are wanted as they are.
     tags.insert(Tag::PhotometricInterpretation, TagValue::Short(1));
     tags.entry(Tag::SamplesPerPixel).or_insert(TagValue::Short(1));
@@ -110,7 +111,16 @@ pub(super) async fn read_head(reader: &RangeReader) -> Result<Head> {
             bail!("its header is damaged");
         }
     }
-    head(ImageFileDirectory::from_tags(tags, start.endianness()).map_err(explained)?)
+    let layout = Layout {
+        is_wide: false,
+        is_big_endian: start.endianness() == Endianness::BigEndian,
+        is_predicted: match predictor {
+            1 => false,
+            2 => true,
+            _ => bail!("it holds other numbers than unsigned ones of 8 or 16 bits"),
+        },
+    };
+    head(ImageFileDirectory::from_tags(tags, start.endianness()).map_err(explained)?, layout)
 }
 
 /// The wanted entries of the first directory. Each is looked at before `async-tiff` reads it, which panics at types that it
@@ -187,7 +197,7 @@ fn strips_as_tiles(tags: &mut HashMap<Tag, TagValue>) -> Result<()> {
     Ok(())
 }
 
-fn head(directory: ImageFileDirectory) -> Result<Head> {
+fn head(directory: ImageFileDirectory, layout: Layout) -> Result<Head> {
     let no_grid = "it has no position on the ground (GeoTIFF tags)";
     let is_single = directory.samples_per_pixel() == 1;
     if !is_single || directory.planar_configuration() != PlanarConfiguration::Chunky {
@@ -208,7 +218,8 @@ fn head(directory: ImageFileDirectory) -> Result<Head> {
     }
     let row_bytes = tile_width * bits / 8;
     let tile_bytes = row_bytes as u64 * tile_height as u64;
-    let tiles = width.div_ceil(tile_width).checked_mul(height.div_ceil(tile_height)).context("its header is damaged")?;
+    let tiles =
+        width.div_ceil(tile_width).checked_mul(height.div_ceil(tile_height)).context("its header is damaged")?;
     let (offsets, counts) = (directory.tile_offsets().unwrap_or(&[]), directory.tile_byte_counts().unwrap_or(&[]));
     let is_sound = |(offset, count): (&u64, &u64)| *count <= MAX_TILE_BYTES && *offset < u64::MAX / 4;
     if tile_bytes > MAX_TILE_BYTES
@@ -221,6 +232,7 @@ fn head(directory: ImageFileDirectory) -> Result<Head> {
     let last_rows = directory.rows_per_strip().filter(|rows| *rows > 0).map_or(tile_height, |rows| rows as usize);
     let nodata = directory.gdal_nodata().and_then(|text| text.trim_matches(['\0', ' ']).parse().ok());
     Ok(Head {
+        layout: Layout { is_wide: bits == 16, ..layout },
         decoders: decoders(tile_bytes as usize, row_bytes * last_rows.min(tile_height)),
         width,
         height,
