@@ -230,10 +230,15 @@ fn head(directory: ImageFileDirectory, layout: Layout) -> Result<Head> {
         bail!("its header is damaged");
     }
     let last_rows = directory.rows_per_strip().filter(|rows| *rows > 0).map_or(tile_height, |rows| rows as usize);
+    let decoders = decoders(tile_bytes as usize, row_bytes * last_rows.min(tile_height));
+    let compression = directory.compression();
+    if !decoders.as_ref().contains_key(&compression) {
+        bail!("its compression ({compression:?}) is not known\nhint: deflate, LZW, ZSTD, JPEG and none are");
+    }
     let nodata = directory.gdal_nodata().and_then(|text| text.trim_matches(['\0', ' ']).parse().ok());
     Ok(Head {
         layout: Layout { is_wide: bits == 16, ..layout },
-        decoders: decoders(tile_bytes as usize, row_bytes * last_rows.min(tile_height)),
+        decoders,
         width,
         height,
         tile_width,
