@@ -6,8 +6,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::columns::{Column, Values, table};
+use crate::disk::write_file;
 use crate::patch::Record;
-use crate::store::{digest, place_name, write_file};
+use crate::store::{digest, place_name};
 
 /// The file's name.
 pub const INDEX_FILE: &str = "index.parquet";

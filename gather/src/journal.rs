@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Store, write_file};
+use crate::disk::write_file;
+use crate::store::Store;
 
 /// Refused candidates: one JSON a line.
 const REFUSED_FILE: &str = "refused.jsonl";

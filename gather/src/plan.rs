@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::UsageError;
 use crate::archive::{Archive, Signer};
 use crate::comb::Comb;
+use crate::disk::write_file;
 use crate::patch::GRID_M;
 use crate::sample::{Candidates, Sampler, separation_m};
-use crate::store::write_file;
 
 /// The file's name.
 pub const PLAN_FILE: &str = "gather.json";

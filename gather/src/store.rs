@@ -15,6 +15,7 @@ use tiff::encoder::{Compression, DeflateLevel, Predictor, TiffEncoder};
 use tiff::tags::Tag;
 
 use crate::cog::Square;
+use crate::disk::{sync_folder, write_new};
 use crate::patch::{Patch, Record};
 
 /// Where unfinished work lies; hidden, so that nobody takes it for data.
@@ -264,40 +265,6 @@ pub fn place_name(place: usize) -> String {
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<File> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    Ok(file)
-}
-
-/// Makes names in a folder last.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    // Elsewhere folders cannot be opened.
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
-}
-
-/// Writes a file under a hidden name, then renames it.
-///
-/// # Errors
-/// When the folder cannot be written to.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".half-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path).map_err(|error| error.error)?;
-        sync_folder(folder)
-    };
-    write().with_context(|| format!("cannot write {}\nhint: check the disk's space and permissions", path.display()))
 }
 
 /// A lossless GeoTIFF of 16-bit numbers.
