@@ -1,4 +1,5 @@
-//! Gathers a saved plan without the trainer: `cargo run -p gather --example plan -- gather.json --out DIR [--threads N]`.
+//! Gathers a saved plan without the trainer: `cargo run -p gather --example plan -- gather.json --out DIR [--places N]
+//! [--requests N]`.
 #![expect(clippy::print_stdout, reason = "a program of its own")]
 
 use std::path::Path;
@@ -22,8 +23,10 @@ fn main() -> Result<()> {
     let value = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1));
     let plan = args.first().context("which plan?")?;
     let plan: Plan = serde_json::from_slice(&std::fs::read(plan)?)?;
-    let threads = value("--threads").and_then(|text| text.parse().ok()).unwrap_or(16);
-    let effort = Effort { threads, http: HttpConfig::default() };
+    let number = |name: &str, usual: usize| value(name).and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let usual = Effort::default();
+    let http = HttpConfig { connections: number("--requests", usual.http.connections), ..usual.http };
+    let effort = Effort { places: number("--places", usual.places), http, ..usual };
     let out = Path::new(value("--out").context("where to? --out DIR")?);
     let outcome = run(&plan, out, Shard::WHOLE, &effort, &mut Quiet)?;
     let Progress { done, before, bytes, requests, refused, elapsed_secs, .. } = outcome.progress;

@@ -1,15 +1,16 @@
 //! The public archives by name, any other by its address and band map, and addresses that must be signed.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
 
 use crate::UsageError;
 use crate::http::Http;
-use crate::stac::{Asset, Item};
+use crate::stac::{Asset, Item, Scene};
 
 /// The bands of surface reflectance, in SeCo's spelling and order.
 pub const BANDS: [&str; 12] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12"];
@@ -94,14 +95,16 @@ impl Archive {
 #[must_use]
 pub fn dn_offset(item: &Item, asset: &Asset) -> Option<i32> {
     // Earth Search takes the offset out of some of its files, and then says so; what it says of the band is older.
-    if item.properties.get("earthsearch:boa_offset_applied").and_then(serde_json::Value::as_bool) == Some(true) {
+    let properties = &item.properties.additional_fields;
+    if properties.get("earthsearch:boa_offset_applied").and_then(Value::as_bool) == Some(true) {
         return Some(0);
     }
-    let lists = ["raster:bands", "bands"];
-    let band = lists.iter().find_map(|key| asset.fields.get(*key)?.get(0)?.as_object());
+    let fields = &asset.additional_fields;
+    let raster = fields.get("raster:bands").and_then(|bands| bands.get(0)?.as_object());
+    let band: Option<&Map<String, Value>> = raster.or_else(|| Some(&asset.bands.first()?.additional_fields));
     let of = |key: &str| {
         let own = band.and_then(|band| band.get(key).or_else(|| band.get(&format!("raster:{key}"))));
-        own.or_else(|| asset.fields.get(&format!("raster:{key}")))?.as_f64()
+        own.or_else(|| fields.get(&format!("raster:{key}")))?.as_f64()
     };
     if let Some(offset) = of("offset") {
         return Some((offset / of("scale").filter(|scale| *scale > 0.0).unwrap_or(1e-4)).round() as i32);
@@ -111,7 +114,7 @@ pub fn dn_offset(item: &Item, asset: &Asset) -> Option<i32> {
         // Baseline 04.00 began on 25 January 2022; older scenes may have been processed anew, and would say so.
         None => {
             let start = DateTime::from_timestamp(1_643_068_800, 0)?;
-            (item.datetime()? < start).then_some(0)
+            (item.moment()? < start).then_some(0)
         }
     }
 }
@@ -141,14 +144,14 @@ impl Signer {
     ///
     /// # Errors
     /// When no token can be had.
-    pub fn sign(&self, http: &Http, address: &str) -> Result<String> {
+    pub async fn sign(&self, http: &Http, address: &str) -> Result<String> {
         let Some(endpoint) = &self.endpoint else { return Ok(address.to_owned()) };
-        let mut kept = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.token.lock().await;
         let soon = Utc::now() + Duration::minutes(TOKEN_MARGIN_MINUTES);
         let token = match kept.as_ref().filter(|(_, expiry)| *expiry > soon) {
             Some((token, _)) => token.clone(),
             None => {
-                let bytes = http.get(endpoint)?;
+                let bytes = http.get(endpoint).await?;
                 let new: Token = serde_json::from_slice(&bytes).with_context(|| {
                     format!("{endpoint} handed out no token\nhint: check the archive's address for signing")
                 })?;
@@ -166,7 +169,7 @@ impl Signer {
 #[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn offset(properties: Value, asset: Value) -> Option<i32> {
         let item: Item =

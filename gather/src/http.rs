@@ -1,21 +1,29 @@
-//! Reading addresses: retries with back-off, a limit on the byte rate, and a count of everything that was read.
+//! Reading addresses: bounded requests in flight, retries with back-off, a limit on the byte rate, and a count of everything
+//! that was read.
 //!
-//! Addresses are `http://`, `https://`, `file://` or plain paths; a path is read as if it were a server with ranges.
+//! `reqwest` speaks HTTP; `object_store` asks it for ranges of files, whether they are on a server or on this machine.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use anyhow::Result;
-use ureq::http::Response;
-use ureq::{Agent, Body};
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use backon::{ExponentialBuilder, Retryable};
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RANGE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Response};
+use object_store::client::{
+    ClientOptions, HttpClient, HttpConnector, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// The longest pause between two tries.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// No answer of an archive is longer.
-const MAX_ANSWER: u64 = 1 << 30;
+const MAX_ANSWER: usize = 1 << 30;
 
 /// How patient and how fast to be.
 #[derive(Clone, Debug)]
@@ -28,7 +36,7 @@ pub struct HttpConfig {
     pub patience: Duration,
     /// Bytes a second over all connections; 0 for no limit.
     pub bytes_per_second: u64,
-    /// Connections kept open.
+    /// Requests in flight at the same time.
     pub connections: usize,
 }
 
@@ -39,27 +47,24 @@ impl Default for HttpConfig {
             first_pause: Duration::from_millis(500),
             patience: Duration::from_secs(30),
             bytes_per_second: 0,
-            connections: 32,
+            connections: 64,
         }
     }
 }
 
 /// Why an address could not be read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum HttpError {
     /// The archive says that it is not there, or not for us: asking again would not help.
     Refused(String),
     /// Still no whole answer after all retries.
     Unreachable(String),
-    /// Reading was stopped.
-    Stopped,
 }
 
 impl std::fmt::Display for HttpError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Refused(text) | Self::Unreachable(text) => formatter.write_str(text),
-            Self::Stopped => formatter.write_str("stopped"),
         }
     }
 }
@@ -71,265 +76,227 @@ impl std::error::Error for HttpError {}
 pub struct Traffic {
     /// Requests, repeated ones included.
     pub requests: AtomicU64,
-    /// Bytes of all bodies, as they came over the line.
+    /// Bytes of all bodies, after decompression where a server compressed an answer.
     pub bytes: AtomicU64,
     /// Requests that had to be repeated.
     pub retries: AtomicU64,
 }
 
-/// A part of a file.
-#[derive(Debug)]
-pub struct Part {
-    /// Its bytes; fewer than asked for only where the file ends.
-    pub bytes: Vec<u8>,
-}
+/// A reader of addresses, for any number of tasks; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Http(Arc<Inner>);
 
-/// A reader of addresses, for any number of threads.
-pub struct Http {
-    agent: Agent,
+#[derive(Debug)]
+struct Inner {
+    client: reqwest::Client,
     config: HttpConfig,
-    /// What was read so far.
-    pub traffic: Traffic,
+    traffic: Traffic,
+    in_flight: Semaphore,
     /// When the next byte may be read, under a byte-rate limit.
     free_at: Mutex<Option<Instant>>,
-    is_stopped: AtomicBool,
 }
 
 /// Why one try failed.
-enum Failure {
-    /// Worth another try, perhaps after a given pause.
-    Passing(String, Option<Duration>),
-    Final(String),
+struct Failure {
+    what: String,
+    is_passing: bool,
+    /// The pause that the server asks for.
+    pause: Option<Duration>,
+}
+
+impl Failure {
+    fn passing(what: String) -> Self {
+        Self { what, is_passing: true, pause: None }
+    }
+
+    fn last(what: String) -> Self {
+        Self { what, is_passing: false, pause: None }
+    }
 }
 
 impl Http {
     /// A reader.
-    #[must_use]
-    pub fn new(config: HttpConfig) -> Self {
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(config.patience))
-            .timeout_recv_response(Some(config.patience))
-            .timeout_per_read(Some(config.patience))
-            .max_idle_connections(config.connections)
-            .max_idle_connections_per_host(config.connections)
-            .max_idle_age(Duration::from_secs(10))
+    ///
+    /// # Errors
+    /// When encryption cannot be set up.
+    pub fn new(config: HttpConfig) -> Result<Self> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(encryption()?)
+            .http1_only()
+            .tcp_nodelay(true)
+            .connect_timeout(config.patience)
+            .read_timeout(config.patience)
+            .pool_max_idle_per_host(config.connections)
+            .pool_idle_timeout(Duration::from_secs(10))
             .user_agent(concat!("solstice-gather/", env!("CARGO_PKG_VERSION")))
             .build()
-            .new_agent();
-        Self {
-            agent,
-            config,
-            traffic: Traffic::default(),
-            free_at: Mutex::new(None),
-            is_stopped: AtomicBool::new(false),
-        }
+            .context("cannot set up HTTP")?;
+        let in_flight = Semaphore::new(config.connections.clamp(1, Semaphore::MAX_PERMITS));
+        let traffic = Traffic::default();
+        Ok(Self(Arc::new(Inner { client, config, traffic, in_flight, free_at: Mutex::new(None) })))
     }
 
-    /// Makes every further read fail soon.
-    pub fn stop(&self) {
-        self.is_stopped.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether [`stop`](Self::stop) was called.
+    /// What was read so far.
     #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.is_stopped.load(Ordering::Relaxed)
+    pub fn traffic(&self) -> &Traffic {
+        &self.0.traffic
     }
 
-    /// The whole of an address.
+    /// The whole of an address on a server.
     ///
     /// # Errors
     /// When it is not there, or cannot be read in spite of retries.
-    pub fn get(&self, address: &str) -> Result<Vec<u8>, HttpError> {
-        if let Some(path) = local_path(address) {
-            let bytes = std::fs::read(path).map_err(|error| HttpError::Refused(format!("{address}: {error}")))?;
-            self.count(bytes.len());
-            return Ok(bytes);
-        }
-        self.with_retries(address, || {
-            let response = self.agent.get(address).call().map_err(|error| passing(&error))?;
-            self.body(checked(response)?, None)
-        })
+    pub(crate) async fn fetch(&self, address: &str) -> Result<Bytes, HttpError> {
+        let answer = self.exchange(&Method::GET, address, &HeaderMap::new(), &Bytes::new()).await?;
+        Ok(answer.into_body())
     }
 
     /// The answer to a JSON document that is posted.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
-    pub fn post(&self, address: &str, json: &str) -> Result<Vec<u8>, HttpError> {
-        self.with_retries(address, || {
-            let request = self.agent.post(address).header("Content-Type", "application/json");
-            let response = request.send(json).map_err(|error| passing(&error))?;
-            self.body(checked(response)?, None)
-        })
+    /// When it is not there, or cannot be read in spite of retries.
+    pub async fn post(&self, address: &str, json: String) -> Result<Bytes, HttpError> {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        let answer = self.exchange(&Method::POST, address, &headers, &Bytes::from(json)).await?;
+        Ok(answer.into_body())
     }
 
-    /// `len` bytes from `offset` on.
-    ///
-    /// # Errors
-    /// As [`get`](Self::get), and when the server does not answer with ranges.
-    pub fn range(&self, address: &str, offset: u64, len: u64) -> Result<Part, HttpError> {
-        if let Some(path) = local_path(address) {
-            let read = || -> std::io::Result<Vec<u8>> {
-                let mut file = File::open(path)?;
-                file.seek(SeekFrom::Start(offset))?;
-                let mut bytes = Vec::new();
-                file.take(len).read_to_end(&mut bytes)?;
-                Ok(bytes)
-            };
-            let bytes = read().map_err(|error| HttpError::Refused(format!("{address}: {error}")))?;
-            self.count(bytes.len());
-            return Ok(Part { bytes });
-        }
-        let asked = format!("bytes={offset}-{}", offset + len - 1);
-        self.with_retries(address, || {
-            let response = {
-                let request = self.agent.get(address).header("Range", &asked).header("Accept-Encoding", "identity");
-                checked(request.call().map_err(|error| passing(&error))?)?
-            };
-            if response.status().as_u16() != 206 {
-                return Err(Failure::Final("the server does not answer requests for a range of bytes".to_owned()));
-            }
-            let due = due_bytes(&response, offset, len).map_err(|what| Failure::Passing(what, None))?;
-            let bytes = self.body(response, Some(due))?;
-            Ok(Part { bytes })
-        })
-    }
-
-    fn with_retries<T>(&self, address: &str, once: impl Fn() -> Result<T, Failure>) -> Result<T, HttpError> {
-        let shown = address.split('?').next().unwrap_or(address);
-        let mut pause = self.config.first_pause;
-        let mut tries = 0;
-        loop {
-            if self.is_stopped() {
-                return Err(HttpError::Stopped);
-            }
-            self.traffic.requests.fetch_add(1, Ordering::Relaxed);
-            match once() {
-                Ok(answer) => return Ok(answer),
-                Err(Failure::Final(what)) => return Err(HttpError::Refused(format!("{shown}: {what}"))),
-                Err(Failure::Passing(what, _)) if tries == self.config.retries => {
-                    return Err(HttpError::Unreachable(format!("{shown}: {what}, {} times", tries + 1)));
+    async fn exchange(
+        &self,
+        method: &Method,
+        address: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let config = &self.0.config;
+        let policy = ExponentialBuilder::new()
+            .with_min_delay(config.first_pause)
+            .with_max_delay(MAX_PAUSE)
+            .with_max_times(config.retries as usize)
+            // Requests that failed together should not come back together.
+            .with_jitter();
+        let once = || self.once(method, address, headers, body);
+        once.retry(policy)
+            .when(|failure| failure.is_passing)
+            .adjust(|failure, pause| pause.map(|own| failure.pause.unwrap_or(own).min(MAX_PAUSE)))
+            .notify(|_, _| {
+                self.0.traffic.retries.fetch_add(1, Ordering::Relaxed);
+            })
+            .await
+            .map_err(|Failure { what, is_passing, .. }| {
+                let shown = shown(address);
+                match is_passing {
+                    true => HttpError::Unreachable(format!("{shown}: {what}, {} times", config.retries + 1)),
+                    false => HttpError::Refused(format!("{shown}: {what}")),
                 }
-                Err(Failure::Passing(_, asked)) => {
-                    tries += 1;
-                    self.traffic.retries.fetch_add(1, Ordering::Relaxed);
-                    // Requests that failed together should not come back together.
-                    let spread = 0.5 + fraction_of(address, tries);
-                    self.rest(asked.unwrap_or_else(|| pause.mul_f64(spread)).min(MAX_PAUSE));
-                    pause = (pause * 2).min(MAX_PAUSE);
-                }
-            }
-        }
+            })
     }
 
-    fn body(&self, mut response: Response<Body>, due: Option<u64>) -> Result<Vec<u8>, Failure> {
-        let due = due.or_else(|| response.body().content_length());
-        let mut reader = response.body_mut().with_config().limit(MAX_ANSWER).reader();
-        let mut bytes = Vec::with_capacity(due.unwrap_or(0).min(1 << 26) as usize);
-        let mut piece = vec![0; 1 << 16];
-        loop {
-            let got = reader
-                .read(&mut piece)
-                .map_err(|error| Failure::Passing(format!("the answer broke off: {}", one_line(&error)), None))?;
-            if got == 0 {
-                break;
-            }
-            self.traffic.bytes.fetch_add(got as u64, Ordering::Relaxed);
-            bytes.extend_from_slice(&piece[..got]);
-            self.keep_to_rate(got);
+    async fn once(
+        &self,
+        method: &Method,
+        address: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Response<Bytes>, Failure> {
+        let _turn = self.0.in_flight.acquire().await.map_err(|closed| Failure::last(closed.to_string()))?;
+        self.0.traffic.requests.fetch_add(1, Ordering::Relaxed);
+        let request = self.0.client.request(method.clone(), address).headers(headers.clone()).body(body.clone());
+        let mut answer = request.send().await.map_err(|error| failure(&error))?;
+        let status = answer.status();
+        let mut whole = Response::new(());
+        *whole.status_mut() = status;
+        whole.headers_mut().clone_from(answer.headers());
+        if !status.is_success() {
+            let after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let is_passing = matches!(status.as_u16(), 408 | 429 | 500..=599);
+            let what = format!("status {}", status.as_u16());
+            // Read to its end, which is near, a connection can be used again.
+            let _ = answer.chunk().await;
+            return Err(Failure { what, is_passing, pause: after.map(Duration::from_secs) });
         }
-        match due {
-            // A compressed answer is longer than its Content-Length says; a range is never compressed.
-            Some(due) if (bytes.len() as u64) < due => {
-                Err(Failure::Passing(format!("the answer ended after {} of {due} bytes", bytes.len()), None))
-            }
-            _ => Ok(bytes),
-        }
+        let body = self.body(answer).await?;
+        Ok(whole.map(|()| body))
     }
 
-    fn count(&self, bytes: usize) {
-        self.traffic.requests.fetch_add(1, Ordering::Relaxed);
-        self.traffic.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.keep_to_rate(bytes);
+    async fn body(&self, mut answer: reqwest::Response) -> Result<Bytes, Failure> {
+        let due = answer.content_length().unwrap_or(0).min(1 << 26) as usize;
+        let mut body = BytesMut::with_capacity(due);
+        while let Some(piece) = answer.chunk().await.map_err(|error| failure(&error))? {
+            self.count(piece.len()).await;
+            body.extend_from_slice(&piece);
+            if body.len() > MAX_ANSWER {
+                return Err(Failure::last("the answer does not end".to_owned()));
+            }
+        }
+        Ok(body.freeze())
     }
 
-    /// Waits as long as `bytes` more take under the limit.
-    fn keep_to_rate(&self, bytes: usize) {
-        if self.config.bytes_per_second == 0 {
+    /// Counts bytes, and waits as long as they take under the limit.
+    pub(crate) async fn count(&self, bytes: usize) {
+        self.0.traffic.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        if self.0.config.bytes_per_second == 0 {
             return;
         }
-        let cost = Duration::from_secs_f64(bytes as f64 / self.config.bytes_per_second as f64);
+        let cost = Duration::from_secs_f64(bytes as f64 / self.0.config.bytes_per_second as f64);
         let until = {
-            let mut free_at = self.free_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut free_at = self.0.free_at.lock().unwrap_or_else(PoisonError::into_inner);
             let begin = free_at.map_or_else(Instant::now, |at| at.max(Instant::now()));
             *free_at = Some(begin + cost);
             begin + cost
         };
-        self.rest(until.saturating_duration_since(Instant::now()));
+        tokio::time::sleep_until(until).await;
     }
+}
 
-    fn rest(&self, time: Duration) {
-        let until = Instant::now() + time;
-        while !self.is_stopped() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            std::thread::sleep(left.min(Duration::from_millis(100)));
+#[async_trait]
+impl HttpService for Http {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, object_store::client::HttpError> {
+        let (mut parts, body) = request.into_parts();
+        if parts.headers.contains_key(RANGE) {
+            parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
+        let body = body.as_bytes().cloned().unwrap_or_default();
+        let answer = self.exchange(&parts.method, &parts.uri.to_string(), &parts.headers, &body).await;
+        // Unknown: it was repeated often enough here.
+        let answer = answer.map_err(|error| object_store::client::HttpError::new(HttpErrorKind::Unknown, error))?;
+        Ok(answer.map(Into::into))
     }
 }
 
-/// The path that an address names on this machine.
-fn local_path(address: &str) -> Option<&str> {
-    if address.starts_with("http://") || address.starts_with("https://") {
-        return None;
-    }
-    Some(address.strip_prefix("file://").unwrap_or(address))
-}
-
-fn checked(response: Response<Body>) -> Result<Response<Body>, Failure> {
-    let status = response.status().as_u16();
-    match status {
-        200..=299 => Ok(response),
-        408 | 429 | 500..=599 => {
-            let asked = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-            Err(Failure::Passing(format!("status {status}"), asked.map(Duration::from_secs)))
-        }
-        _ => Err(Failure::Final(format!("status {status}"))),
+impl HttpConnector for Http {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
     }
 }
 
-/// How many bytes a partial answer must have, from its `Content-Range`.
-fn due_bytes(response: &Response<Body>, offset: u64, len: u64) -> Result<u64, String> {
-    let header = response.headers().get("content-range").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let wrong = || format!("it answered with another range ({header:?})");
-    let (range, total) = header.strip_prefix("bytes ").and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
-    let (first, last) = range.split_once('-').ok_or_else(wrong)?;
-    let (first, last): (u64, u64) = (first.parse().map_err(|_| wrong())?, last.parse().map_err(|_| wrong())?);
-    let ends = total.parse::<u64>().is_ok_and(|total| last + 1 == total);
-    if first != offset || last < first || (last + 1 - first != len && !ends) || last + 1 - first > len {
-        return Err(wrong());
+/// TLS by rustls and ring, trusting Mozilla's list of authorities.
+fn encryption() -> Result<ClientConfig> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .context("cannot set up encryption")?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// An address without its token.
+pub(crate) fn shown(address: &str) -> &str {
+    address.split('?').next().unwrap_or(address)
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    let mut what = String::new();
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    // The outermost text names the address, token and all.
+    while let Some(inner) = cause.and_then(std::error::Error::source) {
+        what = inner.to_string();
+        cause = Some(inner);
     }
-    Ok(last + 1 - first)
-}
-
-fn passing(error: &ureq::Error) -> Failure {
-    match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Failure::Final(one_line(error)),
-        _ => Failure::Passing(one_line(error), None),
-    }
-}
-
-fn one_line(error: &impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A number in 0..1 that differs between addresses and tries.
-fn fraction_of(address: &str, tries: u32) -> f64 {
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = address.bytes().chain(tries.to_le_bytes()).fold(0xcbf2_9ce4_8422_2325, mix);
-    (hash >> 11) as f64 / (1u64 << 53) as f64
+    let what = match what.split_whitespace().collect::<Vec<_>>().join(" ") {
+        _ if error.is_timeout() => "no answer in time".to_owned(),
+        text if error.is_body() || error.is_decode() => format!("the answer broke off: {text}"),
+        text if text.is_empty() => "not an address that can be asked".to_owned(),
+        text => text,
+    };
+    if error.is_builder() { Failure::last(what) } else { Failure::passing(what) }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::parquet::{Column, Values, table};
+use crate::columns::{Column, Values, table};
+use crate::disk::write_file;
 use crate::patch::Record;
-use crate::store::{digest, place_name, write_file};
+use crate::store::{digest, place_name};
 
 /// The file's name.
 pub const INDEX_FILE: &str = "index.parquet";

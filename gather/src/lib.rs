@@ -1,27 +1,35 @@
 //! Gathers unlabelled multi-season Sentinel-2 patches from any STAC archive, after SeCo's procedure (Mañas et al., ICCV
 //! 2021, §3.1).
 //!
-//! [`sample`] says where, [`comb`] when, [`stac`] finds the scenes, [`cog`] reads windows of them, [`patch`] accepts or
+//! [`sample`] says where, [`comb`] when, [`catalog`] finds the scenes, [`cog`] reads windows of them, [`patch`] accepts or
 //! refuses what was read, [`store`] writes it, and [`run`] keeps it all going, on one machine of any number.
 
 pub mod archive;
+pub mod catalog;
 pub mod cities;
 pub mod cog;
+mod columns;
 pub mod comb;
+pub mod cpu;
+mod disk;
+pub mod files;
+mod flight;
 pub mod geo;
 pub mod http;
 pub mod index;
+mod journal;
 pub mod map;
 pub mod merge;
 pub mod neighbours;
 pub mod outline;
-pub mod parquet;
 pub mod patch;
 pub mod plan;
+pub mod record;
 pub mod run;
 pub mod sample;
 pub mod stac;
 pub mod store;
+mod work;
 
 /// Something asked for wrongly; its text ends with a `hint:` line.
 #[derive(Debug)]

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::UsageError;
+use crate::journal::Journal;
 use crate::plan::{PLAN_FILE, Plan, Shard};
-use crate::run::{Journal, write_index};
+use crate::run::write_index;
 use crate::store::Store;
 
 /// What was joined.

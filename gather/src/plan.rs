@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::UsageError;
-use crate::archive::Archive;
+use crate::archive::{Archive, Signer};
 use crate::comb::Comb;
+use crate::disk::write_file;
 use crate::patch::GRID_M;
 use crate::sample::{Candidates, Sampler, separation_m};
-use crate::store::write_file;
 
 /// The file's name.
 pub const PLAN_FILE: &str = "gather.json";
@@ -90,6 +90,12 @@ impl Plan {
     /// When the region's file is of no use.
     pub fn candidates(&self) -> Result<Candidates> {
         Candidates::new(self.sampler.clone(), self.locations, self.seed, separation_m(self.patch_m, GRID_M))
+    }
+
+    /// A signer for the archive.
+    #[must_use]
+    pub fn signer(&self) -> Signer {
+        Signer::new(self.archive.sign.clone())
     }
 
     /// Checks what was asked for.

@@ -1,44 +1,36 @@
-//! The work itself: a number of threads, each with one place in hand, until all places are there.
+//! A gathering from beginning to end: what is there already, the work, and the index of all.
 //!
-//! Each thread waits for the archive by itself, so the number of threads bounds requests in flight and memory alike. What
-//! is done is what lies finished in the folder; refused candidates are noted so that they are not asked for again.
+//! What is done is what lies finished in the folder; refused candidates are noted so that they are not asked for again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use anyhow::{Context, Result};
+use tokio::runtime::Builder;
 
-use crate::archive::Signer;
-use crate::cog::Cogs;
-use crate::http::{Http, HttpConfig, HttpError};
+use crate::http::HttpConfig;
 use crate::index;
-use crate::patch::{Reading, Verdict};
+use crate::journal::Journal;
 use crate::plan::{Plan, Shard};
-use crate::sample::Candidates;
-use crate::stac::Catalog;
-use crate::store::{Store, write_file};
-
-/// Between two reports of progress.
-const PACE: Duration = Duration::from_millis(200);
-/// Places that fail one after another before the archive counts as down.
-const FAILURES_IN_A_ROW: usize = 20;
-/// Refused candidates: one JSON a line.
-const REFUSED_FILE: &str = "refused.jsonl";
+use crate::store::Store;
+use crate::work::{Job, Work};
 
 /// How the work is done; nothing of it changes the result.
 #[derive(Clone, Debug)]
 pub struct Effort {
     /// Places in hand at the same time.
-    pub threads: usize,
-    /// Retries, patience, byte rate.
+    pub places: usize,
+    /// Bytes of tiles in memory at the same time.
+    pub memory_bytes: u64,
+    /// Requests in flight, retries, patience, byte rate.
     pub http: HttpConfig,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self { places: 32, memory_bytes: 1 << 30, http: HttpConfig::default() }
+    }
 }
 
 /// How far the work is.
@@ -85,21 +77,6 @@ pub struct Outcome {
     pub missing: Vec<(usize, String)>,
 }
 
-/// A refused candidate.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Refusal {
-    place: usize,
-    round: usize,
-    why: String,
-}
-
-enum Message {
-    Done(usize),
-    Refused,
-    Failed { slot: usize, why: String, is_archive: bool },
-    Warning(String),
-}
-
 /// Gathers a shard of a plan into a folder; continues what is there.
 ///
 /// # Errors
@@ -124,22 +101,12 @@ pub fn run(plan: &Plan, folder: &Path, shard: Shard, effort: &Effort, watch: &mu
     };
     let mut missing = BTreeMap::new();
     if !open.is_empty() {
-        let http = Http::new(HttpConfig { connections: effort.threads, ..effort.http.clone() });
-        let catalog = Catalog::open(&http, &plan.archive.stac, &plan.archive.collections)?;
-        let job = Job {
-            plan,
-            store: &store,
-            catalog: &catalog,
-            http: &http,
-            cogs: &Cogs::new(),
-            signer: &plan.signer(),
-            candidates: &plan.candidates()?,
-            refused: &Journal::load(&store)?,
-            notes: Mutex::new(Journal::append_to(&store)?),
-            open: &open,
-            next: AtomicUsize::new(0),
+        let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+        let work = async {
+            let job = Arc::new(Job::new(plan, &store, effort).await?);
+            Work::new(job, &slots, open, &mut progress, &mut missing).run(effort.places, watch).await
         };
-        job.work(effort.threads, &slots, &mut progress, &mut missing, watch)?;
+        runtime.block_on(work)?;
     }
     for (group, places) in groups(plan, &slots) {
         store.pack(group, &places)?;
@@ -187,216 +154,4 @@ pub(crate) fn groups(plan: &Plan, slots: &[usize]) -> BTreeMap<usize, Vec<usize>
         slots.iter().for_each(|&slot| groups.entry(slot / per_tar.max(1)).or_default().push(slot));
     }
     groups
-}
-
-struct Job<'a> {
-    plan: &'a Plan,
-    store: &'a Store,
-    catalog: &'a Catalog,
-    http: &'a Http,
-    cogs: &'a Cogs,
-    signer: &'a Signer,
-    candidates: &'a Candidates,
-    refused: &'a Journal,
-    notes: Mutex<File>,
-    open: &'a [usize],
-    next: AtomicUsize,
-}
-
-impl Job<'_> {
-    fn work(
-        &self,
-        threads: usize,
-        slots: &[usize],
-        progress: &mut Progress,
-        missing: &mut BTreeMap<usize, String>,
-        watch: &mut dyn Watch,
-    ) -> Result<()> {
-        let began = Instant::now();
-        let groups = groups(self.plan, slots);
-        let mut waiting: HashMap<usize, BTreeSet<usize>> = HashMap::new();
-        for &slot in self.open {
-            if let Some(per_tar) = self.plan.places_per_tar {
-                waiting.entry(slot / per_tar.max(1)).or_default().insert(slot);
-            }
-        }
-        let mut warned: HashSet<String> = HashSet::new();
-        let mut failures = 0;
-        std::thread::scope(|scope| {
-            let (sender, receiver) = channel();
-            for _ in 0..threads.clamp(1, self.open.len()) {
-                let sender = sender.clone();
-                scope.spawn(move || self.thread(&sender));
-            }
-            drop(sender);
-            let mut result = Ok(());
-            loop {
-                let message = receiver.recv_timeout(PACE);
-                let mut take = |message| -> Result<()> {
-                    match message {
-                        Message::Done(slot) => {
-                            (progress.done, failures) = (progress.done + 1, 0);
-                            if let Some(per_tar) = self.plan.places_per_tar {
-                                let group = slot / per_tar.max(1);
-                                let left = waiting.entry(group).or_default();
-                                left.remove(&slot);
-                                if left.is_empty()
-                                    && let Some(places) = groups.get(&group)
-                                {
-                                    self.store.pack(group, places)?;
-                                }
-                            }
-                        }
-                        Message::Refused => progress.refused += 1,
-                        Message::Failed { slot, why, is_archive } => {
-                            missing.insert(slot, why.clone());
-                            failures += usize::from(is_archive);
-                            if failures == FAILURES_IN_A_ROW {
-                                bail!(
-                                    "the archive fails again and again, last with {why}\nhint: repeat the command later; what is there is kept"
-                                );
-                            }
-                        }
-                        Message::Warning(text) => {
-                            if warned.insert(text.clone()) {
-                                watch.warning(&text);
-                            }
-                        }
-                    }
-                    Ok(())
-                };
-                match message {
-                    Ok(message) if result.is_ok() => {
-                        if let Err(error) = take(message) {
-                            result = Err(error);
-                            self.http.stop();
-                            self.next.store(self.open.len(), Ordering::Relaxed);
-                        }
-                    }
-                    Ok(_) | Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
-                    Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
-                }
-                progress.requests = self.http.traffic.requests.load(Ordering::Relaxed);
-                progress.retries = self.http.traffic.retries.load(Ordering::Relaxed);
-                progress.bytes = self.http.traffic.bytes.load(Ordering::Relaxed);
-                progress.elapsed_secs = began.elapsed().as_secs_f64();
-                watch.progress(progress);
-            }
-            result
-        })
-    }
-
-    fn thread(&self, sender: &Sender<Message>) {
-        let warn_sender = Mutex::new(sender.clone());
-        let warn = |text: String| {
-            let sender = warn_sender.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            // Whoever listened is gone only when the work is being ended.
-            let _ = sender.send(Message::Warning(text));
-        };
-        let reading = Reading {
-            plan: self.plan,
-            catalog: self.catalog,
-            http: self.http,
-            cogs: self.cogs,
-            signer: self.signer,
-            warn: &warn,
-        };
-        while let Some(&slot) = self.open.get(self.next.fetch_add(1, Ordering::Relaxed)) {
-            let message = match self.place(&reading, slot, sender) {
-                Ok(()) => Message::Done(slot),
-                Err(error) if matches!(error.downcast_ref(), Some(HttpError::Stopped)) => return,
-                Err(error) => {
-                    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-                    let line = causes.join(": ");
-                    let why = line.split("\nhint:").next().unwrap_or(&line).to_owned();
-                    Message::Failed { slot, why, is_archive: error.is::<HttpError>() }
-                }
-            };
-            if sender.send(message).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn note(&self, refusal: &Refusal) -> Result<()> {
-        let mut line = serde_json::to_string(refusal)?;
-        line.push('\n');
-        let mut notes = self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        notes.write_all(line.as_bytes()).context("cannot note a refused place\nhint: check the disk's space")
-    }
-
-    /// Gathers one place: the first candidate of its slot that has all dates.
-    fn place(&self, reading: &Reading<'_>, slot: usize, sender: &Sender<Message>) -> Result<()> {
-        for round in 0..self.plan.max_candidates {
-            if self.refused.has(slot, round) {
-                continue;
-            }
-            let Some(candidate) = self.candidates.get(slot, round) else {
-                bail!("there is no room left for it in the region");
-            };
-            match reading.candidate(slot as u64, round as u64, &candidate)? {
-                Verdict::Whole(patches) => return self.store.write(slot, &patches),
-                Verdict::Refused(why) => {
-                    // Before the next candidate is tried: a kill must not lose it.
-                    self.note(&Refusal { place: slot, round, why })?;
-                    // As above.
-                    let _ = sender.send(Message::Refused);
-                }
-            }
-        }
-        bail!("none of its {} candidates has all dates", self.plan.max_candidates);
-    }
-}
-
-/// Refused candidates.
-#[derive(Default)]
-pub(crate) struct Journal {
-    refusals: BTreeSet<Refusal>,
-    known: HashSet<(usize, usize)>,
-}
-
-impl Journal {
-    /// The notes of a folder; a line that was cut off is passed over.
-    pub(crate) fn load(store: &Store) -> Result<Self> {
-        let path = store.root().join(REFUSED_FILE);
-        let mut journal = Self::default();
-        if path.exists() {
-            let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            for refusal in text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()) {
-                journal.add(refusal);
-            }
-        }
-        Ok(journal)
-    }
-
-    fn add(&mut self, refusal: Refusal) {
-        self.known.insert((refusal.place, refusal.round));
-        self.refusals.insert(refusal);
-    }
-
-    /// Takes in another folder's.
-    pub(crate) fn join(&mut self, other: Self) {
-        other.refusals.into_iter().for_each(|refusal| self.add(refusal));
-    }
-
-    fn has(&self, place: usize, round: usize) -> bool {
-        self.known.contains(&(place, round))
-    }
-
-    /// Writes them in order, each once.
-    pub(crate) fn save(&self, store: &Store) -> Result<()> {
-        let mut text = String::new();
-        for refusal in &self.refusals {
-            text.push_str(&serde_json::to_string(refusal)?);
-            text.push('\n');
-        }
-        write_file(&store.root().join(REFUSED_FILE), text.as_bytes())
-    }
-
-    fn append_to(store: &Store) -> Result<File> {
-        // Written anew first: a line that was cut off would spoil the next one.
-        Self::load(store)?.save(store)?;
-        let path = store.root().join(REFUSED_FILE);
-        OpenOptions::new().append(true).open(&path).with_context(|| format!("cannot write {}", path.display()))
-    }
 }

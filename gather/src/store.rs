@@ -15,6 +15,7 @@ use tiff::encoder::{Compression, DeflateLevel, Predictor, TiffEncoder};
 use tiff::tags::Tag;
 
 use crate::cog::Square;
+use crate::disk::{sync_folder, write_new};
 use crate::patch::{Patch, Record};
 
 /// Where unfinished work lies; hidden, so that nobody takes it for data.
@@ -123,15 +124,22 @@ impl Store {
     pub fn write(&self, place: usize, patches: &[Patch]) -> Result<()> {
         let half = self.work().join(format!("half-{}", place_name(place)));
         let write = || -> Result<()> {
+            let (mut written, mut folders) = (Vec::new(), Vec::new());
             for patch in patches {
                 let folder = half.join(patch.record.date_name());
                 fs::create_dir_all(&folder)?;
                 for (band, bytes) in &patch.files {
-                    fs::write(folder.join(format!("{band}.tif")), bytes)?;
+                    written.push(write_new(&folder.join(format!("{band}.tif")), bytes)?);
                 }
-                fs::write(folder.join(METADATA), metadata(&patch.record)?)?;
+                written.push(write_new(&folder.join(METADATA), &metadata(&patch.record)?)?);
+                folders.push(folder);
             }
+            // On the disk before it has its name, so that a power cut leaves no place half written.
+            written.iter().try_for_each(File::sync_all)?;
+            folders.iter().try_for_each(|folder| sync_folder(folder))?;
+            sync_folder(&half)?;
             fs::rename(&half, self.place(place))?;
+            sync_folder(&self.staging())?;
             Ok(())
         };
         write().with_context(|| {
@@ -161,6 +169,7 @@ impl Store {
             let file = builder.into_inner().with_context(broken)?.into_inner().with_context(broken)?;
             file.sync_all().with_context(broken)?;
             fs::rename(&half, &path).with_context(broken)?;
+            sync_folder(&self.root).with_context(broken)?;
         }
         for place in places {
             let folder = self.place(*place);
@@ -256,27 +265,6 @@ pub fn place_name(place: usize) -> String {
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Writes a file under a hidden name, then renames it.
-///
-/// # Errors
-/// When the folder cannot be written to.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".half-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path).map(drop).map_err(|error| error.error)
-    };
-    write().with_context(|| format!("cannot write {}\nhint: check the disk's space and permissions", path.display()))
 }
 
 /// A lossless GeoTIFF of 16-bit numbers.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use gather::UsageError;
 use gather::archive::{Archive, BANDS};
-use gather::cog::{Cogs, Square};
+use gather::cog::{Cogs, Plane, Square};
 use gather::comb::Comb;
 use gather::http::{Http, HttpConfig};
 use gather::merge::merge;
@@ -67,9 +67,33 @@ fn effort() -> Effort {
         retries: 12,
         first_pause: Duration::from_millis(2),
         patience: Duration::from_millis(700),
+        // What the server has threads for from the beginning.
+        connections: 4,
         ..HttpConfig::default()
     };
-    Effort { threads: 6, http }
+    Effort { places: 6, http, ..Effort::default() }
+}
+
+/// A reader of windows and its runtime.
+struct Windows {
+    runtime: tokio::runtime::Runtime,
+    http: Http,
+    cogs: Cogs,
+}
+
+impl Windows {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        Self { runtime, http: Http::new(HttpConfig::default()).unwrap(), cogs: Cogs::default() }
+    }
+
+    fn read(&self, address: &str, square: Square) -> anyhow::Result<Plane> {
+        self.runtime.block_on(self.cogs.read(&self.http, address, address, square))
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.http.traffic().bytes.load(std::sync::atomic::Ordering::Relaxed)
+    }
 }
 
 #[derive(Default)]
@@ -145,12 +169,12 @@ fn windows_are_those_that_rasterio_reads() {
         serde_json::from_slice(&std::fs::read(archive().join("expected.json")).unwrap()).unwrap();
     assert_eq!(expected.len(), 60);
     for base in [archive().to_string_lossy().into_owned(), server.address()] {
-        let (http, cogs) = (Http::new(HttpConfig::default()), Cogs::new());
+        let windows = Windows::new();
         for window in &expected {
             let number = |key: &str| window[key].as_f64().unwrap();
             let square = Square { west: number("west"), north: number("north"), side: number("side") };
             let address = format!("{base}/{}", window["path"].as_str().unwrap());
-            let plane = cogs.read(&http, &address, &address, square).unwrap();
+            let plane = windows.read(&address, square).unwrap();
             assert_eq!(plane.px as f64, number("px"));
             assert_eq!(plane.valid.iter().filter(|valid| **valid).count() as f64, number("valid"), "{address}");
             let bytes: Vec<u8> = plane.values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -166,14 +190,14 @@ fn files_in_strips_are_read_too() {
     let values: Vec<u16> = (0..44u32 * 44).map(|at| (at * 7_919 % 60_000) as u16).collect();
     let square = Square { west: 600_000.0, north: 5_340_000.0, side: 440.0 };
     std::fs::write(&path, geotiff(&values, 44, 32_633, square).unwrap()).unwrap();
-    let (http, cogs) = (Http::new(HttpConfig::default()), Cogs::new());
+    let windows = Windows::new();
     for (east_px, south_px) in [(0i64, 0i64), (-5, 9), (30, -30), (50, 0)] {
         let own = Square {
             west: 600_000.0 + 10.0 * east_px as f64,
             north: 5_340_000.0 - 10.0 * south_px as f64,
             side: 200.0,
         };
-        let plane = cogs.read(&http, "key", path.to_str().unwrap(), own).unwrap();
+        let plane = windows.read(path.to_str().unwrap(), own).unwrap();
         for row in 0..20i64 {
             for column in 0..20i64 {
                 let (x, y) = (column + east_px, row + south_px);
@@ -185,7 +209,7 @@ fn files_in_strips_are_read_too() {
         }
     }
     let askew = Square { west: 600_003.0, north: 5_340_000.0, side: 200.0 };
-    let error = cogs.read(&http, "key", path.to_str().unwrap(), askew).unwrap_err();
+    let error = windows.read(path.to_str().unwrap(), askew).unwrap_err();
     assert!(format!("{error:#}").contains("does not meet the patch's"), "{error:#}");
 }
 
@@ -194,7 +218,7 @@ fn damaged_files_never_panic() {
     let folder = tempfile::tempdir().unwrap();
     let whole = std::fs::read(archive().join("33UWP/0/SCL.tif")).unwrap();
     let square = Square { west: 600_000.0, north: 5_340_000.0, side: 480.0 };
-    let http = Http::new(HttpConfig::default());
+    let windows = Windows::new();
     for at in 0..200 {
         let mut bytes = whole.clone();
         let place = at * 37 % 1_500;
@@ -203,7 +227,7 @@ fn damaged_files_never_panic() {
         let path = folder.path().join(format!("{at}.tif"));
         std::fs::write(&path, &bytes).unwrap();
         // It may still be readable; it must only not break anything.
-        let _ = Cogs::new().read(&http, "key", path.to_str().unwrap(), square);
+        let _ = windows.read(path.to_str().unwrap(), square);
     }
 }
 
@@ -220,13 +244,12 @@ fn addresses_are_signed_where_the_archive_asks_for_it() {
 #[test]
 fn only_the_tiles_that_a_window_touches_are_read() {
     let server = Server::start(archive(), Behaviour::Good);
-    let (http, cogs) = (Http::new(HttpConfig::default()), Cogs::new());
+    let windows = Windows::new();
     let address = format!("{}/33UWP/0/B02.tif", server.address());
     let read = |west: f64| {
-        let before = http.traffic.bytes.load(std::sync::atomic::Ordering::Relaxed);
-        let plane =
-            cogs.read(&http, &address, &address, Square { west, north: 5_336_000.0 + 40.0, side: 480.0 }).unwrap();
-        (http.traffic.bytes.load(std::sync::atomic::Ordering::Relaxed) - before, plane.tile_bytes)
+        let before = windows.bytes_read();
+        let plane = windows.read(&address, Square { west, north: 5_336_000.0 + 40.0, side: 480.0 }).unwrap();
+        (windows.bytes_read() - before, plane.tile_bytes)
     };
     read(600_000.0);
     // The header is known now: the rest is the tiles, and a few bytes between neighbours.
@@ -446,11 +469,13 @@ fn other_settings_are_refused() {
 
 #[test]
 fn a_byte_rate_is_kept() {
-    let http = Http::new(HttpConfig { bytes_per_second: 100_000, ..HttpConfig::default() });
-    let path = archive().join("33UWP/0/B02.tif").to_string_lossy().into_owned();
+    let http = Http::new(HttpConfig { bytes_per_second: 100_000, ..HttpConfig::default() }).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let address = archive().join("33UWP/0/B02.tif");
+    let file = http.file(address.to_str().unwrap()).unwrap();
     let began = std::time::Instant::now();
     for part in 0..4 {
-        http.range(&path, 5_000 * part, 5_000).unwrap();
+        runtime.block_on(file.range(5_000 * part..5_000 * (part + 1))).unwrap();
     }
     assert!((0.15..0.6).contains(&began.elapsed().as_secs_f64()), "20 kB at 100 kB a second: {:?}", began.elapsed());
 }

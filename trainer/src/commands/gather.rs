@@ -106,6 +106,9 @@ pub struct GatherArgs {
     /// Places in hand at the same time
     #[arg(long, default_value_t = 32)]
     concurrency: usize,
+    /// Requests in flight at the same time
+    #[arg(long, default_value_t = 64)]
+    requests: usize,
     /// Read at most this many megabytes a second; 0 for no limit
     #[arg(long, value_name = "MB", default_value_t = 0.0)]
     max_rate: f64,
@@ -170,7 +173,7 @@ fn run_inner(args: &GatherArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     if args.dry_run {
         return dry_run(&plan, out, reporter);
     }
-    let effort = Effort { threads: args.concurrency.max(1), http: args.http() };
+    let effort = Effort { places: args.concurrency.max(1), http: args.http(), ..Effort::default() };
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     let outcome = run::run(&plan, &folder, shard, &effort, &mut Shown(reporter))?;
     summary(&outcome, &folder, reporter);
@@ -259,6 +262,7 @@ impl GatherArgs {
     fn http(&self) -> HttpConfig {
         HttpConfig {
             retries: self.retries,
+            connections: self.requests.max(1),
             patience: Duration::from_secs_f64(self.timeout.clamp(0.1, 3600.0)),
             bytes_per_second: (self.max_rate.max(0.0) * 1e6) as u64,
             ..HttpConfig::default()
