@@ -42,7 +42,7 @@ describe("the map on a graphics card", () => {
    * The map after the next frame: mean red, green and blue of every square of 8 pixels, since edges of dots may fall half
    * a pixel apart.
    */
-  const squares = () =>
+  const squaresNow = () =>
     view.map.evaluate(
       (canvas) =>
         new Promise((resolve) => {
@@ -60,6 +60,16 @@ describe("the map on a graphics card", () => {
           requestAnimationFrame(() => requestAnimationFrame(read));
         }),
     );
+  /** The same once nothing comes any more: thumbnails take the place of dots as they arrive. */
+  async function squares() {
+    await view.page.waitForLoadState("networkidle");
+    for (let last = await squaresNow(); ; ) {
+      await view.page.waitForTimeout(250);
+      const now = await squaresNow();
+      if (now.every((value, at) => value === last[at])) return now;
+      last = now;
+    }
+  }
   const atCorner = async ([right, down]) => {
     const box = await view.map.boundingBox();
     return [box.x + box.width * right, box.y + box.height * down];

@@ -95,7 +95,7 @@ fn whitening_is_scikit_learns() {
 #[test]
 fn directions_without_spread_are_left_out() {
     let flat: Vec<f32> = uniform("rows", 100).into_iter().flat_map(|value| [value, 2.0 * value, 1.0]).collect();
-    let rows = Rows::new(&flat, 3, &Device::flex());
+    let rows = Rows::new(flat.clone(), 3, &Device::flex());
     let whitening = Whitening::fit(&rows, 3);
     assert_eq!(whitening.components(), 1);
     assert!(whitening.apply(rows).values().iter().all(|value| value.is_finite()));
