@@ -77,7 +77,7 @@ for (const method of ["dnc", "deeper-cluster"]) {
       await view.waitForDevice("CPU");
       await view.dropModel(`${method}.safetensors`, readFileSync(join(FOLDER, `${method}.safetensors`)));
       await view.page.getByRole("button", { name: "Use this model" }).click();
-      await view.inUse.getByText(answers.model_sha256).waitFor();
+      await view.inUse.getByText(`${method}.safetensors`).waitFor();
       await view.waitForDevice("CPU");
       await view.go("Classify");
       const worst = await assertSame(view, answers.tiles);

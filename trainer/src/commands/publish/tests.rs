@@ -83,7 +83,7 @@ fn files_for_the_page_of_other_methods() {
         let out = folder.display().to_string();
         let mut words = vec!["export", "--encoder", &run, "--out", &out, "--name", name, "--data", &tar];
         words.extend(splits.iter().map(String::as_str));
-        words.extend(["--device", "cpu"]);
+        words.extend(["--device", "cpu", "--format", "f32"]);
         trainer(&words);
         let file = format!("{name}.safetensors");
         let model = fs::read(folder.join(&file)).unwrap();
