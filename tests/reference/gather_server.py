@@ -91,4 +91,5 @@ api = StacApi(
     search_get_request_model=create_get_request_model(extensions),
     search_post_request_model=create_post_request_model(extensions),
 )
-uvicorn.run(api.app, port=args.port, log_level="error")
+# Callers that compute between searches keep their connections.
+uvicorn.run(api.app, port=args.port, log_level="error", timeout_keep_alive=60)
