@@ -10,6 +10,7 @@ pub struct Grid {
     side: usize,
     starts: Vec<u32>,
     order: Vec<u32>,
+    spacing: f64,
 }
 
 impl Grid {
@@ -32,7 +33,8 @@ impl Grid {
             order[*slot as usize] = index as u32;
             *slot += 1;
         }
-        Self { side, starts, order }
+        let spacing = spacing(&starts, side);
+        Self { side, starts, order, spacing }
     }
 
     /// Points in the cells that touch the rectangle: all that lie in it, and some beside it.
@@ -66,21 +68,22 @@ impl Grid {
 
     /// How far a typical point is from its neighbours: half of the points lie closer together.
     #[must_use]
-    pub fn spacing(&self) -> f64 {
-        // Each cell's count, once for each of its points.
-        let mut crowds: Vec<u32> = self
-            .starts
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .flat_map(|count| std::iter::repeat_n(count, count as usize))
-            .collect();
-        if crowds.is_empty() {
-            return 1.0;
-        }
-        let middle = crowds.len() / 2;
-        let (_, &mut crowd, _) = crowds.select_nth_unstable(middle);
-        2.0 / self.side as f64 / f64::from(crowd).sqrt()
+    pub const fn spacing(&self) -> f64 {
+        self.spacing
     }
+}
+
+/// See [`Grid::spacing`].
+fn spacing(starts: &[u32], side: usize) -> f64 {
+    // Each cell's count, once for each of its points.
+    let counts = starts.windows(2).map(|pair| pair[1] - pair[0]);
+    let mut crowds: Vec<u32> = counts.flat_map(|count| std::iter::repeat_n(count, count as usize)).collect();
+    if crowds.is_empty() {
+        return 1.0;
+    }
+    let middle = crowds.len() / 2;
+    let (_, &mut crowd, _) = crowds.select_nth_unstable(middle);
+    2.0 / side as f64 / f64::from(crowd).sqrt()
 }
 
 /// Column (or row) of a coordinate.
