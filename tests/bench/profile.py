@@ -15,6 +15,7 @@ import tempfile
 
 import record
 
+LOADER = "reading, decoding, augmenting (beside the step)"
 # The first that fits; symbols are those of shared/src/kernels/cpu, Burn's `flex`, and the trainer's own.
 PARTS = [
     ("matrix products of convolutions and heads", r"::(reduce|gather)$|gemm"),
@@ -23,10 +24,10 @@ PARTS = [
     ("batch normalisation, ReLU, shortcuts", r"::(normalise|moments|gradient_sums|input_gradient|mask)$|normalisation|pooling"),
     ("queue products and softmax", r"contrast|exponentials"),
     ("optimiser, momentum encoder, other operations of Burn", r"burn|macerator|zip|optim|flex"),
+    (LOADER, r"zune|png::|fdeflate|preprocess|views::|trainer::data"),
     ("memory: zeroing, copying, page faults", r"mem(set|move|cpy)|page|clear_|^\[k\]|malloc|free|munmap"),
     ("threads waiting for work", r"crossbeam|rayon"),
 ]
-LOADER = "loading, decoding, augmenting (threads of their own)"
 
 
 def main():

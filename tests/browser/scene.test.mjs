@@ -48,8 +48,8 @@ const top = (tile) => Math.max(...answers[tile].probabilities);
 const counted = (classes) => classes.reduce((counts, name) => ({ ...counts, [name]: (counts[name] ?? 0) + 1 }), {});
 const asPng = () => png({ ...picture, rgb: [...picture.rgb] });
 
-/** Every patch's class and probability are those of its tile; its polygon is where `corner(x, y)` says. */
-function assertMap(document, corner, tolerance = PROBABILITY_TOLERANCE) {
+/** Every patch's class and probability are those of its tile; its polygon, `read`, is where `corner(x, y)` says. */
+function assertMap(document, corner, tolerance = PROBABILITY_TOLERANCE, read = (place) => place) {
   assert.equal(document.features.length, PATCHES.length);
   document.features.forEach(({ properties, geometry }, i) => {
     const [row, column] = [Math.floor(i / COLUMNS), i % COLUMNS];
@@ -60,12 +60,33 @@ function assertMap(document, corner, tolerance = PROBABILITY_TOLERANCE) {
     const difference = Math.abs(properties.probability - top(PATCHES[i]));
     assert.ok(difference <= tolerance, `patch ${i}: probability off by ${difference}`);
     const at = (right, down) => corner((column + right) * SIDE, (row + down) * SIDE);
-    assert.deepEqual(geometry.coordinates, [[at(0, 0), at(0, 1), at(1, 1), at(1, 0), at(0, 0)]]);
+    assert.deepEqual(geometry.coordinates.map((ring) => ring.map(read)), [[at(0, 0), at(0, 1), at(1, 1), at(1, 0), at(0, 0)]]);
   });
 }
 
 const inPixels = (x, y) => [x, y];
 const onGround = (x, y) => [GEO.origin[0] + x * GEO.pixel, GEO.origin[1] - y * GEO.pixel];
+/** Longitude and latitude in UTM zone 32, to the centimetre: Snyder, Map Projections (USGS 1395), equations 8-9 and 8-10. */
+function inUtm32([longitude, latitude]) {
+  const [phi, east] = [latitude, longitude - 9].map((degrees) => (degrees * Math.PI) / 180);
+  const e2 = (1 / 298.257223563) * (2 - 1 / 298.257223563);
+  const ep2 = e2 / (1 - e2);
+  const n = 6378137 / Math.sqrt(1 - e2 * Math.sin(phi) ** 2);
+  const [t, c, a] = [Math.tan(phi) ** 2, ep2 * Math.cos(phi) ** 2, east * Math.cos(phi)];
+  const m =
+    6378137 *
+    ((1 - e2 / 4 - (3 * e2 ** 2) / 64 - (5 * e2 ** 3) / 256) * phi -
+      ((3 * e2) / 8 + (3 * e2 ** 2) / 32 + (45 * e2 ** 3) / 1024) * Math.sin(2 * phi) +
+      ((15 * e2 ** 2) / 256 + (45 * e2 ** 3) / 1024) * Math.sin(4 * phi) -
+      ((35 * e2 ** 3) / 3072) * Math.sin(6 * phi));
+  const x = n * (a + ((1 - t + c) * a ** 3) / 6 + ((5 - 18 * t + t ** 2 + 72 * c - 58 * ep2) * a ** 5) / 120);
+  const y =
+    m +
+    n *
+      Math.tan(phi) *
+      (a ** 2 / 2 + ((5 - t + 9 * c + 4 * c ** 2) * a ** 4) / 24 + ((61 - 58 * t + t ** 2 + 600 * c - 330 * ep2) * a ** 6) / 720);
+  return [500000 + 0.9996 * x, 0.9996 * y].map((metres) => Math.round(metres * 100) / 100);
+}
 const bandOf = { B04: 0, B03: 1, B02: 2 };
 const grey = (x, y, channel) => picture.rgb[(y * picture.width + x) * 3 + channel];
 
@@ -233,8 +254,9 @@ describe("GeoTIFF", () => {
     test(`16-bit, ${title}: the tiles' classes at their exact coordinates`, async () => {
       await view.mapOf(`${title}.tif`, file(options()), "image/tiff");
       const document = await view.geojson();
-      assertMap(document, onGround, STEP_TOLERANCE);
-      assert.equal(document.crs.properties.name, "urn:ogc:def:crs:EPSG::32632");
+      assertMap(document, onGround, STEP_TOLERANCE, inUtm32);
+      assert.equal(document.crs, undefined, "degrees of WGS 84, as RFC 7946 has it");
+      assert.match(document.solstice.coordinates, /EPSG:32632/);
       const total = Object.values(await view.legend()).reduce((sum, { area }) => sum + Number(area), 0);
       const square = (picture.width * picture.height * GEO.pixel ** 2) / 1e6;
       assert.ok(Math.abs(total - square) < 0.05, `${total} km², not ${square}`);
@@ -248,7 +270,7 @@ describe("GeoTIFF", () => {
     const shifted = (x, y, band) => 1000 + (order[band] in bandOf ? toDigitalNumber(grey(x, y, bandOf[order[band]])) : 2000);
     const bytes = file({ bands: 13, sample: shifted, names: undefined, block: [picture.width, 16] });
     await view.mapOf("thirteen.tif", bytes, "image/tiff");
-    assertMap(await view.geojson(), onGround, STEP_TOLERANCE);
+    assertMap(await view.geojson(), onGround, STEP_TOLERANCE, inUtm32);
     await view.card.getByText(/assumed to be Sentinel-2 L1C, thirteen bands/).waitFor();
     await view.card.getByText(/\(value − 1000\) \/ 10 000: nothing is darker than/).waitFor();
     // The wrong offset is the user's to choose, and changes what the model sees.
@@ -263,7 +285,7 @@ describe("GeoTIFF", () => {
     const metadata = '<Item name="OFFSET" sample="0" role="offset">-0.1</Item><Item name="SCALE" sample="0" role="scale">0.0001</Item>';
     await view.mapOf("offset.tif", file({ sample: (x, y, band) => sample(x, y, band) + 1000, metadata, block: [picture.width, 16] }), "image/tiff");
     await view.card.getByText(/the file's metadata says so/).waitFor();
-    assertMap(await view.geojson(), onGround, STEP_TOLERANCE);
+    assertMap(await view.geojson(), onGround, STEP_TOLERANCE, inUtm32);
   });
 
   test("five nameless bands are asked about; the map follows the answer", async () => {
@@ -277,7 +299,7 @@ describe("GeoTIFF", () => {
       await view.waitForMap("five.tif");
     }
     await view.threshold(0);
-    assertMap(await view.geojson(), onGround, STEP_TOLERANCE);
+    assertMap(await view.geojson(), onGround, STEP_TOLERANCE, inUtm32);
   });
 
   test("where there is no data, nothing is claimed", async () => {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::card::SceneCard;
 use super::cells::{Cells, Filter, Look};
+use super::georeference::Georeference;
 
 /// Writes the map: classes by name, in degrees of WGS 84 as RFC 7946 has it where the picture's system is one of those that
 /// [`super::georeference::Georeference::degrees`] knows; else in the picture's own, or in pixels when it has none.
@@ -19,7 +20,7 @@ pub fn geojson(
     let features: Vec<Value> =
         (0..cells.len()).filter_map(|patch| feature(patch, classes, card, cells, filter)).collect();
     let place = card.georeference.as_ref();
-    let is_in_degrees = place.is_some_and(|place| place.degrees(place.place(0.0, 0.0)).is_some());
+    let is_in_degrees = place.is_some_and(Georeference::has_degrees);
     let coordinates = match place {
         Some(place) if is_in_degrees => format!("longitude and latitude, WGS 84; the picture has {}", place.system()),
         Some(place) => format!("of the picture's own coordinate system, {}", place.system()),
@@ -89,7 +90,6 @@ fn two_decimals(value: f32) -> f64 {
 mod tests {
     use super::*;
     use crate::scene::cells::ANSWERED;
-    use crate::scene::georeference::Georeference;
     use crate::scene::grid::Grid;
     use crate::scene::reading::Taken;
 

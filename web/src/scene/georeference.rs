@@ -127,6 +127,12 @@ impl Georeference {
         }
     }
 
+    /// Whether [`Self::degrees`] knows the system.
+    #[must_use]
+    pub fn has_degrees(&self) -> bool {
+        self.degrees(self.place(0.0, 0.0)).is_some()
+    }
+
     /// `EPSG:32632`.
     #[must_use]
     pub fn system(&self) -> String {

@@ -21,6 +21,9 @@ pub fn SceneDownloads(
     let scenes = use_scenes();
     let coordinates = move || {
         scenes.card.with(|card| match card.as_ref().and_then(|card| card.georeference.clone()) {
+            Some(place) if place.has_degrees() => {
+                format!("The polygons are in longitude and latitude (WGS 84); the picture is in {}.", place.system())
+            }
             Some(place) => format!("The polygons are in {}.", place.system()),
             None => "The picture is not georeferenced: the polygons are in pixels.".to_owned(),
         })
