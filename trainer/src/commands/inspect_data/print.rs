@@ -3,6 +3,21 @@
 use crate::data::{BandSurvey, Survey};
 use crate::report::{Reporter, Table};
 
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/// Characters of the longest bar.
+const LONGEST_BAR: usize = 40;
+
+/// A line for each month, with a bar as long as its share of the largest.
+fn histogram(months: &[usize; 12]) -> Vec<String> {
+    let largest = months.iter().copied().max().unwrap_or(0).max(1);
+    let line = |(name, &count): (&&str, &usize)| {
+        let bar = "█".repeat((count * LONGEST_BAR).div_ceil(largest));
+        let space = if bar.is_empty() { "" } else { " " };
+        format!("  {name}  {bar}{space}{count}")
+    };
+    MONTHS.iter().zip(months).map(line).collect()
+}
+
 /// Prints a survey.
 pub(super) fn survey(survey: &Survey, reporter: &mut Reporter<'_>) {
     let sizes: Vec<String> =
@@ -14,13 +29,8 @@ pub(super) fn survey(survey: &Survey, reporter: &mut Reporter<'_>) {
     reporter.line(&format!("places by number of dates: {}", dates.join(", ")));
     if let Some((first, last)) = survey.span {
         let month = |(year, month): (u16, u8)| format!("{year}-{month:02}");
-        let months: Vec<String> = survey.months.iter().map(ToString::to_string).collect();
-        reporter.line(&format!(
-            "dates: {} to {}; pictures by month, January first: {}",
-            month(first),
-            month(last),
-            months.join(" ")
-        ));
+        reporter.line(&format!("dates: {} to {}; pictures by month:", month(first), month(last)));
+        histogram(&survey.months).iter().for_each(|line| reporter.line(line));
     }
     if !survey.classes.is_empty() {
         let mut table = Table::new(["class", "pictures"]);
@@ -51,5 +61,21 @@ pub(super) fn survey(survey: &Survey, reporter: &mut Reporter<'_>) {
             survey.damaged.len(),
             survey.pictures
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_as_long_as_its_share_of_the_largest() {
+        let mut months = [0; 12];
+        (months[0], months[6], months[11]) = (200, 50, 1);
+        let lines = histogram(&months);
+        assert_eq!(lines[0], format!("  Jan  {} 200", "█".repeat(40)));
+        assert_eq!(lines[1], "  Feb  0");
+        assert_eq!(lines[6], format!("  Jul  {} 50", "█".repeat(10)));
+        assert_eq!(lines[11], "  Dec  █ 1", "what is there is seen");
     }
 }
