@@ -40,6 +40,8 @@ fn what_was_gathered_is_inspected_and_trained_on() {
         let mut args = small_run(&set, &path(&format!("run-{name}")));
         let source = args.iter_mut().find(|arg| arg.starts_with("kind=folder")).unwrap();
         *source = source.replace("kind=folder", "kind=seco");
+        *args.iter_mut().find(|arg| *arg == "demo").unwrap() = "seco".to_owned();
+        args.extend(["--set", "encoder.architecture=compact-xs", "--set", "encoder.stem=small"].map(String::from));
         let trained = trainer(&args);
         assert_eq!(trained.code, 0, "{}", trained.err);
     }
