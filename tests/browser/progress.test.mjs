@@ -102,4 +102,24 @@ describe("the download", () => {
     await view.waitForDevice("CPU");
     assert.deepEqual(view.errors, []);
   });
+
+  test("the gallery comes after the answer, which stays in sight until the one with neighbours replaces it", async () => {
+    await site.close();
+    site = await slowedDown(origin.url, /\/gallery\/.*\.safetensors$/);
+    const tile = expected.tiles[0];
+    const name = basename(tile.file);
+    await view.open(site.url);
+    await view.drop(deployed(tile.file));
+    assert.equal(await view.verdict(name), classLabel(tile.class));
+    await view.answer(name).getByText("The gallery is still loading").waitFor();
+    await view.page.evaluate(() => {
+      window.verdicts = new Set();
+      const note = () => window.verdicts.add(document.querySelector(".verdict")?.textContent);
+      new MutationObserver(note).observe(document.body, { subtree: true, childList: true, characterData: true });
+    });
+    site.release();
+    await view.answer(name).getByText(/of \d+ are .*, out of/).waitFor();
+    assert.deepEqual(await view.page.evaluate(() => [...window.verdicts]), [classLabel(tile.class)]);
+    assert.deepEqual(view.errors, []);
+  });
 });

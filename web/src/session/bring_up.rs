@@ -123,7 +123,7 @@ impl Session {
             }
         }
         self.count_crew();
-        self.run_without_neighbours_again();
+        self.run_waiting();
         Ok(())
     }
 

@@ -90,8 +90,7 @@ impl Session {
 
     /// Classifies what is still waiting, if a device is ready.
     pub(super) fn run_waiting(self) {
-        let has_waiting = self.tiles.with_untracked(|tiles| tiles.iter().any(|tile| tile.outcome == Outcome::Waiting));
-        if has_waiting && self.phase.with_untracked(Phase::is_able) {
+        if !self.open_tiles().is_empty() && self.phase.with_untracked(Phase::is_able) {
             let generation = self.abandon();
             spawn_local(self.run(generation));
         }
@@ -103,15 +102,19 @@ impl Session {
         self.run_waiting();
     }
 
-    /// The gallery came after the answers: asks again for those that lack neighbours.
-    pub(super) fn run_without_neighbours_again(self) {
-        let lacks = |tile: &TileEntry| tile.outcome.answer().is_some_and(|answer| answer.neighbours.is_empty());
-        if self.tiles.with_untracked(|tiles| tiles.iter().any(lacks)) {
-            self.tiles.update(|tiles| {
-                tiles.iter_mut().filter(|tile| lacks(tile)).for_each(|tile| tile.outcome = Outcome::Waiting);
-            });
-            self.run_waiting();
-        }
+    /// Indices of the tiles that have no answer yet, or one without neighbours from before the gallery came: that one stays on
+    /// the page until the better one takes its place.
+    fn open_tiles(self) -> Vec<usize> {
+        let has_gallery = self.gallery.with_untracked(|gallery| matches!(gallery, GalleryState::Ready(_)));
+        let is_open = |outcome: &Outcome| match outcome {
+            Outcome::Waiting => true,
+            Outcome::Undecodable(_) => false,
+            Outcome::Answered(answer, _) => has_gallery && answer.neighbours.is_empty(),
+        };
+        self.tiles.with_untracked(|tiles| {
+            let open = tiles.iter().enumerate().filter(|(_, tile)| is_open(&tile.outcome)).map(|(index, _)| index);
+            open.collect()
+        })
     }
 
     fn forget_tiles(self) {
@@ -144,11 +147,7 @@ impl Session {
         let started = now_ms();
         let mut report = RunReport { tiles: 0, elapsed_ms: 0.0, encoder_ms: 0.0, workers: 0 };
         loop {
-            let is_waiting = |tile: &TileEntry| tile.outcome == Outcome::Waiting;
-            let (waiting, total) = self.tiles.with_untracked(|tiles| {
-                let waiting = tiles.iter().enumerate().filter(|(_, tile)| is_waiting(tile)).map(|(index, _)| index);
-                (waiting.collect::<Vec<_>>(), tiles.len())
-            });
+            let (waiting, total) = (self.open_tiles(), self.tiles.with_untracked(Vec::len));
             self.phase.set(Phase::Running { done: total - waiting.len(), total });
             let Some(pool) = self.active_pool() else { return };
             let sizes = self.parts().files.borrow().iter().map(Blob::size).collect::<Vec<_>>();
@@ -284,10 +283,8 @@ impl Session {
             }
         });
         if self.phase.with_untracked(|phase| matches!(phase, Phase::Running { .. })) {
-            let (done, total) = self.tiles.with_untracked(|tiles| {
-                (tiles.iter().filter(|tile| tile.outcome != Outcome::Waiting).count(), tiles.len())
-            });
-            self.phase.set(Phase::Running { done, total });
+            let total = self.tiles.with_untracked(Vec::len);
+            self.phase.set(Phase::Running { done: total - self.open_tiles().len(), total });
         }
     }
 
