@@ -47,45 +47,41 @@ async function assertSame(view, answers) {
   return worst;
 }
 
-test("embeddings and classes of 200 tiles are the trainer's", async (t) => {
-  assert.equal(expected.model_sha256, model.sha256, "the answers are of the model that the page has");
-  assert.equal(expected.tiles.length, 200);
+/** Opens the page on the CPU, has `prepare` bring up the model, and compares its answers with the trainer's. */
+async function compare(t, View, hash, prepare, tiles) {
   const site = await serve(DIST);
   const browser = await launch();
   try {
-    const view = new ClassifyPage(await browser.context.newPage());
-    await view.open(site.url);
+    const view = new View(await browser.context.newPage());
+    await view.open(site.url, hash);
     await view.waitForDevice("CPU");
-    const worst = await assertSame(view, expected.tiles);
+    await prepare(view);
+    const worst = await assertSame(view, tiles);
     t.diagnostic(`largest difference: ${worst.toExponential(1)} of the embedding's largest value`);
     assert.deepEqual(view.errors, []);
   } finally {
     await browser.close();
     await site.close();
   }
+}
+
+test("embeddings and classes of 200 tiles are the trainer's", async (t) => {
+  assert.equal(expected.model_sha256, model.sha256, "the answers are of the model that the page has");
+  assert.equal(expected.tiles.length, 200);
+  await compare(t, ClassifyPage, "", async () => {}, expected.tiles);
 });
 
 // Divide and Contrast's student, and DeeperCluster on the paper's Sobel filters: models of the user's own.
 for (const method of ["dnc", "deeper-cluster"]) {
   test(`an encoder trained by ${method} opens in the page, and answers as the trainer does`, async (t) => {
-    const answers = JSON.parse(readFileSync(join(FOLDER, `${method}.json`), "utf8"));
-    const site = await serve(DIST);
-    const browser = await launch();
-    try {
-      const view = new ModelsPage(await browser.context.newPage());
-      await view.open(site.url, "#/models");
-      await view.waitForDevice("CPU");
+    const { tiles } = JSON.parse(readFileSync(join(FOLDER, `${method}.json`), "utf8"));
+    const open = async (view) => {
       await view.dropModel(`${method}.safetensors`, readFileSync(join(FOLDER, `${method}.safetensors`)));
       await view.page.getByRole("button", { name: "Use this model" }).click();
       await view.inUse.getByText(`${method}.safetensors`).waitFor();
       await view.waitForDevice("CPU");
       await view.go("Classify");
-      const worst = await assertSame(view, answers.tiles);
-      t.diagnostic(`largest difference: ${worst.toExponential(1)} of the embedding's largest value`);
-      assert.deepEqual(view.errors, []);
-    } finally {
-      await browser.close();
-      await site.close();
-    }
+    };
+    await compare(t, ModelsPage, "#/models", open, tiles);
   });
 }

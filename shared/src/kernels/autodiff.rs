@@ -82,9 +82,18 @@ fn conv_gradients(
     }
 }
 
-/// What a batch normalisation keeps: the nodes of `x` and `gamma`, mean, variance, the output when it was rectified,
-/// and epsilon.
-type NormState = (NodeId, NodeId, Values, Values, Option<Values>, f64);
+/// What a batch normalisation keeps: the nodes of `x` and `gamma`, mean, variance, what followed, and epsilon.
+type NormState = (NodeId, NodeId, Values, Values, Followed, f64);
+
+/// [`normalisation::Relu`] with its values.
+#[derive(Clone, Debug)]
+enum Followed {
+    Nothing,
+    /// `beta`.
+    Relu(Values),
+    /// The output.
+    SumAndRelu(Values),
+}
 
 #[derive(Debug)]
 struct NormBackward;
@@ -92,17 +101,22 @@ struct NormBackward;
 impl NormBackward {
     fn run<const N: usize>(ops: Ops<NormState, N>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
         let gradient = gradients.consume::<Flex>(&ops.node);
-        let (x, gamma, mean, variance, rectified, epsilon) = ops.state;
+        let (x, gamma, mean, variance, followed, epsilon) = ops.state;
         let x = checkpointer.retrieve_node_output::<Values>(x);
         let gamma = checkpointer.retrieve_node_output::<Values>(gamma);
         let dims: [usize; 4] = x.shape().dims();
         let (x, gamma, dense_gradient) = (dense(&x), dense(&gamma), dense(&gradient));
+        let relu = match &followed {
+            Followed::Nothing => normalisation::Relu::None,
+            Followed::Relu(beta) => normalisation::Relu::Alone(slice(beta)),
+            Followed::SumAndRelu(output) => normalisation::Relu::Joined(slice(output)),
+        };
         let saved = normalisation::Saved {
             x: slice(&x),
             gamma: slice(&gamma),
             mean: slice(&mean),
             variance: slice(&variance),
-            rectified: rectified.as_ref().map(slice),
+            relu,
             epsilon,
         };
         let shape = norm_shape(&x);
@@ -231,21 +245,25 @@ impl<C: CheckpointStrategy> TileKernels for Autodiff<Flex, C> {
             relu,
             epsilon,
         );
-        let rectified = relu.then(|| output.clone());
+        let followed = match (relu, &residual) {
+            (false, _) => Followed::Nothing,
+            (true, None) => Followed::Relu(dense(beta.primitive())),
+            (true, Some(_)) => Followed::SumAndRelu(output.clone()),
+        };
         let (kept_mean, kept_variance) = (mean.clone(), variance.clone());
         let output = match residual {
             Some(residual) => register!(
                 NormBackward,
                 C,
                 [x, gamma, beta, residual],
-                |prep| (prep.checkpoint(&x), prep.checkpoint(&gamma), kept_mean, kept_variance, rectified, epsilon),
+                |prep| (prep.checkpoint(&x), prep.checkpoint(&gamma), kept_mean, kept_variance, followed, epsilon),
                 output
             ),
             None => register!(
                 NormBackward,
                 C,
                 [x, gamma, beta],
-                |prep| (prep.checkpoint(&x), prep.checkpoint(&gamma), kept_mean, kept_variance, rectified, epsilon),
+                |prep| (prep.checkpoint(&x), prep.checkpoint(&gamma), kept_mean, kept_variance, followed, epsilon),
                 output
             ),
         };

@@ -49,6 +49,12 @@ impl NormShape {
     }
 }
 
+/// A channel's way from input to output. From the stored statistics, so that the backward pass finds the same signs.
+fn affine([mean, variance, gamma, beta]: [f32; 4], relu: bool, epsilon: f64) -> Affine {
+    let scale = (f64::from(gamma) / (f64::from(variance) + epsilon).sqrt()) as f32;
+    Affine { mean, scale, shift: beta, relu }
+}
+
 /// The forward pass' results: output `[n, c, …]`, mean `[c]`, biased variance `[c]`.
 pub(in crate::kernels) struct Forward {
     pub output: Vec<f32>,
@@ -79,14 +85,9 @@ pub(in crate::kernels) fn forward(
             unsafe { (planes.moments)(&x[range], around, sums) };
         });
         let distance = sums[0] / count;
-        let mean = f64::from(around) + distance;
-        let variance = (sums[1] / count - distance * distance).max(0.0);
-        let affine = Affine {
-            mean: mean as f32,
-            scale: (f64::from(gamma[channel]) / (variance + epsilon).sqrt()) as f32,
-            shift: beta[channel],
-            relu,
-        };
+        let mean = (f64::from(around) + distance) as f32;
+        let variance = (sums[1] / count - distance * distance).max(0.0) as f32;
+        let affine = affine([mean, variance, gamma[channel], beta[channel]], relu, epsilon);
         for range in shape.planes(channel) {
             let residual = residual.map(|residual| &residual[range.clone()]);
             // SAFETY: this plane is written by this piece of work alone; loops as above.
@@ -94,8 +95,8 @@ pub(in crate::kernels) fn forward(
         }
         // SAFETY: each channel is written once.
         unsafe {
-            *means.at(channel) = mean as f32;
-            *variances.at(channel) = variance as f32;
+            *means.at(channel) = mean;
+            *variances.at(channel) = variance;
         }
     });
     // SAFETY: every plane of every channel was written.
@@ -109,12 +110,22 @@ pub(in crate::kernels) struct Saved<'a> {
     pub gamma: &'a [f32],
     pub mean: &'a [f32],
     pub variance: &'a [f32],
-    /// The output, when it went through the ReLU.
-    pub rectified: Option<&'a [f32]>,
+    pub relu: Relu<'a>,
     pub epsilon: f64,
 }
 
-/// Gradients: of `x`, `gamma`, `beta`, and of the residual when there was a ReLU (without one it is the output's).
+/// What followed the normalisation.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) enum Relu<'a> {
+    /// No ReLU.
+    None,
+    /// One on the normalised values themselves, whose signs are found again with this `beta`.
+    Alone(&'a [f32]),
+    /// One on the sum with a residual, which was this output.
+    Joined(&'a [f32]),
+}
+
+/// Gradients: of `x`, `gamma`, `beta`, and of the residual when it had a ReLU (without one it is the output's).
 pub(in crate::kernels) struct Gradients {
     pub x: Vec<f32>,
     pub gamma: Vec<f32>,
@@ -128,19 +139,21 @@ pub(in crate::kernels) fn backward(shape: NormShape, saved: &Saved, gradient: &[
     let (result, target) = Output::reserve(shape.len());
     let (mut gamma, mut beta) = (vec![0.0; shape.channels], vec![0.0; shape.channels]);
     let (gammas, betas) = (Output::of(&mut gamma), Output::of(&mut beta));
-    let masked = saved.rectified.map(|_| Output::reserve(shape.len()));
+    let masked = matches!(saved.relu, Relu::Joined(_)).then(|| Output::reserve(shape.len()));
     let masked_target = masked.as_ref().map(|(_, target)| *target);
     let count = (shape.n * shape.plane) as f64;
     for_each(shape.channels, |channel| {
-        let mean = saved.mean[channel];
-        // The plane's gradient before the ReLU.
+        let [mean, variance, gamma] = [saved.mean, saved.variance, saved.gamma].map(|of| of[channel]);
+        let beta = if let Relu::Alone(beta) = saved.relu { beta[channel] } else { 0.0 };
+        let affine = affine([mean, variance, gamma, beta], matches!(saved.relu, Relu::Alone(_)), saved.epsilon);
+        // The plane's gradient before a ReLU on the sum with a residual.
         let before = |range: Range<usize>| match masked_target {
             // SAFETY: written below, in the first pass, by this same piece of work.
             Some(masked) => unsafe { std::slice::from_raw_parts(masked.at(range.start), shape.plane) },
             None => &gradient[range],
         };
         let sums = shape.sum(channel, |range, sums| {
-            if let (Some(masked), Some(output)) = (masked_target, saved.rectified) {
+            if let (Some(masked), Relu::Joined(output)) = (masked_target, saved.relu) {
                 // SAFETY: this plane is written by this piece of work alone; loops as below.
                 unsafe {
                     let to = masked.part(range.start, shape.plane);
@@ -148,20 +161,15 @@ pub(in crate::kernels) fn backward(shape: NormShape, saved: &Saved, gradient: &[
                 }
             }
             // SAFETY: `Kernels::get` returned loops that this machine can run.
-            unsafe { (planes.gradient_sums)(before(range.clone()), &saved.x[range], mean, sums) };
+            unsafe { (planes.gradient_sums)(before(range.clone()), &saved.x[range], affine, sums) };
         });
-        let precision = 1.0 / (f64::from(saved.variance[channel]) + saved.epsilon);
-        let slope = Slope {
-            mean,
-            scale: (f64::from(saved.gamma[channel]) * precision.sqrt()) as f32,
-            offset: (sums[0] / count) as f32,
-            slope: (sums[1] / count * precision) as f32,
-        };
+        let precision = 1.0 / (f64::from(variance) + saved.epsilon);
+        let slope = Slope { offset: (sums[0] / count) as f32, slope: (sums[1] / count * precision) as f32 };
         for range in shape.planes(channel) {
             // SAFETY: this plane is written by this piece of work alone; loops as above.
             unsafe {
                 let to = target.part(range.start, shape.plane);
-                (planes.input_gradient)(before(range.clone()), &saved.x[range], slope, to);
+                (planes.input_gradient)(before(range.clone()), &saved.x[range], affine, slope, to);
             }
         }
         // SAFETY: each channel is written once.

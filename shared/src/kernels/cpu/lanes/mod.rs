@@ -123,10 +123,10 @@ pub(super) struct Winograd {
 /// All of them need nothing but the instruction set they were compiled for; slices of one call are equally long.
 pub(super) struct Planes {
     pub moments: unsafe fn(&[f32], f32, &mut Sums),
-    pub gradient_sums: unsafe fn(&[f32], &[f32], f32, &mut Sums),
+    pub gradient_sums: unsafe fn(&[f32], &[f32], Affine, &mut Sums),
     pub normalise: unsafe fn(&[f32], Option<&[f32]>, Affine, Room),
     pub mask: unsafe fn(&[f32], &[f32], Room),
-    pub input_gradient: unsafe fn(&[f32], &[f32], Slope, Room),
+    pub input_gradient: unsafe fn(&[f32], &[f32], Affine, Slope, Room),
     /// Replaces each `x` by `exp((x - highest) * scale)`, and gives their sum; `(x - highest) * scale` is at most 0.
     pub exponentials: unsafe fn(&mut [f32], f32, f32) -> f32,
 }

@@ -8,15 +8,22 @@ pub(in crate::kernels::cpu) struct Affine {
     pub mean: f32,
     pub scale: f32,
     pub shift: f32,
-    /// Whether negative outputs become zero.
+    /// Whether negative outputs become zero, and their gradients too.
     pub relu: bool,
 }
 
-/// The gradient of a plane's input: `(gradient - offset - (x - mean) * slope) * scale`.
+impl Affine {
+    /// Gradients pass where this is positive or not a number, without a branch: everywhere, if there is no ReLU.
+    #[inline(always)]
+    pub fn gate(self) -> impl Fn(f32) -> f32 {
+        let (scale, shift) = if self.relu { (self.scale, self.shift) } else { (0.0, 1.0) };
+        move |x| (x - self.mean) * scale + shift
+    }
+}
+
+/// The gradient of a plane's input: `(gradient - offset - (x - mean) * slope) * scale`, mean and scale being [`Affine`]'s.
 #[derive(Clone, Copy)]
 pub(in crate::kernels::cpu) struct Slope {
-    pub mean: f32,
-    pub scale: f32,
     pub offset: f32,
     pub slope: f32,
 }
@@ -73,19 +80,23 @@ macro_rules! planes {
             *sums = [first, second];
         }
 
-        /// Adds `Σ gradient` and `Σ gradient * (x - mean)`.
+        /// Adds `Σ gradient` and `Σ gradient * (x - mean)`, of the gradients that pass.
         $(#[$feature])*
-        unsafe fn gradient_sums(gradient: &[f32], x: &[f32], mean: f32, sums: &mut Sums) {
+        unsafe fn gradient_sums(gradient: &[f32], x: &[f32], affine: Affine, sums: &mut Sums) {
+            let (mean, gate) = (affine.mean, affine.gate());
+            let passed = |gradient: f32, x: f32| if gate(x) <= 0.0 { 0.0 } else { gradient };
             let [mut first, mut second] = *sums;
             let (gradients, gradient_rest) = gradient.as_chunks::<PARTS>();
             let (xs, x_rest) = x.as_chunks::<PARTS>();
             for (gradient, x) in gradients.iter().zip(xs) {
                 for i in 0..PARTS {
-                    first[i] += gradient[i];
-                    second[i] += gradient[i] * (x[i] - mean);
+                    let gradient = passed(gradient[i], x[i]);
+                    first[i] += gradient;
+                    second[i] += gradient * (x[i] - mean);
                 }
             }
             for (i, (&gradient, &x)) in gradient_rest.iter().zip(x_rest).enumerate() {
+                let gradient = passed(gradient, x);
                 first[i] += gradient;
                 second[i] += gradient * (x - mean);
             }
@@ -120,9 +131,11 @@ macro_rules! planes {
         }
 
         $(#[$feature])*
-        unsafe fn input_gradient(gradient: &[f32], x: &[f32], slope: Slope, result: Room) {
-            let Slope { mean, scale, offset, slope } = slope;
+        unsafe fn input_gradient(gradient: &[f32], x: &[f32], affine: Affine, slope: Slope, result: Room) {
+            let (Affine { mean, scale, .. }, gate) = (affine, affine.gate());
+            let Slope { offset, slope } = slope;
             for ((result, &gradient), &x) in result.iter_mut().zip(gradient).zip(x) {
+                let gradient = if gate(x) <= 0.0 { 0.0 } else { gradient };
                 result.write((gradient - offset - (x - mean) * slope) * scale);
             }
         }

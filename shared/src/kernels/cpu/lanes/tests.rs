@@ -226,19 +226,23 @@ fn planes_of_any_length() {
         for len in [0, 1, 15, 16, 37, 64] {
             let (x, gradient, residual) = (values(0, len), values(100, len), values(200, len));
             let (mut moments, mut sums) = ([[0.0; PARTS]; 2], [[0.0; PARTS]; 2]);
-            let mut written = [(); 3].map(|()| vec![MaybeUninit::<f32>::uninit(); len]);
+            let mut passed = sums;
+            let mut written = [(); 4].map(|()| vec![MaybeUninit::<f32>::uninit(); len]);
             let affine = Affine { mean: 0.1, scale: 1.5, shift: -0.2, relu: true };
-            let slope = Slope { mean: 0.1, scale: 1.5, offset: 0.3, slope: 0.7 };
-            let [normalised, masked, result] = &mut written;
+            let plain = Affine { relu: false, ..affine };
+            let slope = Slope { offset: 0.3, slope: 0.7 };
+            let [normalised, masked, result, rectified] = &mut written;
             // SAFETY: the machine has these instructions; all slices are equally long.
             unsafe {
                 (kernels.planes.moments)(&x, 0.5, &mut moments);
-                (kernels.planes.gradient_sums)(&gradient, &x, 0.5, &mut sums);
+                (kernels.planes.gradient_sums)(&gradient, &x, plain, &mut sums);
+                (kernels.planes.gradient_sums)(&gradient, &x, affine, &mut passed);
                 (kernels.planes.normalise)(&x, Some(&residual), affine, normalised);
                 (kernels.planes.mask)(&gradient, &x, masked);
-                (kernels.planes.input_gradient)(&gradient, &x, slope, result);
+                (kernels.planes.input_gradient)(&gradient, &x, plain, slope, result);
+                (kernels.planes.input_gradient)(&gradient, &x, affine, slope, rectified);
             }
-            // SAFETY: the three calls write every element.
+            // SAFETY: the four calls write every element.
             let written =
                 written.map(|plane| plane.into_iter().map(|y| unsafe { y.assume_init() }).collect::<Vec<_>>());
             let total = |parts: [f32; PARTS]| parts.into_iter().sum::<f32>();
@@ -246,11 +250,15 @@ fn planes_of_any_length() {
             close(total(moments[0]), x.iter().map(|x| x - 0.5).sum());
             close(total(moments[1]), x.iter().map(|x| (x - 0.5).powi(2)).sum());
             close(total(sums[0]), gradient.iter().sum());
-            close(total(sums[1]), gradient.iter().zip(&x).map(|(g, x)| g * (x - 0.5)).sum());
+            close(total(sums[1]), gradient.iter().zip(&x).map(|(g, x)| g * (x - 0.1)).sum());
+            let open = |i: usize| if (x[i] - 0.1) * 1.5 - 0.2 > 0.0 { gradient[i] } else { 0.0 };
+            close(total(passed[0]), (0..len).map(open).sum());
+            close(total(passed[1]), (0..len).map(|i| open(i) * (x[i] - 0.1)).sum());
             for i in 0..len {
                 close(written[0][i], ((x[i] - 0.1) * 1.5 - 0.2 + residual[i]).max(0.0));
                 close(written[1][i], if x[i] > 0.0 { gradient[i] } else { 0.0 });
                 close(written[2][i], (gradient[i] - 0.3 - (x[i] - 0.1) * 0.7) * 1.5);
+                close(written[3][i], (open(i) - 0.3 - (x[i] - 0.1) * 0.7) * 1.5);
             }
         }
     }
