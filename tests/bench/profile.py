@@ -19,8 +19,9 @@ LOADER = "reading, decoding, augmenting (beside the step)"
 # The first that fits; symbols are those of shared/src/kernels/cpu, Burn's `flex`, and the trainer's own.
 PARTS = [
     ("matrix products of convolutions and heads", r"::(reduce|gather)$|gemm"),
-    ("patches, layouts and Winograd transforms around them",
-     r"kernels::cpu::(convolution|geometry|winograd|weight_gradient|threads)|transpose|winograd|Window::fill|reserve|add_in_order"),
+    ("Winograd transforms around them", r"winograd"),
+    ("weights and results moved between layouts", r"kernels::cpu::(convolution|weight_gradient|threads)|transpose|reserve|add_in_order"),
+    ("borders and patches: padded copies, places", r"kernels::cpu::geometry|Window::fill"),
     ("batch normalisation, ReLU, shortcuts", r"::(normalise|moments|gradient_sums|input_gradient|mask)$|normalisation|pooling"),
     ("queue products and softmax", r"contrast|exponentials"),
     ("optimiser, momentum encoder, other operations of Burn", r"burn|macerator|zip|optim|flex"),

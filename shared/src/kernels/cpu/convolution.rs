@@ -228,13 +228,13 @@ fn compute(gather: &Gather, window: &Window, piece: &Piece, input: &[f32], weigh
             copy.as_ptr()
         };
         // Where each position is read; computed once, used by every block.
-        let places: Vec<usize> = (0..images)
-            .flat_map(|image| (0..piece.rows.len()).map(move |row| (image, row)))
-            .flat_map(|(image, row)| {
+        let mut places = Vec::with_capacity(positions);
+        for image in 0..images {
+            for row in 0..piece.rows.len() {
                 let line = image * image_step + window.place(gather, piece.rows.start, row, 0);
-                (0..gather.grid[1]).map(move |column| line + column * gather.step[1])
-            })
-            .collect();
+                places.extend((0..gather.grid[1]).map(|column| line + column * gather.step[1]));
+            }
+        }
         for block in &weights.blocks[piece.blocks.clone()] {
             let lanes = block.vectors * kernels.width;
             let rows = kernels.gather_rows[block.vectors - 1];
