@@ -138,7 +138,8 @@ def evaluate(options, run):
         splits = [f"--{part}-split={split(options, part)}" for part in ("train", "val", "test")]
         call([options.trainer, "evaluate", "--encoder", run, "--data", f"{options.data}/eurosat_rgb.tar", *splits, "--device", "cpu",
               "--out", found])
-    return json.loads((found / "results.json").read_text())
+    results = json.loads((found / "results.json").read_text())
+    return {"protocol": results["protocol"]["summary"], "scores": results["scores"]}
 
 
 def main():
