@@ -20,6 +20,8 @@ LOADER = "reading, decoding, augmenting (beside the step)"
 PARTS = [
     ("matrix products of convolutions and heads", r"::(reduce|gather)$|gemm"),
     ("Winograd transforms around them", r"winograd"),
+    # By `perf annotate`: addresses and calls of the products, and a tenth of it the softmax's maximum.
+    ("loops that call the products", r"kernels::cpu::threads::with_scratch"),
     ("weights and results moved between layouts", r"kernels::cpu::(convolution|weight_gradient|threads)|transpose|reserve|add_in_order"),
     ("borders and patches: padded copies, places", r"kernels::cpu::geometry|Window::fill"),
     ("batch normalisation, ReLU, shortcuts", r"::(normalise|moments|gradient_sums|input_gradient|mask)$|normalisation|pooling"),
