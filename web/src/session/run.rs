@@ -105,7 +105,7 @@ impl Session {
     /// Indices of the tiles that have no answer yet, or one without neighbours from before the gallery came: that one stays on
     /// the page until the better one takes its place.
     fn open_tiles(self) -> Vec<usize> {
-        let has_gallery = self.gallery.with_untracked(|gallery| matches!(gallery, GalleryState::Ready(_)));
+        let has_gallery = untrack(|| self.has_gallery());
         let is_open = |outcome: &Outcome| match outcome {
             Outcome::Waiting => true,
             Outcome::Undecodable(_) => false,
