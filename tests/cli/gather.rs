@@ -1,4 +1,4 @@
-//! Gathering, and training on what was gathered, from the made-up archive of `gather/tests`.
+//! Gathering, and training on what was gathered, from the made-up archive of `trainer/gather/tests`.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::{small_run, trainer};
 
 /// The archive, and a region inside its scenes.
 fn unpack(folder: &Path) {
-    let packed = std::fs::File::open(solstice_tests::repository().join("gather/tests/archive.tar.gz")).unwrap();
+    let packed = std::fs::File::open(solstice_tests::repository().join("trainer/gather/tests/archive.tar.gz")).unwrap();
     tar::Archive::new(flate2::read::GzDecoder::new(packed)).unpack(folder).unwrap();
     let region = r#"{"type":"Polygon","coordinates":[[[16.36,48.165],[16.46,48.165],[16.46,48.19],[16.36,48.19],[16.36,48.165]]]}"#;
     std::fs::write(folder.join("region.geojson"), region).unwrap();

@@ -3,7 +3,7 @@ by GDAL (rasterio) and a static STAC catalog by pystac. `gather_server.py` makes
 
     python3 gather_archive.py OUT --km 24 --scenes 160 --every 5                                     for measuring
     python3 gather_archive.py OUT --km 6 --scenes 16 --every 6 --content 3 --block 128 --grain 0 --cloud-px 60 --expect 60
-    tar --sort=name --owner=0 --group=0 --mtime=@0 -C OUT -cf gather/tests/archive.tar .             the tests' own
+    tar --sort=name --owner=0 --group=0 --mtime=@0 -C OUT -cf trainer/gather/tests/archive.tar .             the tests' own
 
 Needs rasterio, pystac, numpy, pyproj. The scenes are made up; projections, grids, overviews, block sizes, predictors,
 "no data", the two processing baselines and their offset, clouds and missing dates are as in the real archives.

@@ -1,7 +1,10 @@
 //! Which device computes: what `--device` means, what the machine has, and why `auto` chose what it chose.
 
 use crate::error::UsageError;
-use burn::tensor::{Device, DeviceKind};
+use burn::tensor::Device;
+#[cfg(feature = "wgpu")]
+use burn::tensor::DeviceKind;
+#[cfg(feature = "wgpu")]
 use wgpu::{AdapterInfo, Backends, DeviceType, Instance, InstanceDescriptor};
 
 /// A device with the words to say about it.
@@ -26,6 +29,7 @@ pub struct Adapter {
     pub kind: String,
     /// Whether it computes in software.
     pub is_software: bool,
+    #[cfg(feature = "wgpu")]
     selector: DeviceKind,
 }
 
@@ -38,20 +42,7 @@ pub fn resolve(choice: &str) -> anyhow::Result<Resolved> {
         "auto" => Ok(automatic()),
         "cpu" => Ok(cpu("asked for".to_owned())),
         _ if choice == "cuda" || choice.starts_with("cuda:") => cuda(choice),
-        _ if choice == "wgpu" || choice.starts_with("wgpu:") => {
-            let adapters = adapters();
-            let found = match choice {
-                // A real GPU before a software adapter.
-                "wgpu" => adapters.iter().find(|adapter| !adapter.is_software).or(adapters.first()),
-                _ => adapters.iter().find(|adapter| adapter.argument == choice),
-            };
-            let found = found.ok_or_else(|| {
-                UsageError::new(format!(
-                    "no device {choice:?} here\nhint: `trainer devices` lists what there is; --device cpu always works"
-                ))
-            })?;
-            Ok(wgpu(found, "asked for".to_owned()))
-        }
+        _ if choice == "wgpu" || choice.starts_with("wgpu:") => wgpu_named(choice),
         _ => Err(UsageError::new(format!(
             "unknown device {choice:?}\nhint: one of auto, cpu, wgpu, cuda, or a name listed by `trainer devices`"
         ))
@@ -59,7 +50,32 @@ pub fn resolve(choice: &str) -> anyhow::Result<Resolved> {
     }
 }
 
+#[cfg(feature = "wgpu")]
+fn wgpu_named(choice: &str) -> anyhow::Result<Resolved> {
+    let adapters = adapters();
+    let found = match choice {
+        // A real GPU before a software adapter.
+        "wgpu" => adapters.iter().find(|adapter| !adapter.is_software).or(adapters.first()),
+        _ => adapters.iter().find(|adapter| adapter.argument == choice),
+    };
+    let found = found.ok_or_else(|| {
+        UsageError::new(format!(
+            "no device {choice:?} here\nhint: `trainer devices` lists what there is; --device cpu always works"
+        ))
+    })?;
+    Ok(wgpu(found, "asked for".to_owned()))
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu_named(choice: &str) -> anyhow::Result<Resolved> {
+    Err(UsageError::new(format!(
+        "device {choice:?} needs a program with WGPU\nhint: build without `--no-default-features`; --device cpu always works"
+    ))
+    .into())
+}
+
 /// The graphics adapters of this machine; empty without drivers.
+#[cfg(feature = "wgpu")]
 #[must_use]
 pub fn adapters() -> Vec<Adapter> {
     let instance = Instance::new(InstanceDescriptor::new_without_display_handle());
@@ -68,12 +84,20 @@ pub fn adapters() -> Vec<Adapter> {
     found.iter().map(|adapter| describe(&adapter.get_info(), &mut counts)).collect()
 }
 
+/// The graphics adapters that a program without WGPU can use: none.
+#[cfg(not(feature = "wgpu"))]
+#[must_use]
+pub fn adapters() -> Vec<Adapter> {
+    Vec::new()
+}
+
 /// Whether the program was compiled with CUDA.
 #[must_use]
 pub fn has_cuda() -> bool {
     cfg!(feature = "cuda")
 }
 
+#[cfg(feature = "wgpu")]
 fn describe(info: &AdapterInfo, counts: &mut [usize; 4]) -> Adapter {
     let mut next = |slot: usize| {
         counts[slot] += 1;
@@ -109,10 +133,12 @@ fn automatic() -> Resolved {
     if let Ok(found) = cuda("cuda") {
         return Resolved { reason: "an NVIDIA GPU was found".to_owned(), ..found };
     }
-    match adapters().iter().find(|adapter| !adapter.is_software) {
-        Some(adapter) => wgpu(adapter, "a GPU was found".to_owned()),
-        None => cpu("no GPU was found".to_owned()),
+    #[cfg(feature = "wgpu")]
+    if let Some(adapter) = adapters().iter().find(|adapter| !adapter.is_software) {
+        return wgpu(adapter, "a GPU was found".to_owned());
     }
+    let why = if cfg!(feature = "wgpu") { "no GPU was found" } else { "this program was built for the CPU alone" };
+    cpu(why.to_owned())
 }
 
 fn cpu(reason: String) -> Resolved {
@@ -120,6 +146,7 @@ fn cpu(reason: String) -> Resolved {
     Resolved { device: Device::flex(), name: format!("cpu ({threads} threads)"), reason }
 }
 
+#[cfg(feature = "wgpu")]
 fn wgpu(adapter: &Adapter, reason: String) -> Resolved {
     let name = format!("{} ({})", adapter.argument, adapter.name);
     Resolved { device: Device::wgpu(adapter.selector.clone()), name, reason }
