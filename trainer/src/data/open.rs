@@ -59,7 +59,7 @@ impl SourceSpec {
             );
         }
         let selection = Selection { keep: &self.keep_places, skip: &self.skip_places };
-        let Layout { frames, places, classes } = selection.apply(layout, &shown)?;
+        let Layout { frames, places, classes } = selection.apply(layout, &shown, warnings)?;
         let mut frames = Frames::new(Some(store), frames, self.cache_mib << 20);
         let bands = self.settle_bands(&mut frames, fixed_bands, &shown)?;
         let values = Values { dn_offset: self.dn_offset, stretch: self.stretch_bounds(&bands)? };

@@ -1,10 +1,12 @@
 //! Which places of a source are taken, by name: so that test cities stay out of training.
 //!
 //! A name stands for every place in whose path it is one or several whole parts: `beirut` for `beirut/pair`, not for
-//! `beirut_2/pair`. A name that no place has is an error, since a misspelt one would let in what it should keep out.
+//! `beirut_2/pair`. A name to leave out that no place has is an error, since a misspelt one would let in what it should
+//! keep out; a name to take that no place has is a warning, so that a whole benchmark's list fits a part of its pictures.
 
 use anyhow::{Result, bail};
 
+use super::Warning;
 use super::layout::{Layout, PlaceFrames};
 
 /// Places named in a message.
@@ -20,15 +22,20 @@ pub(super) struct Selection<'a> {
 
 impl Selection<'_> {
     /// Leaves the chosen places in `layout`, and only their frames.
-    pub(super) fn apply(&self, layout: Layout, shown: &str) -> Result<Layout> {
+    pub(super) fn apply(&self, layout: Layout, shown: &str, warnings: &mut Vec<Warning>) -> Result<Layout> {
         if self.keep.is_empty() && self.skip.is_empty() {
             return Ok(layout);
         }
-        for (key, names) in [("keep_places", self.keep), ("skip_places", self.skip)] {
-            if let Some(unknown) = names.iter().find(|name| !layout.places.iter().any(|place| is_named(place, name))) {
-                bail!("{key}: {shown} has no place {unknown:?}\nhint: it has {}", some_names(&layout.places));
-            }
+        let is_unknown = |name: &&String| !layout.places.iter().any(|place| is_named(place, name));
+        if let Some(name) = self.skip.iter().find(is_unknown) {
+            bail!("skip_places: {shown} has no place {name:?}\nhint: it has {}", some_names(&layout.places));
         }
+        let absent: Vec<&str> = self.keep.iter().filter(is_unknown).map(String::as_str).collect();
+        if !absent.is_empty() && absent.len() == self.keep.len() {
+            let names = absent.join(", ");
+            bail!("keep_places: {shown} has no place {names}\nhint: it has {}", some_names(&layout.places));
+        }
+        warnings.extend(absent.iter().map(|name| Warning::once(format!("keep_places: {shown} has no place {name:?}"))));
         let is_one_of = |place: &PlaceFrames, names: &[String]| names.iter().any(|name| is_named(place, name));
         let Layout { frames, places, classes } = layout;
         let mut frames: Vec<_> = frames.into_iter().map(Some).collect();

@@ -148,6 +148,10 @@ fn pairs_lie_beside_the_bands_they_were_made_of() {
             && message.contains("has no place \"pis\"\nhint: it has beirut/pair, pisa/pair"),
         "{message}"
     );
+    let (_, warnings) = open(&chosen(&["pisa", "nantes"], &[]));
+    assert!(warnings[0].what.ends_with("has no place \"nantes\""), "{warnings:?}");
+    let message = error_of(&chosen(&["nantes"], &[]));
+    assert!(message.contains("has no place nantes\nhint: it has beirut/pair"), "{message}");
     let message = error_of(&chosen(&["pisa"], &["pisa"]));
     assert!(message.contains("leave nothing of") && message.contains("\nhint: "), "{message}");
     let sea = SourceSpec { kind: Some(SourceKind::Mosaic), min_date_std: 10.0, ..SourceSpec::new(folder.path()) };
