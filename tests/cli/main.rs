@@ -4,9 +4,11 @@
 
 mod bad_input;
 mod distill;
+mod divergence;
 mod gather;
 mod marta;
 mod resume;
+mod seen;
 mod site;
 mod study;
 mod superres;

@@ -50,6 +50,7 @@ pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<
             row("epochs of the student", dnc.distill_epochs.to_string());
         }
     }
+    row("pictures trained on", "listed by content in seen.txt; evaluate says how many it tests on".to_owned());
     row("precision", format!("{:?}", config.train.precision).to_lowercase());
     reporter.table(&table);
     Ok(())

@@ -10,6 +10,7 @@ mod logistic;
 mod metrics;
 #[cfg(test)]
 mod oracle_tests;
+mod overlap;
 mod preconditioner;
 mod principal;
 mod probe;
