@@ -32,7 +32,7 @@ mod windows;
 pub use decode::decode;
 pub use labelled::LabelledSet;
 pub use loader::{Batch, Loader, LoaderConfig, LoaderEpoch, MiddleCrops};
-pub use mixture::Mixture;
+pub use mixture::{Mixture, shares_by_dates};
 pub use picture::{Picture, SampleKind, Samples};
 pub use sheet::ContactSheet;
 pub use source::TileSource;
