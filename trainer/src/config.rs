@@ -340,9 +340,14 @@ fn apply(table: &mut Table, change: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// TOML where it is some; else a text or, in brackets, a list: `[paris,pisa]`.
 fn scalar(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<Table>().ok();
-    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+    let listed = || text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| match listed() {
+        Some(items) => Value::Array(outside_brackets(items).into_iter().map(|item| scalar(item.trim())).collect()),
+        None => Value::String(text.to_owned()),
+    })
 }
 
 /// `kind=folder,path=eurosat.tar,weight=2` as a table.
@@ -385,6 +390,10 @@ mod tests {
         assert_eq!(source["path"].as_str(), Some("months"));
         assert_eq!(source["weight"].as_float(), Some(0.5));
         assert_eq!(source["skip_longitude"].as_array().map(Vec::len), Some(2));
+        let cities = data_source("path=oscd,keep_places=[paris, \"pisa\",saclay_e],weight=1").expect("is one");
+        let expected = ["paris", "pisa", "saclay_e"].map(|city| Value::String(city.into()));
+        assert_eq!(cities["keep_places"].as_array().map(Vec::as_slice), Some(&expected[..]));
+        assert_eq!(cities["weight"].as_integer(), Some(1));
         assert!(data_source("months").is_err());
     }
 

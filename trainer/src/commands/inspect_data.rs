@@ -31,6 +31,7 @@ Examples:
   trainer inspect-data eurosat_rgb.tar --split eurosat_splits/aitlas_arena_train.csv --sheet tiles.png
   trainer inspect-data months/ --kind mosaic --window 64 --skip-longitude=60,100 --sheet months.png
   trainer inspect-data months/ --kind mosaic --sheet views.png --views seco
+  trainer inspect-data oscd/images --kind mosaic --keep-place beirut,paris,pisa
   trainer inspect-data seco_100k/ --bands B04,B03,B02,B08
   trainer inspect-data eurosat_rgb.tar --bench 10 --threads 2";
 
@@ -53,6 +54,12 @@ pub struct InspectDataArgs {
     /// Take only files whose path contains this text.
     #[arg(long, value_name = "TEXT")]
     include: Option<String>,
+    /// Take only these places, by name (a part of their path, such as a city's folder; may be repeated).
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    keep_place: Vec<String>,
+    /// Take none of these places.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    skip_place: Vec<String>,
     /// The bands to take, in order, such as B04,B03,B02 [default: all]
     #[arg(long, value_delimiter = ',')]
     bands: Vec<Band>,
@@ -207,6 +214,8 @@ impl InspectDataArgs {
                 kind: kind.or(self.split.as_ref().map(|_| SourceKind::Folder)),
                 split: self.split.clone(),
                 include: self.include.clone(),
+                keep_places: self.keep_place.clone(),
+                skip_places: self.skip_place.clone(),
                 bands: bands(&self.bands)?,
                 file_bands: bands(&self.file_bands)?,
                 window_px: self.window,

@@ -30,7 +30,11 @@ use std::{fs, io};
   trainer pretrain --preset moco-v2 --set encoder.architecture=resnet18 --set train.epochs=50 --dry-run \\
       --data kind=folder,path=tiles
   trainer pretrain --preset compact --data kind=folder,path=tiles.tar --data kind=mosaic,path=months,weight=0.3 --out runs/mixed
+  trainer pretrain --preset seco --data kind=mosaic,path=oscd/images,keep_places=[beirut,paris,pisa] --out runs/cities
   trainer pretrain --resume runs/first
+
+Of a source that holds more than may be trained on, keep_places=[…] takes only the places named and skip_places=[…] leaves
+them out; a name is a part of a place's path, such as a city's folder.
 
 A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, checkpoint.safetensors and, at the
 end, encoder.safetensors; of marta also generated/, a picture an epoch. Ctrl-C saves; --resume goes on as if nothing had happened.")]

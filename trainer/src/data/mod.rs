@@ -18,6 +18,7 @@ mod mosaic;
 mod npy;
 mod open;
 mod picture;
+mod selection;
 mod series;
 mod sheet;
 mod source;

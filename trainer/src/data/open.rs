@@ -9,6 +9,7 @@ use shared::preprocess::{SECO_STRETCH_HIGH, SECO_STRETCH_LOW};
 use super::frames::{Frames, default_bands};
 use super::layout::{Layout, band_files, class_folders, dated_places, detect};
 use super::mosaic::cut_windows;
+use super::selection::Selection;
 use super::series::read_series;
 use super::source::{TileSource, Values};
 use super::spec::{SourceKind, SourceSpec, Stretch};
@@ -57,7 +58,8 @@ impl SourceSpec {
                 "no pictures in {shown}\nhint: JPEG, PNG, WebP and TIFF files are read; see inspect-data --help for the folder layouts"
             );
         }
-        let Layout { frames, places, classes } = layout;
+        let selection = Selection { keep: &self.keep_places, skip: &self.skip_places };
+        let Layout { frames, places, classes } = selection.apply(layout, &shown, warnings)?;
         let mut frames = Frames::new(Some(store), frames, self.cache_mib << 20);
         let bands = self.settle_bands(&mut frames, fixed_bands, &shown)?;
         let values = Values { dn_offset: self.dn_offset, stretch: self.stretch_bounds(&bands)? };

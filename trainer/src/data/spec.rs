@@ -81,6 +81,12 @@ pub struct SourceSpec {
     /// Take only files whose path contains this, such as `/pair/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include: Option<String>,
+    /// Take only these places (areas of a mosaic), by name: `beirut` takes `beirut/pair`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_places: Vec<String>,
+    /// Take none of these places, such as those that are tested on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skip_places: Vec<String>,
     /// The bands to take, in the encoder's order; all of the file's when absent (red, green, blue for kind `seco`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bands: Option<Bands>,
@@ -149,6 +155,8 @@ impl SourceSpec {
             weight: None,
             split: None,
             include: None,
+            keep_places: Vec::new(),
+            skip_places: Vec::new(),
             bands: None,
             file_bands: None,
             dn_offset: 0,

@@ -130,6 +130,30 @@ fn pairs_lie_beside_the_bands_they_were_made_of() {
     let include = Some("pisa/pair".to_owned());
     let (one, _) = open(&SourceSpec { include, kind: Some(SourceKind::Mosaic), ..SourceSpec::new(folder.path()) });
     assert_eq!((one.len(), one.place_name(0)), (25, "pisa/pair"));
+    let chosen = |keep: &[&str], skip: &[&str]| SourceSpec {
+        kind: Some(SourceKind::Mosaic),
+        keep_places: keep.iter().map(|name| (*name).to_owned()).collect(),
+        skip_places: skip.iter().map(|name| (*name).to_owned()).collect(),
+        ..SourceSpec::new(folder.path())
+    };
+    for spec in [chosen(&["pisa"], &[]), chosen(&[], &["beirut"]), chosen(&["beirut", "pisa"], &["beirut/pair"])] {
+        let (source, _) = open(&spec);
+        assert_eq!((source.len(), source.place_name(0), source.picture_count()), (25, "pisa/pair", 2));
+        assert_eq!(first_tile(&source, 7, 1).len(), 3 * 64 * 64);
+        assert!(source.date_name(24, 1).starts_with("pisa/pair/img2"));
+    }
+    let message = error_of(&chosen(&[], &["beirut", "pis"]));
+    assert!(
+        message.contains("skip_places: ")
+            && message.contains("has no place \"pis\"\nhint: it has beirut/pair, pisa/pair"),
+        "{message}"
+    );
+    let (_, warnings) = open(&chosen(&["pisa", "nantes"], &[]));
+    assert!(warnings[0].what.ends_with("has no place \"nantes\""), "{warnings:?}");
+    let message = error_of(&chosen(&["nantes"], &[]));
+    assert!(message.contains("has no place nantes\nhint: it has beirut/pair"), "{message}");
+    let message = error_of(&chosen(&["pisa"], &["pisa"]));
+    assert!(message.contains("leave nothing of") && message.contains("\nhint: "), "{message}");
     let sea = SourceSpec { kind: Some(SourceKind::Mosaic), min_date_std: 10.0, ..SourceSpec::new(folder.path()) };
     let message = error_of(&sea);
     assert!(message.contains("no window of 64 px") && message.contains("\nhint: lower min_share"), "{message}");
