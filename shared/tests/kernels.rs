@@ -5,7 +5,7 @@
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use shared::kernels::{batch_norm_relu_train, batch_norm_train, contrast, conv2d, max_pool2d};
+use shared::kernels::{Negatives, batch_norm_relu_train, batch_norm_train, contrast, conv2d, max_pool2d};
 
 /// Rounding of sums of some thousand single-precision products of numbers around 0.3, relative to the largest result.
 const TOLERANCE: f64 = 1e-5;
@@ -422,19 +422,30 @@ fn max_pooling_and_its_gradient_match_the_definition() {
 
 #[test]
 fn contrast_and_its_gradient_match_the_definition() {
-    for (n, width, banks, temperature) in
-        [(1, 3, vec![1], 1.0), (5, 16, vec![40], 0.1), (70, 33, vec![300, 5], 0.2), (40, 128, vec![520, 40, 40], 0.07)]
-    {
-        let count = banks.iter().sum::<usize>();
+    // Queries, width, keys of each bank with whether some own rows are left out, temperature.
+    type Case = (usize, usize, Vec<(usize, bool)>, f64);
+    let cases: [Case; 6] = [
+        (1, 3, vec![(1, false)], 1.0),
+        (1, 3, vec![(1, true)], 1.0),
+        (5, 16, vec![(40, false)], 0.1),
+        (70, 33, vec![(300, false), (5, false)], 0.2),
+        (40, 128, vec![(520, false), (40, true), (40, false)], 0.07),
+        (70, 128, vec![(300, false), (70, true), (70, true)], 0.07),
+    ];
+    for (n, width, banks, temperature) in cases {
+        let count = banks.iter().map(|(m, _)| m).sum::<usize>();
         let (queries, positives) = (noise(n * width, 1), noise(n * width, 2));
         let keys = noise(count * width, 3);
         let device = Device::flex();
+        let skipped = |bank: usize, row: usize| banks[bank].1 && !(row + bank).is_multiple_of(3);
         let mut rows = keys.chunks(width);
-        let negatives: Vec<Tensor<2>> = banks
+        let negatives: Vec<Negatives> = banks
             .iter()
-            .map(|&m| {
+            .enumerate()
+            .map(|(at, &(m, skips))| {
                 let bank: Vec<f32> = rows.by_ref().take(m).flatten().copied().collect();
-                tensor(&bank, [m, width], &device)
+                let skips_own = if skips { (0..n).map(|row| skipped(at, row)).collect() } else { Vec::new() };
+                Negatives { keys: tensor(&bank, [m, width], &device), skips_own }
             })
             .collect();
         let matrix = |values: &[f32]| tensor(values, [n, width], &device);
@@ -442,8 +453,14 @@ fn contrast_and_its_gradient_match_the_definition() {
 
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
         let (mut losses, mut gradients, mut wins) = (Vec::new(), Vec::new(), Vec::new());
-        for (query, positive) in queries.chunks(width).zip(positives.chunks(width)) {
-            let all: Vec<&[f32]> = std::iter::once(positive).chain(keys.chunks(width)).collect();
+        for (row, (query, positive)) in queries.chunks(width).zip(positives.chunks(width)).enumerate() {
+            let mut all = vec![positive];
+            let mut first = 0;
+            for (bank, &(m, _)) in banks.iter().enumerate() {
+                let own = keys[first * width..][..m * width].chunks(width).enumerate();
+                all.extend(own.filter(|(key, _)| !(*key == row && skipped(bank, row))).map(|(_, key)| key));
+                first += m;
+            }
             let logits: Vec<f64> = all.iter().map(|key| dot(query, key) / temperature).collect();
             let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
             losses.push(total.ln() - logits[0]);
@@ -454,7 +471,7 @@ fn contrast_and_its_gradient_match_the_definition() {
                 gradients.push((expected - f64::from(positive[i])) / temperature);
             }
         }
-        let what = format!("{n} queries of {width}");
+        let what = format!("{n} queries of {width}, banks {banks:?}");
         assert_close(&values(found.losses), &losses, &format!("{what}, losses"));
         assert_close(&values(found.gradients), &gradients, &format!("{what}, gradients"));
         assert_close(&values(found.wins), &wins, &format!("{what}, wins"));

@@ -8,6 +8,7 @@ mod divergence;
 mod gather;
 mod marta;
 mod resume;
+mod seasons;
 mod seen;
 mod site;
 mod study;

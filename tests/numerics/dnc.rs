@@ -73,7 +73,7 @@ fn three_moclr_steps_with_lars_are_pytorchs() {
     let mut optimiser = Sgd::new(SgdConfig { momentum: 0.9, weight_decay: 1e-2, lars: 0.02 });
     let places: Vec<(usize, usize)> = (0..N).map(|place| (0, place)).collect();
     for (step, expected) in golden("dnc")["moclr"]["steps"].as_array().unwrap().iter().enumerate() {
-        moclr.begin_step(&StepContext { step, total_steps: 3, places: &places }).unwrap();
+        moclr.begin_step(&StepContext { step, total_steps: 3, places: &places, dates: &[] }).unwrap();
         let losses = moclr.losses((0..2).map(|v| view(&format!("moclr{step}.view{v}"))).collect());
         // Rounding grows over the steps: each passes through statistics of eight samples and a temperature of 0.1.
         let tolerance = [1e-3, 5e-3, 2e-2][step];
@@ -145,7 +145,7 @@ fn distillation(targets: Targets) -> Distill {
 fn check_distillation(distill: &mut Distill) {
     let golden = &golden("dnc")["distill"];
     let places: Vec<(usize, usize)> = (0..N).map(|place| (0, place)).collect();
-    distill.begin_step(&StepContext { step: 0, total_steps: 1, places: &places }).unwrap();
+    distill.begin_step(&StepContext { step: 0, total_steps: 1, places: &places, dates: &[] }).unwrap();
     let losses = distill.losses(vec![view("distill.view")]);
     assert_parts("distill", &losses, &golden["losses"], 1e-3);
     let mut optimiser = Sgd::new(SgdConfig { momentum: 0.9, weight_decay: 0.0, lars: 0.0 });

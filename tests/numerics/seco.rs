@@ -8,8 +8,8 @@ use serde_json::Value;
 use shared::encoder::{Architecture, EncoderConfig, Stem, module_tensors};
 use shared::tensors::{NamedTensor, TensorMap, into_map};
 use trainer::engine::optimiser::{Sgd, SgdConfig};
-use trainer::losses::info_nce;
-use trainer::methods::{Losses, Method, Seco, SecoConfig};
+use trainer::losses::{Negatives, by_operations, info_nce};
+use trainer::methods::{Losses, Method, Seco, SecoConfig, StepContext};
 use trainer::views::Recipe;
 
 const N: usize = 8;
@@ -33,7 +33,7 @@ fn info_nce_is_pytorchs_cross_entropy() {
     let q = unit_tensor("q", 6, 16, &device).require_grad();
     let [k, bank, extra] =
         [("k", 6), ("bank", 40), ("extra", 6)].map(|(name, rows)| unit_tensor(name, rows, 16, &device));
-    let result = info_nce(q.clone(), k, &[bank, extra], 0.07);
+    let result = info_nce(q.clone(), k, &[bank.into(), extra.into()], 0.07);
     let expected = golden["loss"].as_f64().unwrap();
     assert!((scalar(&result.loss) - expected).abs() < 1e-4 * expected, "{} is not {expected}", scalar(&result.loss));
     let gradient = q.grad(&result.loss.backward()).unwrap().into_data().try_into_vec::<f32>().unwrap();
@@ -44,7 +44,7 @@ fn info_nce_is_pytorchs_cross_entropy() {
 fn equal_embeddings_give_log_of_the_number_of_logits() {
     let device = Device::flex();
     let one = |rows: usize| unit_tensor("same", 1, 16, &device).repeat(&[rows, 1]);
-    let result = info_nce(one(4), one(4), &[one(30), one(7)], 0.07);
+    let result = info_nce(one(4), one(4), &[one(30).into(), one(7).into()], 0.07);
     assert!((scalar(&result.loss) - f64::from(38.0_f32).ln()).abs() < 1e-4);
     assert!(scalar(&result.accuracy).abs() < 1e-9, "a tie is no win");
 }
@@ -56,6 +56,8 @@ fn config() -> SecoConfig {
         queue: LENGTH,
         dim: DIM,
         norm_splits: 1,
+        shuffle_bn: true,
+        skip_same_date: true,
         dates_with_replacement: false,
         clean: Recipe::seco_clean(),
         augmented: Recipe::seco_augmented(),
@@ -64,8 +66,12 @@ fn config() -> SecoConfig {
 
 /// A SeCo with the golden's weights and queues.
 fn patterned() -> Seco {
+    patterned_with(config())
+}
+
+fn patterned_with(config: SecoConfig) -> Seco {
     let encoder = EncoderConfig { architecture: Architecture::CompactXs, stem: Stem::Small, bands: 3 };
-    let mut seco = Seco::new(config(), &encoder, 0, &Device::flex());
+    let mut seco = Seco::new(config, &encoder, 0, &Device::flex());
     let mut state = TensorMap::new();
     for (name, tensor) in module_tensors(seco.query()) {
         // Query and key start alike.
@@ -88,8 +94,12 @@ fn patterned() -> Seco {
 }
 
 fn view(name: &str) -> Tensor<4> {
-    let values = uniform(name, N * 3 * PX * PX);
-    Tensor::from_data(TensorData::new(values, [N, 3, PX, PX]), &Device::flex())
+    view_of(name, N)
+}
+
+fn view_of(name: &str, n: usize) -> Tensor<4> {
+    let values = uniform(name, n * 3 * PX * PX);
+    Tensor::from_data(TensorData::new(values, [n, 3, PX, PX]), &Device::flex())
 }
 
 fn optimise(seco: &mut Seco, optimiser: &mut Sgd, losses: &Losses, lr: f64) {
@@ -108,11 +118,22 @@ fn assert_all(what: &str, tensors: &TensorMap, prefix: &str, golden: &Value, tol
 
 #[test]
 fn three_steps_are_pytorchs() {
-    let golden = golden("seco");
-    let mut seco = patterned();
+    follow(&golden("seco"), config(), N);
+}
+
+#[test]
+fn three_steps_in_eight_groups_with_places_of_few_dates_are_pytorchs() {
+    follow(&golden("seco-groups"), SecoConfig { norm_splits: 8, ..config() }, 16);
+}
+
+/// Three steps of batches of `n`, everything compared after each.
+fn follow(golden: &Value, config: SecoConfig, n: usize) {
+    let mut seco = patterned_with(config);
     let mut optimiser = Sgd::new(SgdConfig { momentum: 0.9, weight_decay: 1e-3, lars: 0.0 });
+    let dates: Vec<Vec<usize>> = serde_json::from_value(golden["dates"].clone()).unwrap();
     for (index, expected) in golden["steps"].as_array().unwrap().iter().enumerate() {
-        let views = (0..4).map(|v| view(&format!("step{index}.view{v}"))).collect();
+        let views = (0..4).map(|v| view_of(&format!("step{index}.view{v}"), n)).collect();
+        seco.begin_step(&StepContext { step: index, total_steps: 3, places: &[], dates: &dates }).unwrap();
         let losses = seco.losses(views);
         let parts: Vec<f64> = losses.parts.iter().map(|(_, loss)| scalar(loss)).collect();
         for (part, expected) in parts.iter().zip(expected["losses"].as_array().unwrap()) {
@@ -141,6 +162,82 @@ fn three_steps_are_pytorchs() {
         assert_all(&format!("{what} velocity"), &velocity, "velocity.", &expected["velocity"], tolerance);
         let query = into_map(seco.query().state("query"));
         assert_all(&format!("{what} query"), &query, "query.", &expected["query"], tolerance);
+    }
+}
+
+/// What leaving own rows out must give, from the definition: losses, and gradients by the queries.
+fn left_out_by_a_loop(
+    [query, positive]: [&[f32]; 2],
+    banks: &[(Vec<f32>, Vec<bool>)],
+    dim: usize,
+    temperature: f64,
+) -> (f64, Vec<f64>) {
+    let n = query.len() / dim;
+    let (mut loss, mut gradient) = (0.0, vec![0.0; n * dim]);
+    for row in 0..n {
+        let own = &query[row * dim..][..dim];
+        let mut keys = vec![&positive[row * dim..][..dim]];
+        for (bank, skips) in banks {
+            let counted =
+                bank.chunks(dim).enumerate().filter(|(key, _)| !(*key == row && skips.get(row) == Some(&true)));
+            keys.extend(counted.map(|(_, key)| key));
+        }
+        let dot = |key: &[f32]| own.iter().zip(key).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        let logits: Vec<f64> = keys.iter().map(|key| dot(key) / temperature).collect();
+        let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
+        loss += (total.ln() - logits[0]) / n as f64;
+        for (key, logit) in keys.iter().zip(&logits) {
+            for (at, value) in key.iter().enumerate() {
+                gradient[row * dim + at] += logit.exp() / total * f64::from(*value) / temperature / n as f64;
+            }
+        }
+        for (at, value) in keys[0].iter().enumerate() {
+            gradient[row * dim + at] -= f64::from(*value) / temperature / n as f64;
+        }
+    }
+    (loss, gradient)
+}
+
+#[test]
+fn own_rows_that_are_left_out_count_for_nothing_in_the_kernel_and_in_plain_operations() {
+    let (n, dim, temperature) = (9, 16, 0.07);
+    let rows = |name: &str, count: usize| unit_rows(uniform(name, count * dim), dim);
+    let (query, positive) = (rows("q", n), rows("k", n));
+    let skips: Vec<bool> = (0..n).map(|row| row % 3 != 1).collect();
+    let banks = [(rows("bank", 40), Vec::new()), (rows("others", n), skips), (rows("rest", n), vec![true; n])];
+    let (loss, gradient) = left_out_by_a_loop([&query, &positive], &banks, dim, temperature);
+    let device = Device::flex().autodiff();
+    let tensor =
+        |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [values.len() / dim, dim]), &device);
+    let negatives = banks.clone().map(|(keys, skips_own)| Negatives { keys: tensor(&keys), skips_own });
+    for (what, way) in [("kernel", info_nce as fn(_, _, &[Negatives], f64) -> _), ("operations", by_operations)] {
+        let q = tensor(&query).require_grad();
+        let found = way(q.clone(), tensor(&positive), &negatives, temperature);
+        assert!((scalar(&found.loss) - loss).abs() < 1e-5 * loss, "{what}: {} is not {loss}", scalar(&found.loss));
+        let found = q.grad(&found.loss.backward()).unwrap().into_data().try_into_vec::<f32>().unwrap();
+        let largest = gradient.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        for (found, expected) in found.iter().zip(&gradient) {
+            assert!((f64::from(*found) - expected).abs() < 1e-5 * largest, "{what}: {found} is not {expected}");
+        }
+    }
+}
+
+#[test]
+fn z2_has_no_negatives_of_the_querys_own_date_in_its_own_row() {
+    // With the query's own view as k0 or k1, of its own date, Z2 must not call it unlike; of another date it must.
+    let part = |dates: [usize; 3], key: usize| {
+        let mut seco = patterned();
+        let mut views: Vec<Tensor<4>> = (0..4).map(|v| view(&format!("step0.view{v}"))).collect();
+        views[key + 1] = views[0].clone();
+        let dates = vec![dates.to_vec(); N];
+        seco.begin_step(&StepContext { step: 0, total_steps: 1, places: &[], dates: &dates }).unwrap();
+        let losses = seco.losses(views);
+        [1, 2].map(|subspace| scalar(&losses.parts[subspace].1))
+    };
+    for (key, own) in [(0, [0, 0, 1]), (1, [0, 1, 0])] {
+        let ([z1, z2], [other_z1, other_z2]) = (part(own, key), part([0, 1, 2], key));
+        assert!(z2 < other_z2 - 1e-3, "k{key} of q's own date costs Z2 {z2}, of another date {other_z2}");
+        assert!((z1 - other_z1).abs() < 1e-9, "Z1 varies with augmentation at any date");
     }
 }
 

@@ -1,4 +1,5 @@
-"""PyTorch goldens for the numerics tests: encoders forward and backward, InfoNCE, whole SeCo steps, schedules, SGD.
+"""PyTorch goldens for the numerics tests: encoders forward and backward, InfoNCE, whole SeCo steps (normalised as a whole, and
+in groups with shuffled keys and places of few dates), schedules, SGD.
 
 usage: python3 goldens.py OUT_FOLDER [NAME …]        (PyTorch 1.13, torchvision 0.14; takes about a minute)
 """
@@ -77,11 +78,52 @@ class Network(nn.Module):
         self.heads = nn.ModuleList([Head(192, dim) for _ in range(3)])
 
 
-def seco_golden(steps: int = 3) -> dict:
-    """SeCo step by step from the paper's equations: sum of three losses, three queues, nine key projections."""
-    n, px, dim, length, temperature, momentum = 8, 32, 16, 32, 0.07, 0.9
+class GroupedNorm(nn.BatchNorm2d):
+    """Batch normalisation of each of `groups` interleaved groups by itself, as on as many devices."""
+
+    groups = 1
+
+    def forward(self, x):
+        y = torch.empty_like(x)
+        means, variances = [], []
+        for group in range(self.groups):
+            own = x[group :: self.groups]
+            y[group :: self.groups] = F.batch_norm(own, None, None, self.weight, self.bias, True, 0.0, self.eps)
+            means.append(own.mean((0, 2, 3)))
+            variances.append(own.var((0, 2, 3), unbiased=True))
+        with torch.no_grad():
+            self.running_mean += self.momentum * (torch.stack(means).mean(0) - self.running_mean)
+            self.running_var += self.momentum * (torch.stack(variances).mean(0) - self.running_var)
+        return y
+
+
+def grouped(module: nn.Module, groups: int) -> None:
+    """Gives every batch normalisation of `module` that many groups."""
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.__class__ = GroupedNorm
+            part.groups = groups
+
+
+def shuffled(view: torch.Tensor, encode, groups: int) -> torch.Tensor:
+    """Features of keys whose groups are others than their queries': sample `row * groups + column` of the batch sits at
+    `column * rows + row`."""
+    rows = len(view) // groups
+    seats = [row * groups + column for column in range(groups) for row in range(rows)]
+    features = encode(view[seats])
+    back = torch.empty_like(features)
+    for seat, sample in enumerate(seats):
+        back[sample] = features[seat]
+    return back
+
+
+def seco_golden(n: int = 8, groups: int = 1, dates: list = (), steps: int = 3) -> dict:
+    """SeCo step by step from the paper's equations: sum of three losses, three queues, nine key projections. `dates` are
+    those drawn for each sample: t0, t1, t2."""
+    px, dim, length, temperature, momentum = 32, 16, 32, 0.07, 0.9
     query = Network(dim)
     fill(query, "query.")
+    grouped(query, groups)
     key = copy.deepcopy(query)
     query.train(), key.train()
     queues = [F.normalize(uniform(f"queue{i}", (length, dim)), dim=1) for i in range(3)]
@@ -94,17 +136,23 @@ def seco_golden(steps: int = 3) -> dict:
         with torch.no_grad():
             for own, other in zip(key.parameters(), query.parameters()):
                 own.mul_(momentum).add_(other, alpha=1 - momentum)
-            keys = [key.encoder(view) for view in (k0, k1, k2)]
+            keys = [shuffled(view, key.encoder, groups) for view in (k0, k1, k2)]
             projected = [[head(f) for f in keys] for head in key.heads]
         losses = []
         for subspace in range(3):
             z = query.heads[subspace](feature)
-            logits = [(z * projected[subspace][subspace]).sum(1, keepdim=True), z @ queues[subspace].T]
-            if subspace > 0:
-                logits += [z @ projected[subspace][v].T for v in range(3) if v != subspace]
-            logits = torch.cat(logits, dim=1) / temperature
-            assert logits.shape[1] == (1 + length if subspace == 0 else 1 + length + 2 * n)
-            losses.append(F.cross_entropy(logits, torch.zeros(n, dtype=torch.long)))
+            rows = []
+            for i in range(n):
+                own = projected[subspace]
+                negatives = list(queues[subspace])
+                for view in range(3) if subspace > 0 else ():
+                    if view != subspace:
+                        # A key of q's own date is no negative of its own row in Z2: it is what the positive is.
+                        same = subspace == 2 and dates and dates[i][view + 1] == dates[i][0]
+                        negatives += [own[view][j] for j in range(n) if not (j == i and same)]
+                logits = torch.stack([z[i] @ k for k in [own[subspace][i], *negatives]]) / temperature
+                rows.append(torch.logsumexp(logits, 0) - logits[0])
+            losses.append(torch.stack(rows).mean())
         for subspace in range(3):
             queues[subspace] = queues[subspace].clone()  # the loss above still needs the old one
             queues[subspace][pointer : pointer + n] = projected[subspace][subspace]
@@ -122,7 +170,12 @@ def seco_golden(steps: int = 3) -> dict:
                 "queues": [digest(queue, 128) for queue in queues],
             }
         )
-    return {"steps": record}
+    return {"dates": dates, "steps": record}
+
+
+def few_dates(n: int) -> list:
+    """Places with three, two and one date by turns."""
+    return [[[0, 1, 2], [0, 1, 0], [1, 1, 0], [0, 0, 0]][i % 4] for i in range(n)]
 
 
 def schedules_golden() -> dict:
@@ -153,6 +206,7 @@ def main() -> None:
         "compact-m-small": lambda: encoder_golden(Compact(32, [64, 128, 256], 2), 48),
         "info-nce": info_nce_golden,
         "seco": seco_golden,
+        "seco-groups": lambda: seco_golden(n=16, groups=8, dates=few_dates(16)),
         "schedules": schedules_golden,
     }
     for name in sys.argv[2:] or goldens:

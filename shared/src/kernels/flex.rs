@@ -6,7 +6,7 @@ use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, Flex, Tens
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::cpu::{ConvShape, NormShape, PoolShape, contrast, convolution, normalisation, pooling};
-use super::{BatchNorm, Contrast, kept};
+use super::{BatchNorm, Contrast, Negatives, kept};
 
 /// A tensor that may be left out, in a form that Burn can pass between backends.
 #[derive(ExtensionType)]
@@ -118,15 +118,18 @@ pub(super) fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: us
 pub(super) fn contrast(
     query: &Tensor<2>,
     positive: &Tensor<2>,
-    negatives: &[Tensor<2>],
+    negatives: &[Negatives],
     temperature: f64,
 ) -> Option<Contrast> {
     let [n, width] = query.dims();
     let device = query.device();
     let data = |tensor: &Tensor<2>| tensor.clone().into_data();
     let (queries, positives) = (data(query), data(positive));
-    let banks: Vec<TensorData> = negatives.iter().map(data).collect();
-    let banks: Vec<&[f32]> = banks.iter().map(TensorData::as_slice).collect::<Result<_, _>>().ok()?;
+    let values: Vec<TensorData> = negatives.iter().map(|negatives| data(&negatives.keys)).collect();
+    let keys: Vec<&[f32]> = values.iter().map(TensorData::as_slice).collect::<Result<_, _>>().ok()?;
+    let banks = keys.into_iter().zip(negatives);
+    let banks: Vec<contrast::Bank<'_>> =
+        banks.map(|(keys, negatives)| contrast::Bank { keys, skips_own: &negatives.skips_own }).collect();
     let (queries, positives) = (queries.as_slice().ok()?, positives.as_slice().ok()?);
     let found = contrast::contrast(width, queries, positives, &banks, temperature as f32);
     let column = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [n]), &device);

@@ -101,6 +101,22 @@ pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) ->
     burn::tensor::module::max_pool2d(x, options)
 }
 
+/// Keys that are negatives of every query.
+#[derive(Clone, Debug)]
+pub struct Negatives {
+    /// `[m, d]`
+    pub keys: Tensor<2>,
+    /// Whether row `i` of the keys is left out of query `i`'s sum; empty when none is.
+    pub skips_own: Vec<bool>,
+}
+
+impl From<Tensor<2>> for Negatives {
+    /// All of `keys`, for every query.
+    fn from(keys: Tensor<2>) -> Self {
+        Self { keys, skips_own: Vec::new() }
+    }
+}
+
 /// What [`contrast`] finds.
 #[derive(Clone, Debug)]
 pub struct Contrast {
@@ -116,12 +132,12 @@ pub struct Contrast {
 /// `temperature`. `None` where only Burn's operations can do it; none of the tensors may be tracked.
 ///
 /// # Shapes
-/// `query` and `positive` `[n, d]`, each of `negatives` `[m, d]`.
+/// `query` and `positive` `[n, d]`, the keys of each of `negatives` `[m, d]`.
 #[must_use]
 pub fn contrast(
     query: &Tensor<2>,
     positive: &Tensor<2>,
-    negatives: &[Tensor<2>],
+    negatives: &[Negatives],
     temperature: f64,
 ) -> Option<Contrast> {
     #[cfg(feature = "flex")]

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use shared::bands::{Band, Bands};
 
-use crate::data::{Mixture, Placement, Source, SourceKind, SourceSpec, Survey, Warning};
+use crate::data::{Mixture, Placement, Source, SourceKind, SourceSpec, Survey, TileSource, Warning, shares_by_dates};
 use crate::error::UsageError;
 use crate::report::Reporter;
 use crate::seen::Seen;
@@ -161,6 +161,9 @@ pub fn run(args: InspectDataArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         return bench::run(&args, Mixture::new(boxed)?, Duration::from_secs(secs.max(1)), reporter);
     }
     let seen = args.seen_by.as_deref().map(record).transpose()?;
+    if let Some(line) = dates_line(&sources) {
+        reporter.line(&line);
+    }
     for (index, (source, _)) in sources.iter().enumerate() {
         reporter.line(&source.describe());
         let survey = Survey::of(source);
@@ -185,6 +188,16 @@ fn record(encoder: &Path) -> Result<Seen> {
             encoder.display()
         )
     })
+}
+
+/// Which share of the samples of several sources, or of one with places of several dates, has how many of SeCo's three dates.
+fn dates_line(sources: &[(TileSource, Option<f64>)]) -> Option<String> {
+    let all: f64 = sources.iter().map(|(source, weight)| weight.unwrap_or(source.len() as f64)).sum();
+    let share = |(source, weight): &'_ (TileSource, Option<f64>)| weight.unwrap_or(source.len() as f64) / all;
+    let shares = shares_by_dates(sources.iter().map(|source| (&source.0 as &dyn Source, share(source))));
+    let rows = super::plan::few_and_enough(&shares, 3);
+    let parts: Vec<String> = rows.iter().map(|(dates, share)| format!("{dates}: {:.1} %", 100.0 * share)).collect();
+    (sources.len() > 1 || shares.len() > 1).then(|| format!("samples by dates of their place: {}", parts.join(", ")))
 }
 
 impl InspectDataArgs {

@@ -8,11 +8,25 @@ use shared::encoder::EncoderConfig;
 /// Bytes of a single-precision value.
 const F32: u64 = 4;
 
+/// Shares by number of dates, those with as many as are drawn in one.
+pub(super) fn few_and_enough(shares: &[(usize, f64)], drawn: usize) -> Vec<(String, f64)> {
+    let enough = shares.iter().filter(|(dates, _)| *dates >= drawn).map(|(_, share)| share).sum();
+    let few = shares.iter().filter(|(dates, _)| *dates < drawn);
+    let few = few.map(|&(dates, share)| (format!("{dates} date{}", if dates == 1 { "" } else { "s" }), share));
+    few.chain([(format!("{drawn} or more"), enough)]).collect()
+}
+
 /// Prints shapes, parameters, cost and memory.
 ///
 /// # Errors
-/// When the normalisation does not fit the bands.
+/// When the normalisation does not fit the bands, or the data of a method that draws several dates cannot be opened.
 pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
+    let drawn = config.method.dates_drawn();
+    // What is read of the data is what a method with several dates needs to be judged by.
+    let mixture = match drawn > 1 && !config.data.is_empty() {
+        true => Some(super::pretrain::open_sources(config, reporter)?),
+        false => None,
+    };
     let encoder = config.encoder_config();
     let (batch, method) = (config.train.batch, &config.method);
     let (with_gradient, without) = method.passes();
@@ -51,6 +65,12 @@ pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<
         }
     }
     row("pictures trained on", "listed by content in seen.txt; evaluate says how many it tests on".to_owned());
+    if let Some(mixture) = mixture {
+        row("dates drawn a sample", drawn.to_string());
+        for (dates, share) in few_and_enough(&mixture.shares_by_dates(), drawn) {
+            row(&format!("  samples at places with {dates}"), format!("{:.1} %", 100.0 * share));
+        }
+    }
     row("precision", format!("{:?}", config.train.precision).to_lowercase());
     reporter.table(&table);
     Ok(())

@@ -102,6 +102,7 @@ pub fn run(args: &PretrainArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<(
         reporter.line(config.to_toml()?.trim_end());
         return Ok(());
     }
+    config.method.warnings().iter().for_each(|what| reporter.warning(what));
     if args.dry_run {
         return super::plan::print(&config, reporter);
     }

@@ -53,6 +53,8 @@ pub struct Batch {
     pub px: usize,
     /// The sample's (source, place).
     pub places: Vec<(usize, usize)>,
+    /// The sample's drawn dates, one a slot of the views.
+    pub dates: Vec<Vec<usize>>,
     /// Files that could not be read, each reported once in a loader's life.
     pub warnings: Vec<Warning>,
 }
@@ -233,11 +235,13 @@ impl BatchRecipe {
                 .map(|(at, targets)| self.make_sample(epoch, first + at, order[first + at], px, targets))
                 .collect()
         });
-        let mut batch = Batch { views: Vec::new(), n, bands, px, places: Vec::with_capacity(n), warnings: Vec::new() };
+        let (places, dates) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        let mut batch = Batch { views: Vec::new(), n, bands, px, places, dates, warnings: Vec::new() };
         let mut failed: BTreeMap<String, usize> = BTreeMap::new();
         for sample in made {
             let sample = sample?;
             batch.places.push(sample.place);
+            batch.dates.push(sample.dates);
             sample.failures.into_iter().for_each(|error| *failed.entry(error.to_string()).or_default() += 1);
         }
         batch.warnings = failed.into_iter().map(|(what, count)| Warning { what, count }).collect();
@@ -270,7 +274,7 @@ impl BatchRecipe {
                         normalise(&mut view, normalisation)?;
                         target.copy_from_slice(view.pixels());
                     }
-                    return Ok(Made { place: (source_index, place), failures });
+                    return Ok(Made { place: (source_index, place), dates, failures });
                 }
             }
         }
@@ -286,6 +290,7 @@ impl BatchRecipe {
 /// What became of one sample.
 struct Made {
     place: (usize, usize),
+    dates: Vec<usize>,
     failures: Vec<SampleError>,
 }
 

@@ -1,5 +1,7 @@
 //! Several sources drawn from in fixed shares, every place of a source as often as any other.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 use rand::seq::SliceRandom;
 use shared::bands::Bands;
@@ -111,6 +113,14 @@ impl Mixture {
         quotas
     }
 
+    /// Numbers of dates of a place, ascending, each with the share of the samples that lie at such places.
+    #[must_use]
+    pub fn shares_by_dates(&self) -> Vec<(usize, f64)> {
+        shares_by_dates(
+            self.sources.iter().map(|source| source.as_ref() as &dyn Source).zip(self.shares.iter().copied()),
+        )
+    }
+
     /// One line a source.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
@@ -118,6 +128,18 @@ impl Mixture {
         let lines = self.sources.iter().map(|source| source.describe()).zip(shares);
         lines.map(|(source, percent)| format!("{source} — {percent:.0} % of the samples")).collect()
     }
+}
+
+/// Numbers of dates of a place, ascending, each with the share of the samples that lie at such places; `sources` with their
+/// shares, which sum to 1.
+pub fn shares_by_dates<'a>(sources: impl Iterator<Item = (&'a dyn Source, f64)>) -> Vec<(usize, f64)> {
+    let mut shares = BTreeMap::<usize, f64>::new();
+    for (source, share) in sources {
+        for place in 0..source.len() {
+            *shares.entry(source.dates(place)).or_default() += share / source.len() as f64;
+        }
+    }
+    shares.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub use decode::decode;
 pub use fingerprint::fingerprint;
 pub use labelled::LabelledSet;
 pub use loader::{Batch, Loader, LoaderConfig, LoaderEpoch, MiddleCrops};
-pub use mixture::Mixture;
+pub use mixture::{Mixture, shares_by_dates};
 pub use picture::{Picture, SampleKind, Samples};
 pub use sheet::ContactSheet;
 pub use source::TileSource;

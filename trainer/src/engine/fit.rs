@@ -147,7 +147,8 @@ impl Fit<'_> {
                     steps_per_epoch,
                     self.config.epochs,
                 );
-                let context = StepContext { step: progress.step, total_steps: total, places: &batch.places };
+                let context =
+                    StepContext { step: progress.step, total_steps: total, places: &batch.places, dates: &batch.dates };
                 self.method.begin_step(&context)?;
                 let readout = self.step(batch, lr)?;
                 progress.step += 1;

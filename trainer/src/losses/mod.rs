@@ -8,6 +8,6 @@ mod two_level;
 
 pub use adversarial::{binary_cross_entropy, feature_matching};
 pub use batch_contrast::{BatchContrast, batch_contrast};
-pub use info_nce::{InfoNce, info_nce};
+pub use info_nce::{InfoNce, Negatives, by_operations, info_nce};
 pub use regression::half_squared_distance;
 pub use two_level::{TwoLevel, two_level};

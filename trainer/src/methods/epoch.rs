@@ -95,4 +95,6 @@ pub struct StepContext<'a> {
     pub total_steps: usize,
     /// The (source, place) of each sample of the batch.
     pub places: &'a [(usize, usize)],
+    /// The dates drawn for each sample, one a slot of the views: numbers that are equal where the dates are.
+    pub dates: &'a [Vec<usize>],
 }

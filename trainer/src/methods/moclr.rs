@@ -5,7 +5,7 @@ use super::{Losses, Method, Network, StepContext};
 use crate::losses::batch_contrast;
 use crate::parts::mlp::MlpShape;
 use crate::parts::projection::l2_normalise;
-use crate::parts::{Mlp, update_average};
+use crate::parts::{Mlp, shuffle, unshuffle, update_average};
 use crate::views::{Recipe, ViewSet, ViewSpec};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,8 @@ pub struct MoclrConfig {
     pub hidden: usize,
     /// Width of the projection.
     pub dim: usize,
-    /// Groups in which a batch is normalised; 1 is none, as in the paper.
+    /// Groups in which a batch is normalised, targets in other groups than what looks for them; 1 is the whole batch, as
+    /// in the paper, where positives and negatives have the same statistics.
     pub norm_splits: usize,
     /// Take the two views from two dates of a place (ours; the paper's pictures have one).
     pub temporal: bool,
@@ -99,7 +100,10 @@ impl Method for Moclr {
 
         // The average moves first, then targets are made, with batch statistics and without gradient.
         self.target = update_average(self.target.clone(), &self.online, self.momentum);
-        let target = [first, second].map(|view| project(&self.target, view, splits).autodiff());
+        let target = [first, second].map(|view| {
+            // In other groups than the online projections, the head's normalisation included.
+            unshuffle(project(&self.target, shuffle(view, splits), splits), splits).autodiff()
+        });
 
         // Symmetrised: each view's online projection looks for the other view's target. The mean of both directions.
         let embeddings = online[0].clone().without_autodiff();

@@ -22,12 +22,21 @@ pub struct MocoConfig {
     pub queue: usize,
     /// Width of the projection.
     pub dim: usize,
-    /// Groups in which a batch is normalised (split BatchNorm, in place of shuffling between devices); 1 is none.
+    /// Groups in which a batch is normalised, keys in other groups than their queries (split BatchNorm with MoCo's
+    /// shuffle). 1 protects nothing: a query and its positive share the statistics of the whole batch, which the queue's
+    /// keys do not have.
     pub norm_splits: usize,
+    /// Normalise keys in other groups than their queries; false is the leak, for comparisons.
+    #[serde(default = "yes")]
+    pub shuffle_bn: bool,
     /// Draw the dates with replacement, as SeCo's released code does (`moco-tp` only; `moco-v2` draws one date).
     pub dates_with_replacement: bool,
     /// What is done to each of the two views.
     pub view: Recipe,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The momentum pair and its queue.
@@ -76,10 +85,14 @@ impl Method for Moco {
 
         // The average moves first, then keys are encoded, with batch statistics and without gradient.
         self.key = update_average(self.key.clone(), &self.query, self.config.momentum);
-        let key = self.key.heads[0].forward(self.key.features(k, splits));
+        let features = match self.config.shuffle_bn {
+            true => self.key.key_features(k, splits),
+            false => self.key.features(k, splits),
+        };
+        let key = self.key.heads[0].forward(features);
 
         let constant = |x: &Tensor<2>| x.clone().autodiff();
-        let result = info_nce(query, constant(&key), &[constant(&self.queue.keys())], self.config.temperature);
+        let result = info_nce(query, constant(&key), &[constant(&self.queue.keys()).into()], self.config.temperature);
 
         // After the logits: a key must not meet itself as a negative.
         self.queue.enqueue(key);

@@ -171,6 +171,38 @@ impl MethodConfig {
         }
     }
 
+    /// Dates drawn for each sample.
+    #[must_use]
+    pub fn dates_drawn(&self) -> usize {
+        match self {
+            Self::Seco(_) => 3,
+            Self::MocoTp(_) => 2,
+            Self::Moclr(config) => 1 + usize::from(config.temporal),
+            Self::MocoV2(_) | Self::DeeperCluster(_) | Self::Distill(_) | Self::Marta(_) => 1,
+        }
+    }
+
+    /// What is allowed and probably not meant, a sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let (splits, shuffles) = match self {
+            Self::MocoV2(config) | Self::MocoTp(config) => (config.norm_splits, config.shuffle_bn),
+            Self::Seco(config) => (config.norm_splits, config.shuffle_bn),
+            // Without a queue all keys of a group have the same statistics: they give no positive away.
+            Self::DeeperCluster(_) | Self::Moclr(_) | Self::Distill(_) | Self::Marta(_) => return Vec::new(),
+        };
+        let what = match (splits, shuffles) {
+            (1, _) => {
+                "method.norm_splits = 1: a query shares its batch statistics with its positive and not with the queue"
+            }
+            (_, false) => "method.shuffle_bn = false: a query and its positive are normalised with the same companions",
+            (_, true) => return Vec::new(),
+        };
+        vec![format!(
+            "{what}; contrast can learn that instead of pictures (hint: --set method.norm_splits=8, shuffle_bn=true)"
+        )]
+    }
+
     /// Batches encoded with gradients, and without, in a step, for cost estimates.
     #[must_use]
     pub fn passes(&self) -> (usize, usize) {

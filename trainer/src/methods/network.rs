@@ -1,7 +1,7 @@
 //! A trunk with whatever a method puts behind it: the query or the key side of a momentum pair.
 
 use super::marta::{Discriminator, fuse};
-use crate::parts::{Frozen, Linear, Mlp, ProjectionHead, initialise};
+use crate::parts::{Frozen, Linear, Mlp, ProjectionHead, initialise, shuffle, unshuffle};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
 use shared::encoder::{Encoder, EncoderConfig, NormMode, load_module, module_tensors};
@@ -84,6 +84,12 @@ impl Network {
             Backbone::Encoder(encoder) => encoder.forward(x, mode).cast(FloatDType::F32),
             Backbone::Discriminator(discriminator) => discriminator.fused(x, mode),
         }
+    }
+
+    /// [`Self::features`] of keys: normalised in other groups than queries, so that no pair shares its companions.
+    #[must_use]
+    pub fn key_features(&self, x: Tensor<4>, splits: usize) -> Tensor<2> {
+        unshuffle(self.features(shuffle(x, splits), splits), splits)
     }
 
     /// `[n, bands, h, w]` → the fusion layer `[n, fused width]` (MARTA GANs): the last three feature maps side by side.

@@ -6,9 +6,12 @@
 //! | Z0 | season and augmentation | k0: another date, augmented | queue 0 |
 //! | Z1 | season | k1: another date, clean | queue 1, and k0, k2 of the batch through head 1 |
 //! | Z2 | augmentation | k2: same date, augmented | queue 2, and k0, k1 of the batch through head 2 |
+//!
+//! At a place with fewer than three dates k0 or k1 may be of q's own date. To Z2 such a key is what k2 is, so it is no
+//! negative of its own row.
 
-use super::{Losses, Method, Network};
-use crate::losses::info_nce;
+use super::{Losses, Method, Network, StepContext};
+use crate::losses::{Negatives, info_nce};
 use crate::parts::{NegativeQueue, update_average};
 use crate::views::{Recipe, ViewSet, ViewSpec};
 use burn::tensor::{Device, Tensor};
@@ -28,8 +31,16 @@ pub struct SecoConfig {
     pub queue: usize,
     /// Width of each projection.
     pub dim: usize,
-    /// Groups in which a batch is normalised (split BatchNorm, in place of shuffling between devices); 1 is none.
+    /// Groups in which a batch is normalised, keys in other groups than their queries (split BatchNorm with MoCo's
+    /// shuffle). 1 protects nothing: a query and its positive share the statistics of the whole batch, which the queue's
+    /// keys do not have.
     pub norm_splits: usize,
+    /// Normalise keys in other groups than their queries; false is the leak, for comparisons.
+    #[serde(default = "yes")]
+    pub shuffle_bn: bool,
+    /// Leave keys of q's own date out of their own row's negatives in Z2; false is the contradiction, for comparisons.
+    #[serde(default = "yes")]
+    pub skip_same_date: bool,
     /// Draw the three dates with replacement, as the released code does.
     // NOTE: later work (SSL4Eco, CaCo) reads the paper as "without"; that is our default.
     pub dates_with_replacement: bool,
@@ -37,6 +48,10 @@ pub struct SecoConfig {
     pub clean: Recipe,
     /// What is done to k0 and k2: synthetic augmentation, then the crop.
     pub augmented: Recipe,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The names of the subspaces, in the order of the heads.
@@ -49,6 +64,8 @@ pub struct Seco {
     query: Network,
     key: Network,
     queues: [NegativeQueue; 3],
+    /// Whether k0, and k1, of each sample of the coming step is of q's own date; empty when none is.
+    has_own_date: [Vec<bool>; 2],
 }
 
 impl Seco {
@@ -61,6 +78,7 @@ impl Seco {
             query: Network::random(encoder, 3, config.dim, seed, &device.clone().autodiff()),
             key: Network::random(encoder, 3, config.dim, seed, &plain),
             queues: [queue(0), queue(1), queue(2)],
+            has_own_date: Default::default(),
             config,
         }
     }
@@ -68,7 +86,10 @@ impl Seco {
     /// The projections of the three keys through the three heads: `keys[head][view]`, each `[n, dim]`.
     fn project_keys(&self, views: [Tensor<4>; 3]) -> [[Tensor<2>; 3]; 3] {
         // Each view is a batch of its own for BatchNorm, as in three forward passes.
-        let features = views.map(|view| self.key.features(view, self.config.norm_splits));
+        let features = views.map(|view| match self.config.shuffle_bn {
+            true => self.key.key_features(view, self.config.norm_splits),
+            false => self.key.features(view, self.config.norm_splits),
+        });
         std::array::from_fn(|head| features.clone().map(|features| self.key.heads[head].forward(features)))
     }
 }
@@ -83,6 +104,13 @@ impl Method for Seco {
         ViewSet { slots: 3, with_replacement, views: vec![q, k0, k1, k2] }
     }
 
+    fn begin_step(&mut self, context: &StepContext<'_>) -> anyhow::Result<()> {
+        // The slots of q, k0 and k1; k2 is of q's date by construction.
+        let own = |slot: usize| context.dates.iter().map(|dates| dates[slot] == dates[0]).collect();
+        self.has_own_date = if self.config.skip_same_date { [own(1), own(2)] } else { Default::default() };
+        Ok(())
+    }
+
     fn losses(&mut self, views: Vec<Tensor<4>>) -> Losses {
         let [q, k0, k1, k2]: [Tensor<4>; 4] = views.try_into().expect("seco takes four views: q, k0, k1, k2");
 
@@ -95,13 +123,18 @@ impl Method for Seco {
         self.key = update_average(self.key.clone(), &self.query, self.config.momentum);
         let keys = self.project_keys([k0, k1, k2]);
 
+        let has_own_date = std::mem::take(&mut self.has_own_date);
         let results: [_; 3] = std::array::from_fn(|subspace| {
             let constant = |x: &Tensor<2>| x.clone().autodiff();
-            let mut negatives = vec![constant(&self.queues[subspace].keys())];
+            let mut negatives = vec![Negatives::from(constant(&self.queues[subspace].keys()))];
             if subspace > 0 {
                 // In Z1 and Z2 what Z0 would call alike are different things: the other two keys are negatives.
                 let others = (0..3).filter(|&view| view != subspace);
-                negatives.extend(others.map(|view| constant(&keys[subspace][view])));
+                negatives.extend(others.map(|view| Negatives {
+                    keys: constant(&keys[subspace][view]),
+                    // Z1's negatives differ by augmentation, at any date.
+                    skips_own: if subspace == 2 { has_own_date[view].clone() } else { Vec::new() },
+                }));
             }
             let positive = constant(&keys[subspace][subspace]);
             info_nce(query[subspace].clone(), positive, &negatives, self.config.temperature)

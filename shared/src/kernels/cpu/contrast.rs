@@ -8,6 +8,15 @@ const QUERIES: usize = 32;
 /// Keys that stay in the nearest cache while a piece's queries pass over them.
 const KEYS: usize = 256;
 
+/// Keys that are negatives of every query.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct Bank<'a> {
+    /// `[m, d]`
+    pub keys: &'a [f32],
+    /// Whether row `i` of the keys is left out of query `i`'s sum; none is where the list has ended.
+    pub skips_own: &'a [bool],
+}
+
 /// What [`contrast`] finds, per query.
 pub(in crate::kernels) struct Contrasts {
     /// The cross-entropies, `[n]`.
@@ -18,19 +27,24 @@ pub(in crate::kernels) struct Contrasts {
     pub wins: Vec<f32>,
 }
 
-/// The logits of query `q` are `q · p / temperature` for its positive `p` and `q · k / temperature` for each key `k`.
+/// The logits of query `q` are `q · p / temperature` for its positive `p` and `q · k / temperature` for each key `k` that
+/// is not left out.
 ///
-/// `queries`, `positives`: `[n, d]`; every bank of keys: `[m, d]`.
+/// `queries`, `positives`: `[n, d]`.
 pub(in crate::kernels) fn contrast(
     width: usize,
     queries: &[f32],
     positives: &[f32],
-    banks: &[&[f32]],
+    banks: &[Bank<'_>],
     temperature: f32,
 ) -> Contrasts {
     let kernels = Kernels::get();
     let n = queries.len() / width;
-    let keys = Keys::arrange(kernels, width, banks);
+    let values: Vec<&[f32]> = banks.iter().map(|bank| bank.keys).collect();
+    let keys = Keys::arrange(kernels, width, &values);
+    // The place of each bank's first key among all.
+    let firsts: Vec<usize> =
+        values.iter().scan(0, |next, bank| Some(std::mem::replace(next, *next + bank.len() / width))).collect();
     let (losses, loss) = Output::reserve(n);
     let (gradients, gradient) = Output::reserve(n * width);
     let (wins, win) = Output::reserve(n);
@@ -49,6 +63,12 @@ pub(in crate::kernels) fn contrast(
             for row in 0..rows {
                 let own: f32 = dot(&queries[row * width..][..width], &positives[row * width..][..width]);
                 let logits = &mut logits[row * pitch..][..keys.count];
+                for (bank, start) in banks.iter().zip(&firsts) {
+                    if bank.skips_own.get(first + row) == Some(&true) {
+                        // Its exponential is the smallest number there is: nothing beside the positive's.
+                        logits[start + first + row] = f32::NEG_INFINITY;
+                    }
+                }
                 let hardest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let highest = own.max(hardest);
                 // SAFETY: the machine has the instructions.
