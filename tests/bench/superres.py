@@ -9,8 +9,9 @@ ours     The tile of the second date is reduced by the very reduction that the m
 camera   It is reduced by optics of unknown width, square detectors and noise, another draw for every tile, seeded.
 sensor   Nothing is reduced: the satellite's own 20 m band B8A is enlarged twice and compared with its 10 m band B08 of the
          same moment, whose range of wavelengths holds B8A's. Optics and noise are real, and unknown. The truth's values are
-         brought to the coarse band's by a regression, so what the two bands show differently counts as error in every mode.
-         Norcia, Bercy and Paris, whose bands are there; grey, so without a feature distance.
+         brought to the coarse band's by a regression, and the bands, which were cut out separately, to where they agree best,
+         to a fine pixel; what the two bands show differently counts as error in every mode. Norcia, Bercy and Paris, whose
+         bands are there; grey, so without a feature distance.
 
 In all three the first date of the place is the reference: a real pair at two dates. `detail` is a regression on it, without a
 network. Tiles lie along the diagonal. What follows goes to `trainer superres` as it is. Tiles that are there already are not
@@ -53,12 +54,25 @@ def pairs(folder, city, px, count):
         yield f"{city}-{number}", {"reference": reference, "truth": truth}
 
 
+def registered(fine, coarse):
+    """`fine` moved by whole pixels to where `coarse`, half its size, agrees with it best."""
+    height, width = (side // 2 - 4 for side in fine.shape)
+
+    def agreement(shift):
+        moved = np.roll(fine, shift, (0, 1))[4 : 2 * height, 4 : 2 * width]
+        squares = moved.reshape(height - 2, 2, width - 2, 2).mean((1, 3))
+        return np.corrcoef(squares.ravel(), coarse[2:height, 2:width].ravel())[0, 1]
+
+    return np.roll(fine, max(((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)), key=agreement), (0, 1))
+
+
 def sensed(folder, city, px, count):
     """A band of 20 m, the truth in the band of 10 m that holds it, and that at the other date; 8 bits in one stretch."""
     def band(date, name):
         return np.asarray(Image.open(next((folder / city / f"imgs_{date}").glob(f"*_{name}.tif"))), dtype=np.float64)
 
-    reference, truth, coarse = band(1, "B08"), band(2, "B08"), band(2, "B8A")
+    reference, truth = (registered(band(date, "B08"), band(date, "B8A")) for date in (1, 2))
+    coarse = band(2, "B8A")
     for number, left, top in corners(truth.shape[::-1], px, count):
         fine = (slice(top, top + px), slice(left, left + px))
         low = coarse[top // 2 : (top + px) // 2, left // 2 : (left + px) // 2]
