@@ -1,9 +1,12 @@
-"""The CPU kernels beside PyTorch, case by case in alternation, on the same number of threads.
+"""The CPU kernels beside a current PyTorch, case by case in alternation, on the same number of threads.
 
-    python3 tests/bench/kernels.py [--threads 2] [--burn] [--busy] [--json FILE] [words that the case's name must contain]
+PyTorch is measured in both layouts, whole encoders compiled as well (a single convolution has nothing to be fused with);
+the best counts and is named.
+
+    python3 tests/bench/kernels.py [--threads 2] [--burn] [--busy] [--eager] [--json FILE] [words of the case's name]
 
 `--burn` measures Burn's own convolution as well; `--busy` compares the processor time of one thread, for machines
-that have other work (Linux). Needs torch and, for the ResNet, torchvision.
+that have other work (Linux). `--eager` leaves out what is compiled. Needs torch 2 and, for the ResNet, torchvision.
 """
 
 import argparse
@@ -20,6 +23,7 @@ from torch import nn
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/reference"))
+import peer  # noqa: E402
 import record  # noqa: E402
 from compact import Compact  # noqa: E402
 clock = time.perf_counter
@@ -39,20 +43,27 @@ def fastest(work):
 
 
 def convolution(n, ci, px, co, kernel, stride, padding, training):
-    x = (torch.rand(n, ci, px, px) - 0.5).requires_grad_(training and ci > 3)
-    weight = (torch.rand(co, ci, kernel, kernel) - 0.5).requires_grad_(training)
+    """Seconds, the variant, and floating-point operations."""
     out = (px + 2 * padding - kernel) // stride + 1
-    gradient = torch.rand(n, co, out, out) - 0.5
 
-    def run():
-        with torch.set_grad_enabled(training):
-            y = F.conv2d(x, weight, stride=stride, padding=padding)
-            if training:
-                (y * gradient).sum().backward()
+    def measure(variant):
+        layout, _ = peer.VARIANTS[variant]
+        laid = lambda *shape: (torch.rand(*shape) - 0.5).contiguous(memory_format=layout)  # noqa: E731
+        x = laid(n, ci, px, px).requires_grad_(training and ci > 3)
+        weight = laid(co, ci, kernel, kernel).requires_grad_(training)
+        gradient = laid(n, co, out, out)
+
+        def run():
+            with torch.set_grad_enabled(training):
+                y = F.conv2d(x, weight, stride=stride, padding=padding)
+                if training:
+                    (y * gradient).sum().backward()
+
+        return fastest(run)
 
     products = n * co * out * out * ci * kernel * kernel
     passes = 1 if not training else 2 if ci == 3 else 3
-    return fastest(run), 2 * products * passes
+    return *peer.best(measure, ("eager", "eager, channels last")), 2 * products * passes
 
 
 COMPACT = {
@@ -70,17 +81,23 @@ def resnet18():
     return network
 
 
-def encoder(n, architecture, training):
-    network = (resnet18() if architecture == "resnet18" else Compact(*COMPACT[architecture])).train(training)
-    x = torch.rand(n, 3, 64, 64) - 0.5
+def encoder(n, architecture, training, variants):
+    """Seconds, and the variant."""
 
-    def run():
-        with torch.set_grad_enabled(training):
-            features = network(x)
-            if training:
-                (features * features).sum().backward()
+    def measure(variant):
+        network = (resnet18() if architecture == "resnet18" else Compact(*COMPACT[architecture])).train(training)
+        network = peer.prepared(network, variant)
+        x = (torch.rand(n, 3, 64, 64) - 0.5).contiguous(memory_format=peer.VARIANTS[variant][0])
 
-    return fastest(run)
+        def run():
+            with torch.set_grad_enabled(training):
+                features = network(x)
+                if training:
+                    (features * features).sum().backward()
+
+        return fastest(run)
+
+    return peer.best(measure, variants)
 
 
 def go_on(process):
@@ -100,8 +117,11 @@ def main():
     parser.add_argument("--program", help="the built benchmark, instead of what cargo builds")
     parser.add_argument("words", nargs="*")
     parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--eager", action="store_true", help="leave out what is compiled")
     parser.add_argument("--json", help="keep the rows here, for record.py to compare")
     options = parser.parse_args()
+    peer.check()
+    variants = [name for name, (_, is_compiled) in peer.VARIANTS.items() if not (options.eager and is_compiled)]
     if options.busy:
         global clock
         clock, options.threads = time.thread_time, 1
@@ -111,7 +131,7 @@ def main():
     flags = {"--step": True, "--burn": options.burn, "--busy": options.busy}
     command += options.words + [flag for flag, given in flags.items() if given]
     environment = dict(os.environ, RAYON_NUM_THREADS=str(options.threads))
-    print(f"{'case':44} {'ours':>16} {'PyTorch':>16} {'ratio':>6}" + ("   Burn" if options.burn else ""))
+    print(f"{'case':44} {'ours':>16} {'PyTorch':>16} {'ratio':>6}" + ("   Burn" if options.burn else "") + f"   PyTorch {torch.__version__}")
     rows = {}
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
@@ -123,17 +143,17 @@ def main():
             kind, passes, batch, *rest = measured["case"].split()
             n, training = int(batch[1:]), passes == "training"
             if kind == "conv":
-                theirs, operations = convolution(n, *map(int, rest), training)
+                theirs, variant, operations = convolution(n, *map(int, rest), training)
                 unit, figure = "GFLOP/s", lambda seconds: operations / seconds / 1e9
             else:
-                theirs = encoder(n, rest[0], training)
+                theirs, variant = encoder(n, rest[0], training, variants)
                 unit, figure = "tile/s", lambda seconds: n / seconds
             ours = measured["seconds"]
             shown = f"{measured['case']:44} {figure(ours):8.1f} {unit} {figure(theirs):8.1f} {unit} {theirs / ours:6.2f}"
             if measured["burn_seconds"]:
                 shown += f" {figure(measured['burn_seconds']):6.1f}"
-            print(shown, flush=True)
-            rows[measured["case"]] = {"ours": figure(ours), "peer": figure(theirs), "unit": unit}
+            print(f"{shown}   {variant}", flush=True)
+            rows[measured["case"]] = {"ours": figure(ours), "peer": figure(theirs), "unit": unit, "peer_variant": variant}
             go_on(process)
     if options.json:
         record.save(options.json, f"PyTorch {torch.__version__}, {options.threads} threads", rows)

@@ -1,7 +1,8 @@
 """MoCo-v2 training: PyTorch's same network, batch and step beside the trainer, each in a process of its own, by turns.
 
-PyTorch gets its batches ready-made; the trainer decodes, augments and loads as it always does. Tiles a second (medians of
-three) and the largest memory a process ever held.
+PyTorch, a current one, gets its batches ready-made, and is measured in both layouts, eager and compiled: the best counts and
+is named. The trainer decodes, augments and loads as it always does. Tiles a second (medians of three) and the largest memory
+a process ever held.
 
 usage: python3 tests/bench/training.py TRAINER_BINARY [compact-s|resnet18] [PX] [BATCH] [STEPS] [JSON_FILE]
 """
@@ -20,6 +21,7 @@ import torch.nn.functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/reference"))
+import peer  # noqa: E402
 import record  # noqa: E402
 
 
@@ -35,24 +37,25 @@ def network(name: str) -> torch.nn.Module:
     return Compact(32, [64, 128, 256], 1)
 
 
-def pytorch(name: str, px: int, batch: int, steps: int) -> float:
+def pytorch(variant: str, name: str, px: int, batch: int, steps: int) -> float:
     def side() -> torch.nn.Module:
         backbone = network(name)
         width = backbone.width
         head = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.ReLU(), torch.nn.Linear(width, 128))
         return torch.nn.Sequential(backbone, head).train()
 
-    query, key = side(), side()
+    query, key = (peer.prepared(side(), variant) for _ in range(2))
+    averaged, trained = list(key.parameters()), list(query.parameters())
     queue = F.normalize(torch.randn(batch * 32, 128), dim=1)
-    optimiser = torch.optim.SGD(query.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-4)
-    views = torch.randn(2, batch, 3, px, px)
+    optimiser = torch.optim.SGD(trained, lr=0.03, momentum=0.9, weight_decay=1e-4, fused=True)
+    layout, _ = peer.VARIANTS[variant]
+    views = [torch.randn(batch, 3, px, px).contiguous(memory_format=layout) for _ in range(2)]
     seconds = []
     for _ in range(steps + 2):
         start = time.perf_counter()
         q = F.normalize(query(views[0]), dim=1)
         with torch.no_grad():
-            for own, other in zip(key.parameters(), query.parameters()):
-                own.mul_(0.99).add_(other, alpha=0.01)
+            torch._foreach_lerp_(averaged, trained, 0.01)
             k = F.normalize(key(views[1]), dim=1)
         logits = torch.cat([(q * k).sum(1, keepdim=True), q @ queue.T], dim=1) / 0.2
         loss = F.cross_entropy(logits, torch.zeros(batch, dtype=torch.long))
@@ -105,25 +108,28 @@ def ours(trainer: str, name: str, px: int, batch: int, steps: int) -> tuple[floa
 
 def main() -> None:
     torch.set_num_threads(2)
+    peer.check()
     if sys.argv[1:2] == ["--peer"]:
-        name, *numbers = sys.argv[2:]
-        print(pytorch(name, *map(int, numbers)))
+        variant, name, *numbers = sys.argv[2:]
+        print(pytorch(variant, name, *map(int, numbers)))
         return
     defaults = ["compact-s", "64", "256", "12", ""]
     trainer, name, px, batch, steps, path = (sys.argv[1:] + defaults[len(sys.argv) - 2 :])[:6]
     px, batch, steps = int(px), int(batch), int(steps)
-    own, peer = [], []
+    own, others = [], {variant: [] for variant in peer.VARIANTS}
     for _ in range(3):
-        peer.append(theirs(name, px, batch, steps))
+        for variant, measured in others.items():
+            measured.append(theirs(variant, name, px, batch, steps))
         own.append(ours(trainer, name, px, batch, steps))
-    medians = [statistics.median(rate for rate, _ in rows) for rows in (own, peer)]
-    memory = [max(used for _, used in rows) for rows in (own, peer)]
+    _, best = peer.best(lambda variant: statistics.median(rate for rate, _ in others[variant]), largest=True)
+    medians = [statistics.median(rate for rate, _ in rows) for rows in (own, others[best])]
+    memory = [max(used for _, used in rows) for rows in (own, others[best])]
     case = f"{name}, {px} px, batch {batch}"
-    print(f"| {case} | {medians[0]:.0f} | {medians[1]:.0f} | {medians[0] / medians[1]:.2f} | {memory[0]:.0f} | {memory[1]:.0f} |")
+    print(f"| {case} | {medians[0]:.0f} | {medians[1]:.0f} | {medians[0] / medians[1]:.2f} | {memory[0]:.0f} | {memory[1]:.0f} | {best} |")
     if path:
         rows = json.loads(pathlib.Path(path).read_text())["rows"] if pathlib.Path(path).exists() else {}
-        rows[f"training step {case}"] = {"ours": medians[0], "peer": medians[1], "unit": "tiles/s"}
-        rows[f"training memory {case}"] = {"ours": memory[0], "peer": memory[1], "unit": "MiB"}
+        rows[f"training step {case}"] = {"ours": medians[0], "peer": medians[1], "unit": "tiles/s", "peer_variant": best}
+        rows[f"training memory {case}"] = {"ours": memory[0], "peer": memory[1], "unit": "MiB", "peer_variant": best}
         record.save(path, f"PyTorch {torch.__version__}, 2 threads", rows)
 
 

@@ -4,10 +4,12 @@
 
 mod bad_input;
 mod distill;
+mod divergence;
 mod gather;
 mod marta;
 mod resume;
 mod seasons;
+mod seen;
 mod site;
 mod study;
 mod superres;

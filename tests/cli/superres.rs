@@ -137,6 +137,29 @@ fn a_picture_that_is_met_exactly_is_measured_and_shown_again() {
 }
 
 #[test]
+fn an_unknown_camera_leaves_less_to_gain() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = |name: &str| folder.path().join(name);
+    let run = |name: &str, extra: &[&str]| {
+        let fast = ["--mode", "bicubic,detail", "--scale", "4"];
+        let answer = trainer(small_job(folder.path(), &out(name), &[&fast[..], extra].concat()));
+        ok(&answer);
+        (metrics(&out(name)), answer)
+    };
+    let (own, _) = run("own", &[]);
+    let (other, answer) = run("other", &["--camera", "0.3,0.6,0.01"]);
+    assert!(answer.err.contains("reduced by a camera of 0."), "{}", answer.err);
+    for mode in ["bicubic", "detail"] {
+        assert!(psnr(&other, mode) < psnr(&own, mode), "{mode}: {other} {own}");
+    }
+    let (again, _) = run("again", &["--camera", "0.3,0.6,0.01"]);
+    assert_eq!(psnr(&again, "detail"), psnr(&other, "detail"), "seeded");
+    for wrong in ["0.3,0.6", "0.6,0.3,0.01", "a,b,c", "0.3,0.6,2"] {
+        assert_eq!(trainer(small_job(folder.path(), &out("wrong"), &["--camera", wrong])).code, 2);
+    }
+}
+
+#[test]
 fn a_dry_run_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");

@@ -15,6 +15,7 @@ pub mod losses;
 pub mod methods;
 pub mod parts;
 pub mod report;
+pub mod seen;
 pub mod study;
 pub mod superres;
 pub mod teachers;

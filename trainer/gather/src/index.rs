@@ -6,7 +6,6 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::columns::{Column, Values, table};
-use crate::disk::write_file;
 use crate::patch::Record;
 use crate::store::{digest, place_name};
 
@@ -58,7 +57,7 @@ pub fn write(folder: &Path, mut records: Vec<Record>, in_tar: &dyn Fn(usize) -> 
         "primary_column": "geometry",
         "columns": { "geometry": { "encoding": "WKB", "geometry_types": ["Point"], "bbox": bounds } },
     });
-    write_file(&folder.join(INDEX_FILE), &table(&columns, &[("geo", geo.to_string())])?)
+    atomic_file::write(&folder.join(INDEX_FILE), &table(&columns, &[("geo", geo.to_string())])?)
 }
 
 /// The checksum of a picture: SHA-256 over its bands' checksums, one a line, `<sha256>  <band>.tif`.

@@ -8,7 +8,6 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::write_file;
 use crate::store::Store;
 
 /// Refused candidates: one JSON a line.
@@ -64,7 +63,7 @@ impl Journal {
             text.push_str(&serde_json::to_string(refusal)?);
             text.push('\n');
         }
-        write_file(&store.root().join(REFUSED_FILE), text.as_bytes())
+        atomic_file::write(&store.root().join(REFUSED_FILE), text.as_bytes())
     }
 
     pub(crate) fn append_to(store: &Store) -> Result<Notes> {

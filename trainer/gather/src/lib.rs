@@ -11,7 +11,6 @@ pub mod cog;
 mod columns;
 pub mod comb;
 pub mod cpu;
-mod disk;
 pub mod files;
 mod flight;
 pub mod geo;

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::UsageError;
 use crate::archive::{Archive, Signer};
 use crate::comb::Comb;
-use crate::disk::write_file;
 use crate::patch::GRID_M;
 use crate::sample::{Candidates, Sampler, separation_m};
 
@@ -151,7 +150,7 @@ impl Plan {
         let Some(there) = Self::load(folder)? else {
             let mut text = serde_json::to_string_pretty(self)?;
             text.push('\n');
-            return write_file(&folder.join(PLAN_FILE), text.as_bytes());
+            return atomic_file::write(&folder.join(PLAN_FILE), text.as_bytes());
         };
         if there == *self {
             return Ok(());

@@ -4,10 +4,11 @@
 //! `<place>/<date>.<band>.tif` with `<date>.json`. Everything is written under a hidden name and then renamed.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Cursor, Read, Write};
+use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use atomic_file::sync_folder;
 use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, Header};
 use tiff::encoder::colortype::Gray16;
@@ -15,7 +16,6 @@ use tiff::encoder::{Compression, DeflateLevel, Predictor, TiffEncoder};
 use tiff::tags::Tag;
 
 use crate::cog::Square;
-use crate::disk::{sync_folder, write_new};
 use crate::patch::{Patch, Record};
 
 /// Where unfinished work lies; hidden, so that nobody takes it for data.
@@ -45,10 +45,10 @@ impl Store {
         for entry in fs::read_dir(store.work()).with_context(broken)? {
             let entry = entry.with_context(broken)?;
             if entry.file_name().to_string_lossy().starts_with("half-") {
-                let path = entry.path();
-                if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.with_context(broken)?;
+                fs::remove_dir_all(entry.path()).with_context(broken)?;
             }
         }
+        atomic_file::clear(root).with_context(broken)?;
         Ok(store)
     }
 
@@ -161,15 +161,11 @@ impl Store {
             if !places.iter().all(|place| self.place(*place).exists()) {
                 return Ok(false);
             }
-            let half = self.work().join(format!("half-{group:06}.tar"));
-            let mut builder = Builder::new(BufWriter::new(File::create(&half).with_context(broken)?));
-            for place in places {
-                self.append(&mut builder, *place).with_context(broken)?;
-            }
-            let file = builder.into_inner().with_context(broken)?.into_inner().with_context(broken)?;
-            file.sync_all().with_context(broken)?;
-            fs::rename(&half, &path).with_context(broken)?;
-            sync_folder(&self.root).with_context(broken)?;
+            atomic_file::write_with(&path, |file| {
+                let mut builder = Builder::new(file);
+                places.iter().try_for_each(|place| self.append(&mut builder, *place)).map_err(std::io::Error::other)?;
+                builder.finish()
+            })?;
         }
         for place in places {
             let folder = self.place(*place);
@@ -253,6 +249,13 @@ impl Store {
             )
         })
     }
+}
+
+/// Writes a file, and hands it back to be made to last.
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<File> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    Ok(file)
 }
 
 /// The folder of a place.

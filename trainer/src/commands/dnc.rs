@@ -9,6 +9,7 @@ use crate::engine::survey::survey;
 use crate::methods::{DncConfig, MethodConfig, share_budget};
 use crate::parts::Rows;
 use crate::report::{Reporter, grouped};
+use crate::seen::{SEEN_FILE, Seen};
 use crate::teachers::load_projection;
 use anyhow::ensure;
 use shared::encoder::NormMode;
@@ -64,6 +65,9 @@ pub(super) fn train(
     "dnc".clone_into(&mut loaded.description.training.method);
     let encoder = folder.join(ENCODER_FILE);
     checkpoint::write_encoder(&encoder, &loaded.description, loaded.weights.into_values().collect(), &[])?;
+    if let Some(seen) = Seen::of_encoder(&student_folder)? {
+        seen.write(&folder.join(SEEN_FILE))?;
+    }
     reporter.line(&format!("encoder: {}", encoder.display()));
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::device;
 use crate::error::UsageError;
 use crate::eval::{BATCH, FeatureSettings, features_of, read_out_rows, weights_sha256};
 use crate::export::{GalleryContent, build_gallery, order_by_place, thumbnails, write_gallery};
-use crate::report::{Reporter, atomic, grouped};
+use crate::report::{Reporter, grouped};
 use crate::views::view_rng;
 
 /// What can be typed.
@@ -106,12 +106,12 @@ pub fn run(args: EmbedArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let labels: Vec<Option<usize>> = readable.iter().map(|&place| source.label(place)).collect();
     if args.csv {
         let path = args.out.join("embeddings.csv");
-        atomic::write_with(&path, |file| write_csv(file, &names, &labels, source.classes(), &values, width))?;
+        atomic_file::write_with(&path, |file| write_csv(file, &names, &labels, source.classes(), &values, width))?;
         reporter.line(&format!("{}: {} rows", path.display(), grouped(names.len())));
     }
     if args.npy {
         let path = args.out.join("embeddings.npy");
-        atomic::write_with(&path, |file| write_npy(file, &values, width))?;
+        atomic_file::write_with(&path, |file| write_npy(file, &values, width))?;
         reporter.line(&format!("{}: {} × {width} f32", path.display(), grouped(names.len())));
     }
     let (model, model_sha256) = match exported(&args.encoder) {

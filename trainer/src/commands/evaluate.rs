@@ -1,5 +1,7 @@
 //! `trainer evaluate`: how good a frozen encoder is, beside untrained baselines.
 
+mod seen;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -15,7 +17,7 @@ use crate::eval::{
     BATCH, Comparison, Evaluation, FeatureScores, KnnScore, PAPER_C, Reading, Splits, Subject, compare_with_baselines,
 };
 use crate::parts::Frozen;
-use crate::report::{Reporter, Table, atomic, confusion_svg, percent};
+use crate::report::{Reporter, Table, confusion_svg, percent};
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]
@@ -28,6 +30,8 @@ use crate::report::{Reporter, Table, atomic, confusion_svg, percent};
 The data is a folder of class folders, or a tar of one. A split list has one `Class/file.jpg` a
 line; without lists the tiles are split 60/20/20 by class. The encoder stays frozen, in inference
 mode. Random weights of the same architecture and per-band image statistics are scored beside it.
+Lists that share a picture, by name or by content, are refused. How many of the test tiles the encoder
+was trained on is said, from the record that `trainer pretrain` keeps (seen.txt).
 --svm adds a linear support vector machine.
 --out receives results.json, results.md and confusion.svg.")]
 pub struct EvaluateArgs {
@@ -120,7 +124,8 @@ pub fn run(args: EvaluateArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         svm: args.svm,
         seed: args.splits.seed,
     };
-    let comparison = compare_with_baselines(&subject, &splits, file_name(&args.data), reporter)?;
+    let mut comparison = compare_with_baselines(&subject, &splits, file_name(&args.data), reporter)?;
+    add_seen(&mut comparison, &args.encoder, &splits, reporter)?;
     let evaluation = &comparison.evaluation;
     reporter.line(&evaluation.protocol.summary);
     reporter.line("");
@@ -132,6 +137,22 @@ pub fn run(args: EvaluateArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         write_results(folder, &comparison)?;
         reporter.note(&format!("wrote results.json, results.md and confusion.svg to {}", folder.display()));
     }
+    Ok(())
+}
+
+/// Adds to what the numbers mean how much of the test part the run of `encoder` was trained on.
+///
+/// # Errors
+/// When the run's record is damaged.
+pub fn add_seen(
+    comparison: &mut Comparison,
+    encoder: &Path,
+    splits: &Splits,
+    reporter: &mut Reporter<'_>,
+) -> Result<()> {
+    let sentence = seen::of_test_part(encoder, splits, reporter)?;
+    let summary = &mut comparison.evaluation.protocol.summary;
+    *summary = format!("{summary}; {sentence}");
     Ok(())
 }
 
@@ -276,9 +297,9 @@ pub fn write_results(folder: &Path, comparison: &Comparison) -> Result<()> {
         score_table(evaluation).markdown(),
         class_table(evaluation).markdown()
     );
-    atomic::write(&folder.join("confusion.svg"), picture.as_bytes())?;
-    atomic::write(&folder.join("results.md"), markdown.as_bytes())?;
-    atomic::write(&folder.join("results.json"), serde_json::to_string_pretty(evaluation)?.as_bytes())
+    atomic_file::write(&folder.join("confusion.svg"), picture.as_bytes())?;
+    atomic_file::write(&folder.join("results.md"), markdown.as_bytes())?;
+    atomic_file::write(&folder.join("results.json"), serde_json::to_string_pretty(evaluation)?.as_bytes())
 }
 
 /// The last part of a path: results travel, folders of this machine do not.

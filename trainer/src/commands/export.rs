@@ -1,5 +1,6 @@
 //! `trainer export`: from a trained encoder to what the browser fetches.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -9,7 +10,7 @@ use shared::encoder::{Encoder, Pooling};
 use shared::gallery::Precision;
 use shared::tile::Tile;
 
-use super::evaluate::{SplitArgs, file_name, parse_pooling, score_table, title};
+use super::evaluate::{SplitArgs, add_seen, file_name, parse_pooling, score_table, title};
 use crate::checkpoint::{LoadedEncoder, load_encoder};
 use crate::device::{self, Resolved};
 use crate::error::UsageError;
@@ -21,7 +22,8 @@ use crate::export::{
     Agreement, GalleryContent, agreement, build_gallery, embed, error_bound, model_bytes, onnx, pick_balanced,
     thumbnails, write_gallery,
 };
-use crate::report::{Reporter, atomic, grouped, percent};
+use crate::report::{Reporter, grouped, percent};
+use crate::seen::{self, Seen};
 
 #[cfg(test)]
 mod tests;
@@ -115,15 +117,21 @@ pub fn run(args: ExportArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let exact_readout = artifact.readout.clone();
     let mut comparison = None;
     if let (Some(splits), Some(data)) = (&splits, &args.data) {
-        let done = evaluate(&artifact, &args, &title(&loaded), splits, data, &resolved, reporter)?;
+        let mut done = evaluate(&artifact, &args, &title(&loaded), splits, data, &resolved, reporter)?;
+        add_seen(&mut done, &args.encoder, splits, reporter)?;
         add_head(&mut artifact, &done, splits.classes(), args.format)?;
         reporter.table(&score_table(&done.evaluation));
         comparison = Some(done);
     }
     let bytes = model_bytes(artifact, args.format)?;
     let path = args.out.join(format!("{name}.safetensors"));
+    let (seen, record) = (Seen::of_encoder(&args.encoder)?, seen::beside(&path));
+    // That of an older model of this name is not this one's.
+    if record.is_file() && seen.is_none() {
+        fs::remove_file(&record).with_context(|| format!("cannot remove {}", record.display()))?;
+    }
     let mut written = None;
-    atomic::write_checked(&path, &bytes, |on_disk| {
+    atomic_file::write_checked(&path, &bytes, |on_disk| {
         let model = Artifact::from_bytes(on_disk)?;
         let worst = compare(&loaded, exact_readout.as_ref(), &model, splits.as_ref())?;
         let bound = error_bound(args.format, model.manifest.pooling);
@@ -146,10 +154,15 @@ pub fn run(args: ExportArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         worst.max_relative_error,
         worst.min_cosine
     ));
+    if let Some(seen) = seen {
+        seen.write(&record)?;
+        let pictures = grouped(seen.len());
+        reporter.line(&format!("{}: the {pictures} pictures that it was trained on, by content", record.display()));
+    }
     if args.onnx {
         let path = args.out.join(format!("{name}.onnx"));
         let bytes = onnx::encode_model(&model)?;
-        atomic::write(&path, &bytes)?;
+        atomic_file::write(&path, &bytes)?;
         reporter.line(&format!("{}: {} bytes, opset {}", path.display(), grouped(bytes.len()), onnx::OPSET));
     }
     if let (Some(folder), Some(splits), Some(comparison)) = (&args.gallery, &splits, &comparison) {

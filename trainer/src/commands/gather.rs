@@ -13,7 +13,7 @@ use gather::sample::Sampler;
 use gather::{UsageError as Wrong, map, merge, run};
 
 use crate::error::UsageError;
-use crate::report::{Reporter, atomic, duration, grouped};
+use crate::report::{Reporter, duration, grouped};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -280,8 +280,8 @@ fn dry_run(plan: &Plan, out: &Path, reporter: &mut Reporter<'_>) -> Result<()> {
     let candidates = plan.candidates()?;
     let places: Vec<_> = (0..plan.locations).filter_map(|slot| candidates.get(slot, 0)).collect();
     let (svg, geojson) = (out.join("places.svg"), out.join("places.geojson"));
-    atomic::write(&svg, map::svg(&places).as_bytes())?;
-    atomic::write(&geojson, map::geojson(&places).as_bytes())?;
+    atomic_file::write(&svg, map::svg(&places).as_bytes())?;
+    atomic_file::write(&geojson, map::geojson(&places).as_bytes())?;
     reporter.line(&format!(
         "{} places, {} dates each; nothing was read: {}, {}",
         grouped(places.len()),

@@ -16,6 +16,7 @@ use shared::bands::{Band, Bands};
 use crate::data::{Mixture, Placement, Source, SourceKind, SourceSpec, Survey, TileSource, Warning, shares_by_dates};
 use crate::error::UsageError;
 use crate::report::Reporter;
+use crate::seen::Seen;
 use crate::views::ViewSet;
 
 const EXAMPLES: &str = "\
@@ -32,6 +33,7 @@ Examples:
   trainer inspect-data months/ --kind mosaic --window 64 --skip-longitude=60,100 --sheet months.png
   trainer inspect-data months/ --kind mosaic --sheet views.png --views seco
   trainer inspect-data oscd/images --kind mosaic --keep-place beirut,paris,pisa
+  trainer inspect-data oscd/images --kind mosaic --skip-place beirut,paris,pisa --seen-by runs/first
   trainer inspect-data seco_100k/ --bands B04,B03,B02,B08
   trainer inspect-data eurosat_rgb.tar --bench 10 --threads 2";
 
@@ -78,6 +80,9 @@ pub struct InspectDataArgs {
     /// Added to 16-bit values: -1000 for Sentinel-2 products of baseline 04.00 and later.
     #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
     dn_offset: i32,
+    /// Say how many of the pictures this encoder was trained on, from its run's record.
+    #[arg(long, value_name = "RUN|FILE")]
+    seen_by: Option<PathBuf>,
     /// Write a contact sheet (PNG): a row a place, a column a date.
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
@@ -155,6 +160,7 @@ pub fn run(args: InspectDataArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         let boxed = sources.into_iter().map(|(source, weight)| (Box::new(source) as Box<dyn Source>, weight)).collect();
         return bench::run(&args, Mixture::new(boxed)?, Duration::from_secs(secs.max(1)), reporter);
     }
+    let seen = args.seen_by.as_deref().map(record).transpose()?;
     if let Some(line) = dates_line(&sources) {
         reporter.line(&line);
     }
@@ -162,6 +168,9 @@ pub fn run(args: InspectDataArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         reporter.line(&source.describe());
         let survey = Survey::of(source);
         print::survey(&survey, reporter);
+        if let (Some(seen), Some(encoder)) = (&seen, &args.seen_by) {
+            print::seen(seen, &encoder.display().to_string(), &source.fingerprints(), reporter);
+        }
         if let Some(path) = &args.sheet {
             let path = sheet::numbered(path, index);
             let columns = sheet::save(&args, source, &survey, &path)?;
@@ -169,6 +178,16 @@ pub fn run(args: InspectDataArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         }
     }
     gathered::report(&args.paths, reporter)
+}
+
+/// What the run of an encoder recorded.
+fn record(encoder: &Path) -> Result<Seen> {
+    Seen::of_encoder(encoder)?.with_context(|| {
+        format!(
+            "what {} was trained on is not on record\nhint: name a run folder with seen.txt, or a model with NAME.seen.txt beside it",
+            encoder.display()
+        )
+    })
 }
 
 /// Which share of the samples of several sources, or of one with places of several dates, has how many of SeCo's three dates.

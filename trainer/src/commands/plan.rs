@@ -64,6 +64,7 @@ pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<
             row("epochs of the student", dnc.distill_epochs.to_string());
         }
     }
+    row("pictures trained on", "listed by content in seen.txt; evaluate says how many it tests on".to_owned());
     if let Some(mixture) = mixture {
         row("dates drawn a sample", drawn.to_string());
         for (dates, share) in few_and_enough(&mixture.shares_by_dates(), drawn) {

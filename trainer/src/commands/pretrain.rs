@@ -5,18 +5,21 @@ use crate::clusters;
 use crate::config::{RunConfig, Typed};
 use crate::data::{Loader, LoaderConfig, Mixture};
 use crate::device::{self, Resolved};
-use crate::engine::checkpoint::Progress;
+use crate::engine::checkpoint::{Progress, read_newest};
 use crate::engine::event::Event;
 use crate::engine::fit::{Fit, Outcome};
 use crate::engine::optimiser::Optimiser;
 use crate::error::UsageError;
 use crate::methods::{Backbone, Method, MethodConfig, SUBSPACES, Teachers};
 use crate::parts::Frozen;
-use crate::report::{Reporter, atomic, tile_grid_png};
+use crate::report::{Reporter, tile_grid_png};
+use crate::seen::{SEEN_FILE, Seen};
 use crate::teachers::load_teachers;
 use crate::views::ViewSet;
+use anyhow::Context;
 use shared::artifact::Projection;
 use shared::encoder::module_tensors;
+use shared::tensors::TensorMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,11 +36,16 @@ use std::{fs, io};
   trainer pretrain --preset seco --data kind=mosaic,path=oscd/images,keep_places=[beirut,paris,pisa] --out runs/cities
   trainer pretrain --resume runs/first
 
+Nothing that is tested on should be trained on: seen.txt lists what a run has read, by content, and from it `trainer evaluate`
+says how many of its test tiles are among them, and `trainer inspect-data DATA --seen-by RUN` how many pictures of any data.
 Of a source that holds more than may be trained on, keep_places=[…] takes only the places named and skip_places=[…] leaves
 them out; a name is a part of a place's path, such as a city's folder.
 
-A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, checkpoint.safetensors and, at the
-end, encoder.safetensors; of marta also generated/, a picture an epoch. Ctrl-C saves; --resume goes on as if nothing had happened.")]
+A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, seen.txt, checkpoint.safetensors, the one
+before it (checkpoint.previous.safetensors) and, at the end, encoder.safetensors; of marta also generated/, a picture an epoch.
+Ctrl-C saves; --resume goes on from there: on the CPU bit for bit as if nothing had happened. A checkpoint holds finite numbers
+only; a damaged one is set aside, and the one before it used. After a training that diverged, lower train.learning_rate in
+config.toml and resume; to go back one checkpoint more, rename checkpoint.previous.safetensors to checkpoint.safetensors first.")]
 pub struct PretrainArgs {
     /// Recipe to start from: compact, seco, moco-v2, moco-tp, luperson, moclr, dnc, deeper-cluster, deep-cluster, rotnet,
     /// marta, demo
@@ -134,7 +142,7 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
     }
     if let Some(dnc) = &config.dnc {
         if !resume {
-            atomic::write(&folder.join(CONFIG_FILE), config.to_toml()?.as_bytes())?;
+            atomic_file::write(&folder.join(CONFIG_FILE), config.to_toml()?.as_bytes())?;
         }
         return super::dnc::train(config, dnc, folder, reporter);
     }
@@ -148,11 +156,17 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
     let loader = loader(config, mixture, method.views())?;
     let mut optimiser = Optimiser::new(config.train.optimiser);
     let mut progress = Progress::default();
-    if resume && checkpoint.is_file() {
-        progress = restore(&checkpoint, method.as_mut(), &mut optimiser, &resolved)?;
+    if resume {
+        atomic_file::clear(folder).with_context(|| format!("cannot tidy {}", folder.display()))?;
+        if let Some(newest) = read_newest(&checkpoint, "checkpoint")? {
+            newest.warning.iter().for_each(|warning| reporter.warning(warning));
+            progress = newest.content;
+            restore(&newest.tensors, method.as_mut(), &mut optimiser, &resolved)?;
+        }
     }
+    let mut seen = record_of(config, folder, progress.step > 0, &loader)?;
     if !resume {
-        atomic::write(&folder.join(CONFIG_FILE), config.to_toml()?.as_bytes())?;
+        atomic_file::write(&folder.join(CONFIG_FILE), config.to_toml()?.as_bytes())?;
     }
     reporter.note(&format!("device: {} ({})", resolved.name, resolved.reason));
     reporter.event(&Event::RunStarted {
@@ -183,8 +197,12 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
         probe: &mut |encoder, epoch| probe.measure(encoder, epoch),
         pictures: &mut |generated, epoch| {
             let path = Path::new(GENERATED_FOLDER).join(format!("epoch-{:04}.png", epoch + 1));
-            atomic::write(&folder.join(&path), &tile_grid_png(generated)?)?;
+            atomic_file::write(&folder.join(&path), &tile_grid_png(generated)?)?;
             Ok(path)
+        },
+        record: &mut |loader| match seen.extend(loader.fingerprints()) {
+            true => seen.write(&folder.join(SEEN_FILE)),
+            false => Ok(()),
         },
     };
     let outcome = fit.run(progress)?;
@@ -200,6 +218,25 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
         }
     }
     Ok(())
+}
+
+/// The record of what has been trained on so far, by this run and by its teachers. A run that `has_begun` without one, by
+/// an older version, gets all pictures of its sources.
+fn record_of(config: &RunConfig, folder: &Path, has_begun: bool, loader: &Loader) -> anyhow::Result<Seen> {
+    let path = folder.join(SEEN_FILE);
+    if path.is_file() {
+        return Seen::read(&path);
+    }
+    let mut seen = Seen::default();
+    if let MethodConfig::Distill(distill) = &config.method {
+        for teacher in std::iter::once(&distill.teacher).chain(&distill.experts) {
+            seen.add_teacher(Seen::of_encoder(teacher)?);
+        }
+    }
+    if has_begun {
+        loader.read_all();
+    }
+    Ok(seen)
 }
 
 /// Writes what was trained: an encoder with its heads, or a discriminator.
@@ -218,7 +255,7 @@ fn write_trained(path: &Path, config: &RunConfig, steps: usize, method: &dyn Met
 /// Whether something is at `folder` that a new run would overwrite. A run killed before its configuration had a name left
 /// nothing but unnamed scraps, which are in nobody's way.
 fn is_taken(folder: &Path) -> bool {
-    let is_scrap = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| atomic::is_unfinished(&entry.path()));
+    let is_scrap = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| atomic_file::is_unfinished(&entry.path()));
     folder.exists() && fs::read_dir(folder).map_or(true, |mut entries| !entries.all(is_scrap))
 }
 
@@ -292,17 +329,16 @@ pub(super) fn loader(config: &RunConfig, mixture: Mixture, views: ViewSet) -> an
 }
 
 fn restore(
-    path: &Path,
+    tensors: &TensorMap,
     method: &mut dyn Method,
     optimiser: &mut Optimiser,
     resolved: &Resolved,
-) -> anyhow::Result<Progress> {
-    let (progress, tensors) = crate::engine::checkpoint::read(path, "checkpoint")?;
-    let query = method.query().clone().restore("query", &tensors)?;
+) -> anyhow::Result<()> {
+    let query = method.query().clone().restore("query", tensors)?;
     method.set_query(query);
-    method.restore(&tensors)?;
-    optimiser.restore(&tensors, &resolved.device);
-    Ok(progress)
+    method.restore(tensors)?;
+    optimiser.restore(tensors, &resolved.device);
+    Ok(())
 }
 
 fn stop_on_ctrl_c() {

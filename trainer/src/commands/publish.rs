@@ -3,7 +3,7 @@
 
 use crate::data::{LabelledSet, Store};
 use crate::error::UsageError;
-use crate::report::{Reporter, atomic, grouped};
+use crate::report::{Reporter, grouped};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde_json::{Value, json};
@@ -183,7 +183,7 @@ fn publish_samples(args: &PublishArgs, set: &LabelledSet) -> Result<Vec<(usize, 
             continue;
         };
         let file = name.rsplit('/').next().unwrap_or(name).to_owned();
-        atomic::write(&folder.join(&file), &store.bytes(position)?)?;
+        atomic_file::write(&folder.join(&file), &store.bytes(position)?)?;
         listed.push(json!({ "file": file, "class": set.classes[label] }));
         samples.push((index, file));
         taken[label] += 1;
@@ -241,7 +241,7 @@ fn merge(into: &mut Value, from: Value) {
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<()> {
-    atomic::write(path, serde_json::to_string(value)?.as_bytes())
+    atomic_file::write(path, serde_json::to_string(value)?.as_bytes())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::eval::{
     read_out_rows, retrieve_places, unit_rows,
 };
 use crate::parts::Frozen;
-use crate::report::{Reporter, Table, atomic, percent};
+use crate::report::{Reporter, Table, percent};
 use crate::views::{Palette, Recipe, Transform, view_rng};
 
 use super::evaluate::{title, warn};
@@ -105,8 +105,8 @@ pub fn run(args: SeasonsArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         let json = serde_json::json!({ "encoder": title(&loaded), "data": names, "px": px, "seed": args.seed,
             "places": place_count, "pictures": pictures.clean.len(), "spaces": found });
         let markdown = format!("# Seasons\n\n{what}\n\n{}\n\n{}", names.join("\n\n"), table.markdown());
-        atomic::write(&folder.join("seasons.json"), serde_json::to_string_pretty(&json)?.as_bytes())?;
-        atomic::write(&folder.join("seasons.md"), markdown.as_bytes())?;
+        atomic_file::write(&folder.join("seasons.json"), serde_json::to_string_pretty(&json)?.as_bytes())?;
+        atomic_file::write(&folder.join("seasons.md"), markdown.as_bytes())?;
         reporter.note(&format!("wrote seasons.json and seasons.md to {}", folder.display()));
     }
     Ok(())

@@ -8,7 +8,7 @@ use crate::data::LabelledSet;
 use crate::device;
 use crate::error::UsageError;
 use crate::eval::{self, Embedded, EmbeddedSplits, score_features};
-use crate::report::{Reporter, StudyPoint, Table, atomic, percent, study_svg};
+use crate::report::{Reporter, StudyPoint, Table, percent, study_svg};
 use crate::study::{Cell, CellScore, DEFAULT_GRID, Grid, SCORE_VERSION, Spread, effects};
 use anyhow::{Context, Result};
 use std::fs;
@@ -129,7 +129,7 @@ pub fn run(args: &StudyArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         }
         let score = labelled.score(&cells[at], &folder, &args.device, reporter)?;
         let text = serde_json::to_string_pretty(&score)?;
-        atomic::write(&folder.join(SCORE_FILE), text.as_bytes())?;
+        atomic_file::write(&folder.join(SCORE_FILE), text.as_bytes())?;
     }
     summarise(&grid, &cells, out, &labelled, reporter)
 }
@@ -139,7 +139,7 @@ fn claim(out: &Path, grid: &Grid) -> Result<()> {
     let path = out.join(GRID_FILE);
     let text = toml::to_string_pretty(grid)?;
     if !path.is_file() {
-        return atomic::write(&path, text.as_bytes());
+        return atomic_file::write(&path, text.as_bytes());
     }
     let before = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     if Grid::parse(&before, &path.display().to_string())? != *grid {
@@ -269,10 +269,10 @@ fn summarise(grid: &Grid, cells: &[Cell], out: &Path, labelled: &Labelled, repor
         reporter.note(&format!("{missing} runs are missing: other shards, or the same command again, make them"));
     }
     let markdown = format!("# What helped on this imagery\n\n{note}\n\n{}\n{}", table.markdown(), all.markdown());
-    atomic::write(&out.join("study.md"), markdown.as_bytes())?;
+    atomic_file::write(&out.join("study.md"), markdown.as_bytes())?;
     if !scores.is_empty() {
         let svg = study_svg("k-NN 20 accuracy of every run, and the mean over seeds", &names, &points)?;
-        atomic::write(&out.join("study.svg"), svg.as_bytes())?;
+        atomic_file::write(&out.join("study.svg"), svg.as_bytes())?;
     }
     Ok(())
 }

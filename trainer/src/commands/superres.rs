@@ -7,7 +7,7 @@ mod picture;
 use crate::device;
 use crate::error::UsageError;
 use crate::report::{Reporter, Table, grouped};
-use crate::superres::{Mode, Settings, generator_shape, windows};
+use crate::superres::{Camera, Mode, Settings, generator_shape, windows};
 use anyhow::Result;
 use job::Job;
 use picture::Pictures;
@@ -18,9 +18,15 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   trainer superres --input june.png --reference may.png --scale 4 --out larger
   trainer superres --input june.png --reduce --reference may.png --out measured   (reduced first, then compared)
+  trainer superres --input june.png --reduce --camera 0.3,0.6,0.01 --reference may.png --out camera   (by an unknown camera)
   trainer superres --input low.png --truth high.png --mode bicubic,dip --out measured
   trainer superres --input june.png --scale 2 --mode dip --channels 128 --levels 5 --learning-rate 1e-4 \\
       --steps 10000 --out authors
+
+Modes: bicubic and lanczos interpolate; detail is a regression on the registered other date (its detail, times one gain a
+band), without a network; dip fits a network to the picture alone; mip fits one to the picture and that regression.
+--reduce makes the picture by the very reduction that detail, dip and mip invert, which flatters them; --camera makes it by
+another one, of which they know nothing.
 
 The reference is the same place at another date, as many times larger than the input as the scale says. The same command
 again goes on where it was interrupted. --out receives one PNG a mode, panel.png with all of them side by side, and
@@ -42,6 +48,10 @@ pub struct SuperresArgs {
     /// Take the input for the truth, and enlarge what a reduction by the scale leaves of it
     #[arg(long)]
     pub reduce: bool,
+    /// Reduce by an unknown camera: optics whose Gaussian has a deviation of LOW to HIGH pixels of the reduced picture,
+    /// drawn by --seed, square detectors, and noise of this deviation, of 1
+    #[arg(long, value_name = "LOW,HIGH,NOISE", requires = "reduce", value_parser = camera)]
+    pub camera: Option<[f32; 3]>,
     /// How to enlarge, several separated by commas [default: all that the files allow]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub mode: Vec<Mode>,
@@ -102,6 +112,11 @@ pub struct SuperresArgs {
 pub fn run(args: &SuperresArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let settings = args.settings()?;
     let pictures = Pictures::read(args)?;
+    if let Some(Camera { sigma_px, noise }) = args.camera() {
+        reporter.note(&format!(
+            "reduced by a camera of {sigma_px:.2} px and noise of {noise}, of which the modes know nothing"
+        ));
+    }
     let modes = args.modes()?;
     let windows = windows(pictures.low.height(), pictures.low.width(), args.window, args.overlap);
     if args.dry_run {
@@ -113,7 +128,23 @@ pub fn run(args: &SuperresArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     Job { args, settings, pictures, modes, windows, out, device: device.device }.run(reporter)
 }
 
+/// What `--camera` takes.
+fn camera(text: &str) -> Result<[f32; 3], String> {
+    let numbers: Option<Vec<f32>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[low, high, noise]) if 0.0 <= low && low <= high && high <= 4.0 && (0.0..=1.0).contains(&noise) => {
+            Ok([low, high, noise])
+        }
+        _ => Err("LOW,HIGH,NOISE with 0 ≤ LOW ≤ HIGH ≤ 4 and NOISE from 0 to 1, such as 0.3,0.6,0.01".to_owned()),
+    }
+}
+
 impl SuperresArgs {
+    /// The camera that the input is reduced by, where it is not the reduction that is inverted.
+    fn camera(&self) -> Option<Camera> {
+        self.camera.map(|[low, high, noise]| Camera::drawn([low, high], noise, self.seed))
+    }
+
     fn settings(&self) -> Result<Settings> {
         let settings = Settings {
             scale: usize::from(self.scale),

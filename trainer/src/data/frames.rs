@@ -1,6 +1,6 @@
 //! Frames: one picture of one place at one date, from one file or from one file a band.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use shared::bands::{Band, Bands};
 use shared::preprocess::resize;
@@ -9,6 +9,7 @@ use shared::tile::Tile;
 use super::SampleError;
 use super::cache::Cache;
 use super::decode::decode;
+use super::fingerprint::fingerprint;
 use super::picture::{Picture, SampleKind, Samples};
 use super::store::Store;
 
@@ -35,6 +36,8 @@ pub(super) struct Frames {
     store: Option<Store>,
     frames: Vec<Frame>,
     cache: Cache,
+    /// Of every picture that has been read.
+    fingerprints: Vec<OnceLock<u64>>,
     /// What the planes of a file with all bands are.
     file_bands: Option<Bands>,
     /// Which planes of a file with all bands are taken; `None` for all.
@@ -46,7 +49,8 @@ pub(super) struct Frames {
 impl Frames {
     pub(super) fn new(store: Option<Store>, frames: Vec<Frame>, cache_bytes: usize) -> Self {
         let cache = Cache::new(frames.len(), cache_bytes);
-        Self { store, frames, cache, file_bands: None, selection: None, kind: None }
+        let fingerprints = (0..frames.len()).map(|_| OnceLock::new()).collect();
+        Self { store, frames, cache, fingerprints, file_bands: None, selection: None, kind: None }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -63,6 +67,11 @@ impl Frames {
 
     pub(super) fn kind(&self) -> Option<SampleKind> {
         self.kind
+    }
+
+    /// The fingerprint of a picture that has been read.
+    pub(super) fn fingerprint(&self, index: usize) -> Option<u64> {
+        self.fingerprints[index].get().copied()
     }
 
     /// What every picture from now on must be; `selection` picks planes of files with all bands.
@@ -86,15 +95,18 @@ impl Frames {
     pub(super) fn picture(&self, index: usize) -> Result<Arc<Picture>, SampleError> {
         let frame = &self.frames[index];
         if let (FrameFiles::Ready(picture), None) = (&frame.files, &self.selection) {
+            self.fingerprints[index].get_or_init(|| fingerprint(picture));
             return Ok(Arc::clone(picture));
         }
         self.cache.get(index, || {
             let picture = self.decode_raw(index)?;
             self.check(&picture, &frame.name)?;
-            Ok(match &self.selection {
+            let picture = match &self.selection {
                 Some(indices) => picture.select(indices),
                 None => picture,
-            })
+            };
+            self.fingerprints[index].get_or_init(|| fingerprint(&picture));
+            Ok(picture)
         })
     }
 

@@ -100,6 +100,12 @@ impl LabelledSet {
         self.source.bands()
     }
 
+    /// What the tile at `index` is by its content.
+    #[must_use]
+    pub fn fingerprint(&self, index: usize) -> Option<u64> {
+        self.source.fingerprint(self.places[index], 0)
+    }
+
     /// The tile at `index`, at its own size.
     ///
     /// # Errors

@@ -133,6 +133,17 @@ impl Loader {
         sources.flat_map(|(index, source)| (0..source.len()).map(move |place| (index, place))).collect()
     }
 
+    /// The fingerprints of all pictures that have been read, source by source.
+    #[must_use]
+    pub fn fingerprints(&self) -> Vec<u64> {
+        self.recipe.mixture.sources().iter().flat_map(|source| source.fingerprints()).collect()
+    }
+
+    /// Reads every picture of every source once, for its fingerprint.
+    pub fn read_all(&self) {
+        self.recipe.pool.install(|| self.recipe.mixture.sources().iter().for_each(|source| source.read_all()));
+    }
+
     /// The first date of each of `places`, fitted to `px`, as an encoder sees it at evaluation, without augmentation.
     #[must_use]
     pub fn middle_crops(&self, places: &[(usize, usize)], px: usize) -> MiddleCrops {

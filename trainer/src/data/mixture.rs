@@ -173,6 +173,10 @@ mod tests {
                 .map(|tile| vec![tile])
                 .map_err(|error| SampleError::new("x", error))
         }
+        fn fingerprints(&self) -> Vec<u64> {
+            Vec::new()
+        }
+        fn read_all(&self) {}
         fn describe(&self) -> String {
             format!("{} numbers", self.0)
         }

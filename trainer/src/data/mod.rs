@@ -9,6 +9,7 @@
 mod cache;
 mod decode;
 mod decode_tiff;
+mod fingerprint;
 mod frames;
 mod labelled;
 mod layout;
@@ -31,6 +32,7 @@ mod tests;
 mod windows;
 
 pub use decode::decode;
+pub use fingerprint::fingerprint;
 pub use labelled::LabelledSet;
 pub use loader::{Batch, Loader, LoaderConfig, LoaderEpoch, MiddleCrops};
 pub use mixture::{Mixture, shares_by_dates};
@@ -79,6 +81,13 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// When a picture cannot be read, or has other bands or another type than the rest of the source.
     fn read(&self, place: usize, dates: &[usize], rng: &mut ViewRng) -> Result<Vec<Tile>, SampleError>;
+
+    /// The fingerprints of the pictures that have been read so far, and perhaps of more of its pictures; see
+    /// [`fingerprint`].
+    fn fingerprints(&self) -> Vec<u64>;
+
+    /// Reads every picture once, for its fingerprint.
+    fn read_all(&self);
 
     /// One line for people: how many places, dates, bands, where from.
     fn describe(&self) -> String;

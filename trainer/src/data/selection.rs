@@ -4,10 +4,11 @@
 //! `beirut_2/pair`. A name to leave out that no place has is an error, since a misspelt one would let in what it should
 //! keep out; a name to take that no place has is a warning, so that a whole benchmark's list fits a part of its pictures.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::Warning;
 use super::layout::{Layout, PlaceFrames};
+use crate::error::UsageError;
 
 /// Places named in a message.
 const SHOWN: usize = 12;
@@ -28,12 +29,17 @@ impl Selection<'_> {
         }
         let is_unknown = |name: &&String| !layout.places.iter().any(|place| is_named(place, name));
         if let Some(name) = self.skip.iter().find(is_unknown) {
-            bail!("skip_places: {shown} has no place {name:?}\nhint: it has {}", some_names(&layout.places));
+            let names = some_names(&layout.places);
+            return Err(
+                UsageError::new(format!("skip_places: {shown} has no place {name:?}\nhint: it has {names}")).into()
+            );
         }
         let absent: Vec<&str> = self.keep.iter().filter(is_unknown).map(String::as_str).collect();
         if !absent.is_empty() && absent.len() == self.keep.len() {
-            let names = absent.join(", ");
-            bail!("keep_places: {shown} has no place {names}\nhint: it has {}", some_names(&layout.places));
+            let (absent, names) = (absent.join(", "), some_names(&layout.places));
+            return Err(
+                UsageError::new(format!("keep_places: {shown} has no place {absent}\nhint: it has {names}")).into()
+            );
         }
         warnings.extend(absent.iter().map(|name| Warning::once(format!("keep_places: {shown} has no place {name:?}"))));
         let is_one_of = |place: &PlaceFrames, names: &[String]| names.iter().any(|name| is_named(place, name));
@@ -50,7 +56,8 @@ impl Selection<'_> {
             chosen.places.push(PlaceFrames { frames, ..place });
         }
         if chosen.places.is_empty() {
-            bail!("keep_places and skip_places leave nothing of {shown}\nhint: name fewer in skip_places");
+            let what = format!("keep_places and skip_places leave nothing of {shown}\nhint: name fewer in skip_places");
+            return Err(UsageError::new(what).into());
         }
         Ok(chosen)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use shared::bands::Bands;
 use shared::preprocess::stretch;
 use shared::tile::Tile;
@@ -73,6 +74,13 @@ impl TileSource {
     #[must_use]
     pub fn date_name(&self, place: usize, date: usize) -> &str {
         self.frames.name(self.files_of(place).frames[date])
+    }
+
+    /// What the picture of a place at a date is by its content; nothing before it has been read. See
+    /// [`fingerprint`](super::fingerprint).
+    #[must_use]
+    pub fn fingerprint(&self, place: usize, date: usize) -> Option<u64> {
+        self.frames.fingerprint(self.files_of(place).frames[date])
     }
 
     /// Memory that decoded pictures take at present.
@@ -194,6 +202,15 @@ impl Source for TileSource {
             });
         }
         Ok(tiles)
+    }
+
+    fn fingerprints(&self) -> Vec<u64> {
+        (0..self.frames.len()).filter_map(|frame| self.frames.fingerprint(frame)).collect()
+    }
+
+    fn read_all(&self) {
+        // What cannot be read was not trained on either.
+        (0..self.frames.len()).into_par_iter().for_each(|frame| drop(self.frames.picture(frame)));
     }
 
     fn describe(&self) -> String {

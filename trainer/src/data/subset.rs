@@ -48,6 +48,14 @@ impl Source for Subset {
         self.whole.read(self.places[place], dates, rng)
     }
 
+    fn fingerprints(&self) -> Vec<u64> {
+        self.whole.fingerprints()
+    }
+
+    fn read_all(&self) {
+        self.whole.read_all();
+    }
+
     fn describe(&self) -> String {
         format!("{} — {} places of it", self.whole.describe(), self.places.len())
     }

@@ -1,6 +1,7 @@
 //! The training loop: batches in, optimiser steps, events out. It knows no method by name.
 
-use super::checkpoint::{self, Progress};
+use super::checkpoint::{self, NotFinite, Progress};
+use super::divergence;
 use super::event::Event;
 use super::optimiser::{Optimiser, OptimiserConfig};
 use super::schedule::Schedule;
@@ -73,6 +74,9 @@ pub type Probe<'a> = dyn FnMut(&dyn Frozen, usize) -> anyhow::Result<Option<f64>
 /// Writes the tiles that were generated after an epoch; the picture's path inside the run folder.
 pub type Pictures<'a> = dyn FnMut(&Generated, usize) -> anyhow::Result<PathBuf> + 'a;
 
+/// Puts on record what the loader has read; called before each checkpoint, so that none knows more than the record.
+pub type Record<'a> = dyn FnMut(&Loader) -> anyhow::Result<()> + 'a;
+
 /// A run in progress.
 pub struct Fit<'a> {
     /// What is trained.
@@ -95,6 +99,8 @@ pub struct Fit<'a> {
     pub probe: &'a mut Probe<'a>,
     /// Where generated tiles go.
     pub pictures: &'a mut Pictures<'a>,
+    /// Where it is written what was trained on.
+    pub record: &'a mut Record<'a>,
 }
 
 /// The numbers of one step, read back in one transfer.
@@ -109,7 +115,7 @@ impl Fit<'_> {
     /// Trains from `progress` to the last epoch, or until asked to stop.
     ///
     /// # Errors
-    /// When a batch cannot be read, the loss is not finite, or a checkpoint cannot be written.
+    /// When a batch cannot be read, the loss or a weight is no finite number, or a checkpoint cannot be written.
     pub fn run(&mut self, mut progress: Progress) -> anyhow::Result<Outcome> {
         let steps_per_epoch = self.loader.steps_per_epoch();
         ensure!(
@@ -148,10 +154,12 @@ impl Fit<'_> {
                 progress.step += 1;
                 let parts = readout.parts.iter().map(|(_, part)| *part);
                 if let Some(loss) = parts.chain([readout.loss]).find(|loss| !loss.is_finite()) {
-                    bail!(
-                        "the loss is {loss} at step {}\nhint: lower train.learning_rate; the last checkpoint is whole",
-                        progress.step
-                    );
+                    // It was computed with the weights of the step before.
+                    return Err(divergence::explain(
+                        &self.checkpoint,
+                        &format!("the loss is {loss}"),
+                        progress.step - 1,
+                    ));
                 }
                 let sum = f64::from_bits(progress.epoch_loss_bits) + readout.loss;
                 progress.epoch_loss_bits = sum.to_bits();
@@ -255,7 +263,14 @@ impl Fit<'_> {
         let mut tensors = self.method.query().state("query");
         tensors.extend(self.method.state());
         tensors.extend(self.optimiser.state());
-        checkpoint::write(&self.checkpoint, "checkpoint", &progress, &tensors)?;
+        (self.record)(&self.loader)?;
+        let written = checkpoint::write_keeping(&self.checkpoint, "checkpoint", &progress, &tensors);
+        written.map_err(|error| match error.downcast::<NotFinite>() {
+            Ok(NotFinite { tensor, value }) => {
+                divergence::explain(&self.checkpoint, &format!("{tensor} holds {value}"), progress.step)
+            }
+            Err(error) => error,
+        })?;
         (self.on_event)(Event::Checkpoint { step: progress.step, path: self.checkpoint.clone() })
     }
 }

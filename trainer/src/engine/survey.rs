@@ -38,7 +38,8 @@ pub fn survey(
     }
     ensure!(
         found.values.iter().all(|value| value.is_finite()),
-        "the encoder gives features that are not numbers\nhint: lower train.learning_rate; the last checkpoint is whole"
+        "the encoder gives features that are not numbers\nhint: lower train.learning_rate in the run's config.toml; where --resume ends here again, rename \
+         checkpoint.previous.safetensors to checkpoint.safetensors first"
     );
     for warning in Warning::of_pictures(&failures) {
         on_event(Event::Warning { what: warning.what, count: warning.count })?;

@@ -10,6 +10,7 @@ mod logistic;
 mod metrics;
 #[cfg(test)]
 mod oracle_tests;
+mod overlap;
 mod place_retrieval;
 mod preconditioner;
 mod principal;

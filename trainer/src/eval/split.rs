@@ -3,16 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::overlap::{Tile, describe, overlaps};
+use crate::data::{LabelledSet, Warning};
+use crate::error::UsageError;
+use crate::report::grouped;
 use anyhow::Result;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use shared::bands::Bands;
-use shared::tile::Tile;
-
-use crate::data::{LabelledSet, Warning};
-use crate::error::UsageError;
-use crate::report::grouped;
 
 /// Of each class, this share is for training and this one for validation; the rest is the test split. (The shares of
 /// the AiTLAS splits of EuroSAT.)
@@ -64,6 +63,24 @@ impl Splits {
                 .into());
             }
         };
+        let splits = Self { sets, parts, description: String::new() };
+        let tiles = splits.parts.each_ref().map(|part| splits.tiles_of(part));
+        let shared = overlaps(&tiles);
+        if let Some([train, validation, test]) = lists.iter().copied().collect::<Option<Vec<_>>>().as_deref()
+            && !shared.is_empty()
+        {
+            let names = [train, validation, test].map(|list| list.display().to_string());
+            return Err(UsageError::new(format!(
+                "the split lists overlap: {}\nhint: take each of these pictures out of one of the lists; what is tested on \
+                 must not be learned from",
+                describe(&shared, names.each_ref().map(String::as_str))
+            ))
+            .into());
+        } else if !shared.is_empty() {
+            let what = describe(&shared, ["training", "validation", "test part"]);
+            warnings.push(Warning::once(format!("the parts overlap, which flatters the scores: {what}")));
+        }
+        let Self { sets, parts, .. } = splits;
         let counts = parts.each_ref().map(|part| grouped(part.indices.len()));
         let description =
             format!("{} training, {} validation, {} test tiles ({origin})", counts[0], counts[1], counts[2]);
@@ -92,7 +109,7 @@ impl Splits {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn tile(&self, part: &Part, index: usize) -> Result<Tile> {
+    pub fn tile(&self, part: &Part, index: usize) -> Result<shared::tile::Tile> {
         Ok(self.sets[part.set].tile(part.indices[index])?)
     }
 
@@ -100,6 +117,16 @@ impl Splits {
     #[must_use]
     pub fn name(&self, part: &Part, index: usize) -> &str {
         &self.sets[part.set].names[part.indices[index]]
+    }
+
+    /// What every tile of a part is by its content.
+    pub fn fingerprints(&self, part: &Part) -> impl Iterator<Item = u64> {
+        self.tiles_of(part).into_iter().filter_map(|(_, content)| content)
+    }
+
+    fn tiles_of(&self, part: &Part) -> Vec<Tile<'_>> {
+        let set = &self.sets[part.set];
+        part.indices.iter().map(|&index| (set.names[index].as_str(), set.fingerprint(index))).collect()
     }
 
     /// Class of every tile of a part.

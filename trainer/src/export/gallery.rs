@@ -13,7 +13,6 @@ use shared::leave_one_out::nearest_others;
 
 use super::atlas::Thumbnails;
 use super::projection::{principal_components, tsne};
-use crate::report::atomic;
 
 /// The gallery's file name inside its folder.
 pub const GALLERY_FILE: &str = "gallery.safetensors";
@@ -135,14 +134,14 @@ pub fn write_gallery(folder: &Path, mut gallery: Gallery, thumbnails: &Thumbnail
     let mut written = Vec::new();
     let files: Vec<String> = (0..thumbnails.pages.len()).map(|page| format!("thumbnails-{page}.jpg")).collect();
     for (file, page) in files.iter().zip(&thumbnails.pages) {
-        atomic::write(&folder.join(file), page)?;
+        atomic_file::write(&folder.join(file), page)?;
         written.push(folder.join(file));
     }
     gallery.manifest.atlas =
         Atlas { tile_px: thumbnails.tile_px, columns: thumbnails.columns, rows: thumbnails.rows, files };
     let bytes = gallery.to_bytes()?;
     Gallery::from_bytes(&bytes).context("the gallery cannot be read back")?;
-    atomic::write(&folder.join(GALLERY_FILE), &bytes)?;
+    atomic_file::write(&folder.join(GALLERY_FILE), &bytes)?;
     written.push(folder.join(GALLERY_FILE));
     Ok(written)
 }

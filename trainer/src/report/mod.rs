@@ -3,7 +3,6 @@
 //! The training loop only emits [`Event`]s; this module turns them into what a person or a program reads. Nothing else
 //! under `trainer/src` prints.
 
-pub mod atomic;
 mod confusion;
 mod curves;
 mod history;

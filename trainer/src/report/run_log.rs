@@ -8,7 +8,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::atomic;
 use super::curves::curves_svg;
 use super::history::History;
 use crate::engine::event::Event;
@@ -155,7 +154,7 @@ impl RunLog {
         text.extend(steps.iter().map(super::StepPoint::csv_row));
         self.rows_written = steps.len();
         self.metrics = None;
-        atomic::write(&self.folder.join("metrics.csv"), text.as_bytes())
+        atomic_file::write(&self.folder.join("metrics.csv"), text.as_bytes())
     }
 
     fn draw(&mut self) -> anyhow::Result<()> {
@@ -164,7 +163,7 @@ impl RunLog {
             return Ok(());
         }
         let svg = curves_svg(&self.history)?;
-        atomic::write(&self.folder.join("curves.svg"), svg.as_bytes())
+        atomic_file::write(&self.folder.join("curves.svg"), svg.as_bytes())
     }
 
     /// The complete lines of the log.

@@ -5,6 +5,7 @@
 //! Everything here works on [`Tile`](shared::tile::Tile)s on the unit scale and knows neither files nor the terminal.
 
 mod blend;
+mod camera;
 mod degradation;
 mod fit;
 mod generator;
@@ -14,6 +15,7 @@ mod panel;
 mod prior;
 
 pub use blend::{Blend, windows};
+pub use camera::Camera;
 pub use degradation::{Resampler, enlarge, project_back, reduce};
 pub use fit::{Fit, Standing, generator_shape};
 pub use generator::{Generator, GeneratorShape};
@@ -32,7 +34,8 @@ pub enum Mode {
     Bicubic,
     /// Lanczos with three lobes.
     Lanczos,
-    /// Bicubic, and the reference's detail times its gain: the migrated prior without a network.
+    /// A regression on the registered other date: bicubic, and the reference's detail times one gain a band, that of the
+    /// regression in the finest octave that both show. No network, and nearly all of what [`Mip`](Self::Mip) gains.
     Detail,
     /// Deep image prior.
     Dip,

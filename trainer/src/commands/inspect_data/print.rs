@@ -1,7 +1,8 @@
 //! A survey in words and tables.
 
 use crate::data::{BandSurvey, Survey};
-use crate::report::{Reporter, Table};
+use crate::report::{Reporter, Table, grouped};
+use crate::seen::Seen;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// Characters of the longest bar.
@@ -62,6 +63,18 @@ pub(super) fn survey(survey: &Survey, reporter: &mut Reporter<'_>) {
             survey.pictures
         ));
     }
+}
+
+/// Prints how many of the pictures with these fingerprints the training of `encoder` has seen.
+pub(super) fn seen(record: &Seen, encoder: &str, fingerprints: &[u64], reporter: &mut Reporter<'_>) {
+    let seen = fingerprints.iter().filter(|&&fingerprint| record.contains(fingerprint)).count();
+    let more = if record.is_incomplete() { " or more, since its record is incomplete" } else { "" };
+    reporter.line(&format!(
+        "seen by {encoder}: {} of {} pictures{more} (by content, of {} on record)",
+        grouped(seen),
+        grouped(fingerprints.len()),
+        grouped(record.len())
+    ));
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::measured::{Entry, Metrics, load_embedder, measure, show};
 use super::picture::{self, Pictures, stored};
 use crate::engine::checkpoint;
 use crate::error::UsageError;
-use crate::report::{Reporter, atomic, duration};
+use crate::report::{Reporter, duration};
 use crate::superres::{Blend, Fit, Mode, Prior, Settings, Standing, nearest, project_back, side_by_side};
 use crate::views::geometry::Window;
 use anyhow::{Context, Result};
@@ -104,7 +104,7 @@ impl Job<'_> {
         }
         let panel = self.panel(&results)?;
         let metrics = Metrics { version: 1, panel, results: entries };
-        atomic::write(&path, serde_json::to_string_pretty(&metrics)?.as_bytes())?;
+        atomic_file::write(&path, serde_json::to_string_pretty(&metrics)?.as_bytes())?;
         match fs::remove_dir_all(self.out.join(PARTS)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 reporter.warning(&format!("cannot remove {}: {error}", self.out.join(PARTS).display()));
@@ -130,7 +130,7 @@ impl Job<'_> {
         let path = self.out.join(SETTINGS_FILE);
         let text = serde_json::to_string_pretty(&claim)?;
         if !path.is_file() {
-            return atomic::write(&path, text.as_bytes());
+            return atomic_file::write(&path, text.as_bytes());
         }
         if fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))? == text {
             return Ok(());

@@ -3,7 +3,6 @@
 use super::SuperresArgs;
 use crate::data::{Samples, decode};
 use crate::error::UsageError;
-use crate::report::atomic;
 use crate::superres::reduce;
 use anyhow::{Context, Result, anyhow};
 use image::codecs::png::PngEncoder;
@@ -36,7 +35,11 @@ impl Pictures {
         let input = read(&args.input)?;
         let (low, truth) = if args.reduce {
             let [height, width] = reduced_size(&args.input, &input, scale)?;
-            (stored(&reduce(&input, height, width))?, Some(input))
+            let reduced = match args.camera() {
+                Some(camera) => camera.picture(&input, scale, args.seed)?,
+                None => reduce(&input, height, width),
+            };
+            (stored(&reduced)?, Some(input))
         } else {
             (input, args.truth.as_deref().map(read).transpose()?)
         };
@@ -123,5 +126,5 @@ pub fn write(path: &Path, tile: &Tile) -> Result<()> {
     let mut png = Vec::new();
     let (width, height) = (u32::try_from(tile.width())?, u32::try_from(tile.height())?);
     PngEncoder::new(&mut png).write_image(&tile.to_interleaved_u8(), width, height, colour)?;
-    atomic::write(path, &png)
+    atomic_file::write(path, &png)
 }

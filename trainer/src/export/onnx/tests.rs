@@ -98,8 +98,7 @@ fn files_for_onnx_runtime() {
             let artifact = model(architecture, stem, 64);
             let (tiles, embedding, logits) = expected(&artifact);
             let name = format!("{architecture}-{stem}");
-            crate::report::atomic::write(&folder.join(format!("{name}.onnx")), &encode_model(&artifact).unwrap())
-                .unwrap();
+            atomic_file::write(&folder.join(format!("{name}.onnx")), &encode_model(&artifact).unwrap()).unwrap();
             let tensor = |name: &str, shape: Vec<usize>, values| NamedTensor { name: name.to_owned(), shape, values };
             let width = artifact.manifest.embedding_width;
             let tensors = [

@@ -1,6 +1,6 @@
 """Where a whole training step's time goes: `perf` over a run of the trainer, its symbols sorted into parts.
 
-    python3 tests/bench/profile.py TRAINER -- pretrain --preset seco --data … --out NEW_FOLDER …
+    python3 tests/bench/step_profile.py TRAINER -- pretrain --preset seco --data … --out NEW_FOLDER …
 
 Everything behind `--` is the trainer's own command line. Needs Linux's perf. Shares are of processor time of all threads;
 the loader's threads work beside the step.
