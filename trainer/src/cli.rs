@@ -1,7 +1,7 @@
 //! What was typed, nothing decided.
 
 use crate::commands::{
-    demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, serve, study, superres,
+    completions, demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, serve, study, superres,
 };
 use clap::{Parser, Subcommand};
 
@@ -30,7 +30,7 @@ pub enum Command {
     Study(study::StudyArgs),
     /// k-NN and linear accuracy of a frozen encoder, beside untrained baselines
     Evaluate(evaluate::EvaluateArgs),
-    /// Write the model file for the browser, its gallery, and ONNX
+    /// Write the model file for the browser, its gallery, ONNX, and weights for PyTorch
     Export(export::ExportArgs),
     /// Embed a folder of tiles into a gallery file
     Embed(embed::EmbedArgs),
@@ -46,6 +46,10 @@ pub enum Command {
     Devices(devices::DevicesArgs),
     /// Serve a folder to the browser, on this machine only
     Serve(serve::ServeArgs),
-    /// The whole job on the embedded data: pre-train, evaluate, export
+    /// The whole job on the embedded data: pre-train, evaluate, export, and serve
     Demo(demo::DemoArgs),
+    /// Print what a shell reads to complete commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Write manual pages
+    Man(completions::ManArgs),
 }

@@ -36,8 +36,9 @@ use std::{fs, io};
 Of a source that holds more than may be trained on, keep_places=[…] takes only the places named and skip_places=[…] leaves
 them out; a name is a part of a place's path, such as a city's folder.
 
-A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, checkpoint.safetensors and, at the
-end, encoder.safetensors; of marta also generated/, a picture an epoch. Ctrl-C saves; --resume goes on as if nothing had happened.")]
+A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, event files for TensorBoard
+(tensorboard --logdir runs), checkpoint.safetensors and, at the end, encoder.safetensors; of marta also generated/, a
+picture an epoch. Ctrl-C saves; --resume goes on as if nothing had happened.")]
 pub struct PretrainArgs {
     /// Recipe to start from: compact, seco, moco-v2, moco-tp, luperson, moclr, dnc, deeper-cluster, deep-cluster, rotnet,
     /// marta, demo
@@ -303,6 +304,11 @@ fn restore(
     method.restore(&tensors)?;
     optimiser.restore(&tensors, &resolved.device);
     Ok(progress)
+}
+
+/// Whether Ctrl-C was pressed since the last run began, for commands that go on after one.
+pub(super) fn is_asked_to_stop() -> bool {
+    STOP.load(Ordering::SeqCst)
 }
 
 fn stop_on_ctrl_c() {

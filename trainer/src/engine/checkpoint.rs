@@ -93,7 +93,7 @@ pub fn decode<D: DeserializeOwned>(bytes: &[u8], key: &str) -> anyhow::Result<(D
 }
 
 /// A tensor as safetensors wants to see it.
-struct Floats<'a>(&'a NamedTensor);
+pub(crate) struct Floats<'a>(pub(crate) &'a NamedTensor);
 
 impl View for Floats<'_> {
     fn dtype(&self) -> Dtype {
