@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{self, CHECKPOINT_FILE, CONFIG_FILE, ENCODER_FILE};
 use crate::clusters;
-use crate::config::{RunConfig, Typed};
+use crate::config::{RunConfig, Typed, preset_names};
 use crate::data::{Loader, LoaderConfig, Mixture};
 use crate::device::{self, Resolved};
 use crate::engine::checkpoint::Progress;
@@ -40,9 +40,8 @@ A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.
 (tensorboard --logdir runs), checkpoint.safetensors and, at the end, encoder.safetensors; of marta also generated/, a
 picture an epoch. Ctrl-C saves; --resume goes on as if nothing had happened.")]
 pub struct PretrainArgs {
-    /// Recipe to start from: compact, seco, moco-v2, moco-tp, luperson, moclr, dnc, deeper-cluster, deep-cluster, rotnet,
-    /// marta, demo
-    #[arg(long)]
+    /// Recipe to start from
+    #[arg(long, help = format!("Recipe to start from: {}", preset_names().join(", ")))]
     pub preset: Option<String>,
     /// Configuration file (TOML); with --preset it may hold only what differs
     #[arg(long, value_name = "FILE")]
