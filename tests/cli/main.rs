@@ -7,6 +7,7 @@ mod distill;
 mod gather;
 mod marta;
 mod resume;
+mod seasons;
 mod site;
 mod study;
 mod superres;

@@ -178,8 +178,10 @@ fn the_pytorch_module_computes_what_the_encoders_do() {
                 let products = pooled.iter().zip(&matrix[output * width..]).map(|(a, b)| f64::from(*a) * f64::from(*b));
                 (products.sum::<f64>() + f64::from(bias[output])) as f32
             };
-            embedding =
-                embedding.chunks_exact(width).flat_map(|pooled| (0..WIDTH).map(|output| row(pooled, output)).collect::<Vec<_>>()).collect();
+            embedding = embedding
+                .chunks_exact(width)
+                .flat_map(|pooled| (0..WIDTH).map(|output| row(pooled, output)).collect::<Vec<_>>())
+                .collect();
         }
         assert_digest(&what, &embedding, &case["embedding"], FORWARD, 0.0);
     }

@@ -20,7 +20,9 @@ fn findings(rule: &Rule, sources: &[Source]) -> Vec<String> {
             (true, true) => found.push(format!("{}: has nothing left to be excused for: {}", source.path, rule.what)),
             (true, false) => {}
             (false, _) => {
-                found.extend(lines.iter().map(|(at, line)| format!("{}:{at}: {}: {}", source.path, rule.what, line.trim())));
+                found.extend(
+                    lines.iter().map(|(at, line)| format!("{}:{at}: {}: {}", source.path, rule.what, line.trim())),
+                );
             }
         }
     }
@@ -99,7 +101,8 @@ fn crates_depend_on_each_other_one_way() {
 #[test]
 fn readmes_lead_somewhere() {
     let root = solstice_tests::repository();
-    for page in ["README.md", "trainer/README.md", "web/README.md", "trainer/gather/README.md", "tests/bench/README.md"] {
+    for page in ["README.md", "trainer/README.md", "web/README.md", "trainer/gather/README.md", "tests/bench/README.md"]
+    {
         let text = fs::read_to_string(root.join(page)).unwrap();
         for link in links(&text).filter(|link| !link.contains("://")) {
             let (file, heading) = link.split_once('#').unwrap_or((link, ""));

@@ -1,7 +1,8 @@
 //! What was typed, nothing decided.
 
 use crate::commands::{
-    completions, demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, serve, study, superres,
+    completions, demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, seasons,
+    serve, study, superres,
 };
 use clap::{Parser, Subcommand};
 
@@ -30,6 +31,8 @@ pub enum Command {
     Study(study::StudyArgs),
     /// k-NN and linear accuracy of a frozen encoder, beside untrained baselines
     Evaluate(evaluate::EvaluateArgs),
+    /// Whether a frozen encoder knows places again at other dates, and what moves its embeddings
+    Seasons(seasons::SeasonsArgs),
     /// Write the model file for the browser, its gallery, ONNX, and weights for PyTorch
     Export(export::ExportArgs),
     /// Embed a folder of tiles into a gallery file

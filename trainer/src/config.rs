@@ -370,6 +370,16 @@ fn data_source(text: &str) -> anyhow::Result<Value> {
     Ok(Value::Table(table))
 }
 
+/// What `--data kind=folder,path=tiles` names.
+///
+/// # Errors
+/// When the text has another form, or a key is unknown or missing.
+pub fn source_spec(text: &str) -> anyhow::Result<SourceSpec> {
+    data_source(text)?.try_into().map_err(|error: toml::de::Error| {
+        UsageError::new(format!("--data {text:?}: {}\nhint: --data kind=folder,path=tiles", error.message())).into()
+    })
+}
+
 /// The parts of `text` between commas that stand in no bracket.
 fn outside_brackets(text: &str) -> Vec<&str> {
     let mut depth = 0_i32;

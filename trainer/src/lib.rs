@@ -62,6 +62,7 @@ fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()>
         Command::Pretrain(args) => commands::pretrain::run(&args, reporter),
         Command::Distill(args) => commands::distill::run(&args, reporter),
         Command::Evaluate(args) => commands::evaluate::run(args, reporter),
+        Command::Seasons(args) => commands::seasons::run(args, reporter),
         Command::Export(args) => commands::export::run(args, reporter),
         Command::Embed(args) => commands::embed::run(args, reporter),
         Command::Publish(args) => commands::publish::run(&args, reporter),

@@ -126,11 +126,10 @@ pub(super) fn contrast(
     let data = |tensor: &Tensor<2>| tensor.clone().into_data();
     let (queries, positives) = (data(query), data(positive));
     let values: Vec<TensorData> = negatives.iter().map(|negatives| data(&negatives.keys)).collect();
-    let bank = |(values, negatives): (_, &'_ Negatives)| {
-        let keys = TensorData::as_slice(values).ok()?;
-        Some(contrast::Bank { keys, skips_own: &negatives.skips_own })
-    };
-    let banks: Vec<contrast::Bank<'_>> = values.iter().zip(negatives).map(bank).collect::<Option<_>>()?;
+    let keys: Vec<&[f32]> = values.iter().map(TensorData::as_slice).collect::<Result<_, _>>().ok()?;
+    let banks = keys.into_iter().zip(negatives);
+    let banks: Vec<contrast::Bank<'_>> =
+        banks.map(|(keys, negatives)| contrast::Bank { keys, skips_own: &negatives.skips_own }).collect();
     let (queries, positives) = (queries.as_slice().ok()?, positives.as_slice().ok()?);
     let found = contrast::contrast(width, queries, positives, &banks, temperature as f32);
     let column = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [n]), &device);

@@ -36,8 +36,8 @@ impl Server {
     /// # Errors
     /// When the port is taken or reserved.
     pub fn bind(port: u16) -> Result<Self, BindError> {
-        let inner = tiny_http::Server::http(("127.0.0.1", port))
-            .map_err(|error| BindError { port, why: error.to_string() })?;
+        let inner =
+            tiny_http::Server::http(("127.0.0.1", port)).map_err(|error| BindError { port, why: error.to_string() })?;
         Ok(Self { inner })
     }
 

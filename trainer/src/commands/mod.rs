@@ -14,6 +14,7 @@ mod plan;
 pub mod pretrain;
 mod probe;
 pub mod publish;
+pub mod seasons;
 pub mod serve;
 pub mod study;
 pub mod superres;

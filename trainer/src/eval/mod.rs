@@ -10,6 +10,7 @@ mod logistic;
 mod metrics;
 #[cfg(test)]
 mod oracle_tests;
+mod place_retrieval;
 mod preconditioner;
 mod principal;
 mod probe;
@@ -28,6 +29,7 @@ pub use features::{BATCH, Embedded, FeatureSettings, features, features_of, weig
 pub use knn::{Metric, knn, knn_accuracy, majority, neighbours};
 pub use logistic::{LogisticData, LogisticFit, fit_logistic};
 pub use metrics::{ClassScore, Confusion, accuracy};
+pub use place_retrieval::{PlaceRetrieval, mean_distance, mean_distance_of_pairs, retrieve_places, unit_rows};
 pub use principal::symmetric_eigen;
 pub use probe::{GridPoint, LinearProbe, ProbeOutcome, Standardisation, linear_probe, regularisers};
 pub use readout::{READOUT_WIDTH, Reading, WHITENING_POWER, fit_readout, read_out, read_out_rows, usual_pooling};

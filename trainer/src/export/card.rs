@@ -76,8 +76,15 @@ fn body(card: &mut String, manifest: &Manifest) -> Result<()> {
         )?;
     }
     writeln!(card, "## Use\n\n```python\nimport modeling_solstice")?;
-    writeln!(card, "encoder = modeling_solstice.load(\".\")      # this folder; needs torch, torchvision, safetensors")?;
-    writeln!(card, "embeddings = encoder(tiles)                 # [n, {}, px, px], value / 255 or reflectance", bands.len())?;
+    writeln!(
+        card,
+        "encoder = modeling_solstice.load(\".\")      # this folder; needs torch, torchvision, safetensors"
+    )?;
+    writeln!(
+        card,
+        "embeddings = encoder(tiles)                 # [n, {}, px, px], value / 255 or reflectance",
+        bands.len()
+    )?;
     if !manifest.classes.is_empty() {
         let temperature = manifest.calibration_temperature.unwrap_or(1.0);
         writeln!(card, "probabilities = (encoder.fc(embeddings) / {temperature}).softmax(1)")?;

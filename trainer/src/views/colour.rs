@@ -89,6 +89,15 @@ pub fn grey(tile: &mut Tile, palette: Palette<'_>) {
     }
 }
 
+/// Values of one band between `low` and `high` spread over 0 to 1 and raised to `exponent`; negative values keep their sign.
+pub fn stretch(plane: &mut [f32], [low, high]: [f32; 2], exponent: f32, range: PixelRange) {
+    let scale = (high - low).recip();
+    for value in plane {
+        let linear = (*value - low) * scale;
+        *value = range.limit(linear.abs().powf(exponent).copysign(linear));
+    }
+}
+
 /// Mirrors every value from `threshold` on: v becomes 1 − v. Only where values have a ceiling of 1.
 pub fn solarise(tile: &mut Tile, threshold: f32, palette: Palette<'_>) {
     if palette.range == PixelRange::Display {
@@ -161,6 +170,17 @@ mod tests {
         let mut tile = pixel(&[0.4, 0.5, 1.9]);
         solarise(&mut tile, 0.5, OPEN);
         assert_eq!(tile.pixels(), [0.4, 0.5, 1.9]);
+    }
+
+    #[test]
+    fn a_stretch_is_its_formula_and_saturates_where_there_is_a_ceiling() {
+        for (range, expected) in
+            [(PixelRange::Display, [0.0, 0.0, 0.25, 1.0, 1.0]), (PixelRange::Open, [-0.0625, 0.0, 0.25, 1.0, 2.25])]
+        {
+            let mut plane = [0.0, 0.2, 0.6, 1.0, 1.4];
+            stretch(&mut plane, [0.2, 1.0], 2.0, range);
+            assert!(plane.iter().zip(expected).all(|(a, b): (&f32, f32)| (a - b).abs() < 1e-6), "{plane:?}");
+        }
     }
 
     #[test]

@@ -40,6 +40,22 @@ pub enum Transform {
         /// Probability.
         p: f64,
     },
+    /// The look of another product of the same ground: value v of a band becomes ((v − b) / (w − b))^γ, as another display
+    /// stretch, sensor or haze would show it. Black point b uniform in [−black, black], white point w in [1 − white,
+    /// 1 + white], γ log-uniform in [1 / gamma, gamma]; each band's b and w lie a further share `between` of these spans
+    /// apart.
+    Stretch {
+        /// Span of the black point, unit scale.
+        black: f64,
+        /// Span of the white point, unit scale.
+        white: f64,
+        /// Largest exponent, at least 1.
+        gamma: f64,
+        /// How far bands differ from each other, as a share of both spans.
+        between: f64,
+        /// Probability.
+        p: f64,
+    },
     /// Gaussian blur with a standard deviation uniform in the given range.
     Blur {
         /// Smallest standard deviation, in pixels of the tile as it is at this point.
@@ -170,6 +186,11 @@ impl Transform {
                     colour::solarise(tile, threshold as f32, palette);
                 }
             }
+            Self::Stretch { black, white, gamma, between, p } => {
+                if chance(rng, p) {
+                    stretch(tile, [black, white], gamma, between, palette, rng);
+                }
+            }
             Self::Blur { sigma_min, sigma_max, p } => {
                 if chance(rng, p) {
                     blur::gaussian(tile, uniform(rng, [sigma_min, sigma_max]) as f32);
@@ -226,6 +247,18 @@ impl Transform {
                 (sigma_max <= 100.0).then_some(()).ok_or(format!("{name}: sigma_max must not exceed 100 pixels"))?;
                 probability(p)
             }
+            Self::Stretch { black, white, gamma, between, p } => {
+                let fine = black >= 0.0 && white >= 0.0 && between >= 0.0 && (black + white) * (1.0 + between) <= 0.9;
+                fine.then_some(()).ok_or(format!(
+                    "{name}: black, white and between must not be negative, and black and white must stay apart: \
+                     (black + white) · (1 + between) at most 0.9"
+                ))?;
+                (1.0..=10.0)
+                    .contains(&gamma)
+                    .then_some(())
+                    .ok_or(format!("{name}: gamma must lie in 1 to 10, not {gamma}"))?;
+                probability(p)
+            }
             Self::Solarise { threshold, p } => {
                 (0.0..=1.0)
                     .contains(&threshold)
@@ -254,6 +287,7 @@ impl Transform {
             Self::ColourJitter { .. } => "colour_jitter",
             Self::Grey { .. } => "grey",
             Self::Solarise { .. } => "solarise",
+            Self::Stretch { .. } => "stretch",
             Self::Blur { .. } => "blur",
             Self::FlipHorizontal { .. } => "flip_horizontal",
             Self::FlipVertical { .. } => "flip_vertical",
@@ -278,6 +312,25 @@ fn jitter(tile: &mut Tile, [brightness, contrast, saturation, hue]: [f64; 4], pa
             2 => colour::saturation(tile, saturation, palette),
             _ => colour::hue(tile, shift, palette),
         }
+    }
+}
+
+/// See [`Transform::Stretch`].
+fn stretch(
+    tile: &mut Tile,
+    [black, white]: [f64; 2],
+    gamma: f64,
+    between: f64,
+    palette: Palette<'_>,
+    rng: &mut ViewRng,
+) {
+    let mut span = |span: f64| uniform(rng, [-span, span]);
+    let (common_black, common_white) = (span(black), 1.0 + span(white));
+    let exponent = span(gamma.ln()).exp() as f32;
+    for band in 0..tile.bands() {
+        let low = common_black + span(black * between);
+        let high = common_white + span(white * between);
+        colour::stretch(tile.plane_mut(band), [low as f32, high as f32], exponent, palette.range);
     }
 }
 

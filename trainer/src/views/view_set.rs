@@ -124,7 +124,7 @@ pub fn draw_dates(available: usize, slots: usize, with_replacement: bool, rng: &
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
-    use crate::views::{PixelRange, view_rng};
+    use crate::views::{PixelRange, Transform, view_rng};
     use shared::bands::Bands;
 
     const FILL: [f32; 3] = [0.5; 3];
@@ -161,7 +161,7 @@ mod tests {
         // with every probability at 0 the augmented views show which date they take
         let mut set = ViewSet::seco();
         for view in &mut set.views {
-            view.recipe.0.retain(|transform| matches!(transform, crate::views::Transform::RandomResizedCrop { .. }));
+            view.recipe.0.retain(|transform| matches!(transform, Transform::RandomResizedCrop { .. }));
         }
         let views = set.make(&tiles, 16, display(), &mut view_rng(7, 0, 0)).unwrap();
         assert!(near(&views[1], 0.5) && near(&views[3], 0.1), "k0 is date 1, k2 is date 0");
@@ -226,11 +226,34 @@ mod tests {
         let mut set = ViewSet::moco_v2();
         set.views[1].slot = 1;
         assert_eq!(set.check().unwrap_err(), "view 1: slot 1 does not exist; 1 dates are drawn");
-        let recipe = Recipe(vec![crate::views::Transform::Grey { p: 1.5 }]);
+        let recipe = Recipe(vec![Transform::Grey { p: 1.5 }]);
         assert_eq!(recipe.check().unwrap_err(), "grey: p must lie in 0 to 1, not 1.5");
+        let stretch = |black, gamma| Transform::Stretch { black, white: 0.4, gamma, between: 0.5, p: 1.0 };
+        assert!(Recipe(vec![stretch(0.3, 1.5)]).check().unwrap_err().starts_with("stretch: black, white and between"));
+        assert!(Recipe(vec![stretch(0.1, 0.5)]).check().unwrap_err().starts_with("stretch: gamma must lie in 1 to 10"));
         for set in [ViewSet::seco(), ViewSet::moco_v2(), ViewSet::moco_tp()] {
             assert_eq!(set.check(), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_stretch_moves_all_bands_together_and_apart_by_the_share_between() {
+        let tile = flat(0.5);
+        let spread = |between: f64| {
+            let stretch = Transform::Stretch { black: 0.1, white: 0.1, gamma: 1.0, between, p: 1.0 };
+            let recipe = Recipe(vec![stretch]);
+            let mut most: f32 = 0.0;
+            for index in 0..200 {
+                let made = recipe.apply(&tile, 24, display(), &mut view_rng(9, 0, index)).unwrap();
+                // Undo: with equal black and white points in all bands one line takes 0.5, 0.3, 0.2 to what came out.
+                let [r, g, b] = [0, 1, 2].map(|band| made.plane(band)[0]);
+                assert!((0.33..0.68).contains(&r), "{r}: black and white points within their spans");
+                most = most.max(((r - g) * 0.1 - (g - b) * 0.2).abs());
+            }
+            most
+        };
+        assert!(spread(0.0) < 1e-6);
+        assert!(spread(0.5) > 5e-3);
     }
 
     #[test]

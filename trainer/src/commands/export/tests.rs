@@ -267,8 +267,7 @@ fn a_folder_for_pytorch_holds_the_encoder_unfolded() {
     let width = model.manifest.embedding_width;
     assert_eq!(exported["readout.bias"].1, model.readout.unwrap().bias);
     assert_eq!(exported["fc.weight"].0, [CLASSES.len(), width]);
-    let config: serde_json::Value =
-        serde_json::from_slice(&fs::read(folder.join("hub/config.json")).unwrap()).unwrap();
+    let config: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("hub/config.json")).unwrap()).unwrap();
     assert_eq!((&config["architecture"], &config["pooling"]), (&"compact-xs".into(), &"moments".into()));
     assert_eq!(config["bands"], serde_json::json!(["B4", "B3", "B2"]), "{config}");
 }
