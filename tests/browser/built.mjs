@@ -13,7 +13,7 @@ export const DIST = resolve(process.env.SOLSTICE_DIST ?? join(HERE, "../../web/d
 export const OUT = resolve(process.env.SOLSTICE_OUT ?? join(HERE, "../../out"), "screenshots");
 
 if (!existsSync(join(DIST, "index.html"))) {
-  throw new Error(`no page in ${DIST}\nhint: build it with \`trunk build --config web/Trunk.toml\``);
+  throw new Error(`no page in ${DIST}\nhint: build it with \`sh web/build.sh web/dist\``);
 }
 await mkdir(OUT, { recursive: true });
 

@@ -173,9 +173,73 @@ fn help_shows_examples() {
         "demo",
         "publish",
         "serve",
+        "completions",
+        "man",
     ] {
         let answer = trainer([command, "--help"]);
         assert_eq!(answer.code, 0);
         assert!(answer.out.contains(&format!("trainer {command}")), "{command}:\n{}", answer.out);
     }
+}
+
+#[test]
+fn shells_and_manual_pages_know_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = trainer(["completions", "bash"]);
+    assert_eq!(script.code, 0, "{}", script.err);
+    let out = folder.path().join("man1");
+    let answer = trainer(["man", "--out", &out.display().to_string()]);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    let help = trainer(["--help"]).out;
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|command| *command != "help")
+        .collect();
+    assert!(commands.contains(&"pretrain") && commands.len() > 10, "{commands:?}");
+    for command in commands {
+        assert!(script.out.contains(&format!("trainer__{}", command.replace('-', "__"))), "{command}");
+        let page = fs::read_to_string(out.join(format!("trainer-{command}.1"))).unwrap();
+        assert!(page.contains("Examples:"), "{command}:\n{page}");
+    }
+    assert!(out.join("trainer.1").is_file());
+    let unknown = trainer(["completions", "tcsh"]);
+    assert!(unknown.code == 2 && unknown.err.contains("possible values"), "{}", unknown.err);
+}
+
+#[test]
+fn a_preset_is_named_where_it_can_be_typed() {
+    let help = trainer(["pretrain", "--help"]).out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let listed = help.split("Recipe to start from: ").nth(1).unwrap();
+    for preset in trainer::config::preset_names() {
+        assert!(listed.contains(preset), "{preset}: {listed}");
+        let answer = trainer(["pretrain", "--preset", preset, "--print-config"]);
+        assert_eq!(answer.code, 0, "{preset}: {}", answer.err);
+    }
+}
+
+/// The event files hold what `metrics.csv` holds, record by record; their framing is tested where it is written.
+#[test]
+fn a_run_leaves_event_files_for_tensorboard() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, run) = (folder.path().join("data"), folder.path().join("run"));
+    site::tiles(&data, 16);
+    let answer = trainer(small_run(&data, &run));
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    let files: Vec<Vec<u8>> = fs::read_dir(&run)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("events.out.tfevents."))
+        .map(|entry| fs::read(entry.path()).unwrap())
+        .collect();
+    assert_eq!(files.len(), 1);
+    let count = |word: &str| files[0].windows(word.len()).filter(|window| *window == word.as_bytes()).count();
+    let steps = fs::read_to_string(run.join("metrics.csv")).unwrap().lines().count() - 1;
+    assert!(steps > 1);
+    assert_eq!(count("learning_rate"), steps);
+    assert_eq!(count("epoch/mean_loss"), 2);
 }

@@ -1,10 +1,10 @@
 //! Encoders against torchvision: inference, training mode with its buffers, and every gradient.
 
-use crate::pattern::{assert_digest, assert_digest_in_norm, golden, uniform, weights};
+use crate::pattern::{assert_digest, assert_digest_in_norm, golden, uniform, weight, weights};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use shared::encoder::{Architecture, EncoderConfig, NormMode, Stem, module_tensors, tensor_name};
+use shared::encoder::{Architecture, EncoderConfig, NormMode, Pooling, Stem, module_tensors, tensor_name};
 use std::collections::BTreeMap;
 
 /// Forward passes: single precision over up to 53 layers.
@@ -145,5 +145,44 @@ fn split_batch_norm_is_separate_normalisation_of_interleaved_groups() {
         let own: Vec<Tensor<2>> = (group..n).step_by(2).map(|i| split.clone().narrow(0, i, 1)).collect();
         let difference = (Tensor::cat(own, 0) - alone).abs().max().into_scalar::<f32>();
         assert!(difference < 1e-4, "group {group}: {difference}");
+    }
+}
+
+/// `trainer export --pytorch` writes a module that builds every architecture in PyTorch; its answers on weights by formula
+/// are committed (tests/reference/pytorch_module.py).
+#[test]
+fn the_pytorch_module_computes_what_the_encoders_do() {
+    const WIDTH: usize = 20;
+    for case in golden("pytorch-module")["cases"].as_array().unwrap() {
+        let text = |key: &str| case[key].as_str().unwrap();
+        let px = case["px"].as_u64().unwrap() as usize;
+        let stem = text("stem").parse::<Stem>().unwrap();
+        let architecture = text("architecture").parse::<Architecture>().unwrap();
+        let what = format!("{architecture} {stem}");
+        let config = EncoderConfig { architecture, stem, bands: 3 };
+        let device = Device::flex();
+        let encoder = config.init(&device).load_named(&weights(config.tensor_shapes(false), "")).unwrap();
+        let mut pixels = uniform("tiles", 2 * 3 * px * px);
+        for (plane, values) in pixels.chunks_exact_mut(px * px).enumerate() {
+            let (mean, std) = ([0.1, 0.2, 0.3][plane % 3], [0.5, 0.6, 0.7][plane % 3]);
+            values.iter_mut().for_each(|value| *value = (*value - mean) / std);
+        }
+        let tiles = Tensor::<4>::from_data(TensorData::new(pixels, [2, 3, px, px]), &device);
+        let pooling = if text("pooling") == "moments" { Pooling::Moments } else { Pooling::Mean };
+        let mut embedding =
+            encoder.pooled(tiles, pooling, NormMode::Running).into_data().try_into_vec::<f32>().unwrap();
+        if pooling == Pooling::Moments {
+            let width = config.pooled_width(pooling);
+            let (matrix, bias) = (weight("readout.weight", &[WIDTH, width]), weight("readout.bias", &[WIDTH]));
+            let row = |pooled: &[f32], output: usize| {
+                let products = pooled.iter().zip(&matrix[output * width..]).map(|(a, b)| f64::from(*a) * f64::from(*b));
+                (products.sum::<f64>() + f64::from(bias[output])) as f32
+            };
+            embedding = embedding
+                .chunks_exact(width)
+                .flat_map(|pooled| (0..WIDTH).map(|output| row(pooled, output)).collect::<Vec<_>>())
+                .collect();
+        }
+        assert_digest(&what, &embedding, &case["embedding"], FORWARD, 0.0);
     }
 }

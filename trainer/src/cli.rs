@@ -1,8 +1,8 @@
 //! What was typed, nothing decided.
 
 use crate::commands::{
-    demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, seasons, serve, study,
-    superres,
+    completions, demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, seasons,
+    serve, study, superres,
 };
 use clap::{Parser, Subcommand};
 
@@ -33,7 +33,7 @@ pub enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Whether a frozen encoder knows places again at other dates, and what moves its embeddings
     Seasons(seasons::SeasonsArgs),
-    /// Write the model file for the browser, its gallery, and ONNX
+    /// Write the model file for the browser, its gallery, ONNX, and weights for PyTorch
     Export(export::ExportArgs),
     /// Embed a folder of tiles into a gallery file
     Embed(embed::EmbedArgs),
@@ -49,6 +49,10 @@ pub enum Command {
     Devices(devices::DevicesArgs),
     /// Serve a folder to the browser, on this machine only
     Serve(serve::ServeArgs),
-    /// The whole job on the embedded data: pre-train, evaluate, export
+    /// The whole job on the embedded data: pre-train, evaluate, export, and serve
     Demo(demo::DemoArgs),
+    /// Print what a shell reads to complete commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Write manual pages
+    Man(completions::ManArgs),
 }

@@ -291,6 +291,12 @@ impl RunConfig {
     }
 }
 
+/// The presets of `trainer pretrain`; `distill` has a command of its own.
+#[must_use]
+pub fn preset_names() -> Vec<&'static str> {
+    PRESETS.iter().map(|(name, _)| *name).filter(|name| *name != "distill").collect()
+}
+
 fn preset(name: &str) -> anyhow::Result<Table> {
     let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
     let found = PRESETS

@@ -74,5 +74,7 @@ fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()>
         Command::Superres(args) => commands::superres::run(&args, reporter),
         Command::Serve(args) => commands::serve::run(&args, reporter),
         Command::Demo(args) => commands::demo::run(&args, reporter),
+        Command::Completions(args) => commands::completions::run(&args, reporter),
+        Command::Man(args) => commands::completions::run_man(&args, reporter),
     }
 }

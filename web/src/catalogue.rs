@@ -42,6 +42,12 @@ impl BundleIndex {
         let file = format!("{}_bg.wasm", bundle.file_stem(has_relaxed_simd));
         self.bundles.iter().find(|entry| entry.file == file).map_or(0, |entry| entry.bytes)
     }
+
+    /// Whether the page was built without this bundle.
+    #[must_use]
+    pub fn lacks(&self, bundle: Bundle, has_relaxed_simd: bool) -> bool {
+        self.bytes_of(bundle, has_relaxed_simd) == 0
+    }
 }
 
 /// `models/index.json`.

@@ -1,31 +1,46 @@
-//! `trainer demo`: the whole job on the embedded data, in minutes: pre-train, evaluate, export.
+//! `trainer demo`: the whole job on the embedded data, in minutes: pre-train, evaluate, export, with the page served beside it.
 
 use super::evaluate::{EvaluateArgs, SplitArgs};
 use super::export::ExportArgs;
 use super::publish::PublishArgs;
+use super::serve::{beside_program, bind, page_folder};
 use super::{evaluate, export, pretrain, publish};
 use crate::checkpoint::{CONFIG_FILE, ENCODER_FILE};
 use crate::config::{RunConfig, Typed};
 use crate::error::UsageError;
 use crate::report::Reporter;
-use std::path::PathBuf;
+use anyhow::Context;
+use serde_json::Value;
+use serve::Site;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   trainer demo
+  trainer demo --page out/page
   trainer demo --out out/demo --device wgpu
 
-1 000 EuroSAT tiles and 100 Blue Marble places in 12 months are embedded in public/demo. The encoder is pre-trained on
-them without labels, scored on tiles that it has not seen, and exported with a gallery for the browser. A demo that was
-interrupted goes on where it was.")]
+600 EuroSAT tiles and 100 Blue Marble places in 12 months are embedded in public/demo, and 300 tiles more to test with.
+The encoder is pre-trained on them without labels, scored on tiles that it has not seen, and exported with a gallery for
+the browser. A demo that was interrupted goes on where it was. With a page, the shipped model is served from the start,
+and the one that was trained here at an address of its own when it is done.")]
 pub struct DemoArgs {
     /// Folder for the run, the results, the model and its gallery
     #[arg(long, default_value = "out/demo", value_name = "DIR")]
     pub out: PathBuf,
-    /// The embedded data
-    #[arg(long, default_value = "public/demo", value_name = "DIR")]
-    pub data: PathBuf,
+    /// The embedded data [default: public/demo, or the folder demo beside the program]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// A built page to serve meanwhile [default: the folder page beside the program, if there is one]
+    #[arg(long, value_name = "DIR")]
+    pub page: Option<PathBuf>,
+    /// Port of the page; 0 takes any free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
     /// Device: auto, cpu, wgpu, cuda, or a name listed by `trainer devices`
     #[arg(long, default_value = "auto")]
     pub device: String,
@@ -36,21 +51,66 @@ pub struct DemoArgs {
 
 /// Of the tiles that the page shows.
 const CREDIT: &str = "EuroSAT (Helber et al. 2019), MIT; contains modified Copernicus Sentinel data 2015-2017";
+/// Where the page shows the model that was trained here.
+const TRAINED: &str = "trained";
+/// How often a served page looks whether it shall stop.
+const PACE: Duration = Duration::from_millis(200);
 
 /// Runs the command.
 ///
 /// # Errors
 /// For bad usage, unreadable data, or a disk that refuses.
 pub fn run(args: &DemoArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
-    let file = |name: &str| args.data.join(name);
-    let tiles = file("eurosat.tar");
-    if !tiles.is_file() {
-        return Err(UsageError::new(format!(
-            "the embedded data is not at {}\nhint: run from the project's folder, or name it with --data",
-            args.data.display()
-        ))
-        .into());
+    let data = data_folder(args)?;
+    let site = args.out.join("site");
+    let page = page_folder(args.page.as_deref())?;
+    let address = page.as_deref().map(|page| serve(args, page, &site, reporter)).transpose()?;
+    if !train(args, &data, reporter)? {
+        reporter.note("interrupted; the same command goes on from here");
+        return Ok(());
     }
+    score_and_export(args, &data, &site, reporter)?;
+    if let (Some(page), Some(address)) = (page, address) {
+        list_shipped(&page, &site)?;
+        reporter.line(&format!("the model trained here, beside the shipped one: {address}{TRAINED}/ (Ctrl-C stops)"));
+        while !pretrain::is_asked_to_stop() {
+            thread::sleep(PACE);
+        }
+    }
+    Ok(())
+}
+
+/// Where the embedded data is.
+fn data_folder(args: &DemoArgs) -> anyhow::Result<PathBuf> {
+    let has_data = |folder: &Path| folder.join("eurosat.tar").is_file();
+    let usual = || {
+        let here = PathBuf::from("public/demo");
+        if has_data(&here) { here } else { beside_program("demo").unwrap_or(here) }
+    };
+    let data = args.data.clone().unwrap_or_else(usual);
+    if has_data(&data) {
+        return Ok(data);
+    }
+    Err(UsageError::new(format!(
+        "the embedded data is not at {}\nhint: run from the project's folder, or name it with --data",
+        data.display()
+    ))
+    .into())
+}
+
+/// Serves the page from now on, and what is trained under an address of its own; returns the page's address.
+fn serve(args: &DemoArgs, page: &Path, site: &Path, reporter: &mut Reporter<'_>) -> anyhow::Result<String> {
+    let server = bind(args.port)?;
+    let address = server.address();
+    // The page is the same for every model: only the files beside it change.
+    let site = Site::new(page).with(TRAINED, vec![site.to_owned(), page.to_owned()]);
+    thread::spawn(move || server.run(&site));
+    reporter.line(&format!("the page with the shipped model: {address}"));
+    Ok(address)
+}
+
+/// Trains, or goes on with it; `false` when it was interrupted.
+fn train(args: &DemoArgs, data: &Path, reporter: &mut Reporter<'_>) -> anyhow::Result<bool> {
     let run = args.out.join("run");
     reporter.note("1/3 pre-training without labels");
     if run.join(ENCODER_FILE).is_file() {
@@ -58,12 +118,16 @@ pub fn run(args: &DemoArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
     } else if run.join(CONFIG_FILE).is_file() {
         pretrain::train(&RunConfig::read(&run.join(CONFIG_FILE))?, &run, true, reporter)?;
     } else {
-        pretrain::train(&config(args)?, &run, false, reporter)?;
+        pretrain::train(&config(args, data)?, &run, false, reporter)?;
     }
-    if !run.join(ENCODER_FILE).is_file() {
-        reporter.note("interrupted; the same command goes on from here");
-        return Ok(());
-    }
+    Ok(run.join(ENCODER_FILE).is_file())
+}
+
+/// Scores the trained encoder, and writes what the page needs of it into `site`.
+fn score_and_export(args: &DemoArgs, data: &Path, site: &Path, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
+    let file = |name: &str| data.join(name);
+    let tiles = file("eurosat.tar");
+    let run = args.out.join("run");
     let splits = SplitArgs {
         train_split: Some(file("eurosat_train.csv")),
         val_split: Some(file("eurosat_val.csv")),
@@ -85,7 +149,6 @@ pub fn run(args: &DemoArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
         },
         reporter,
     )?;
-    let site = args.out.join("site");
     reporter.note("3/3 exporting the model and its gallery");
     export::run(
         ExportArgs {
@@ -100,6 +163,7 @@ pub fn run(args: &DemoArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
             gallery_tiles: 600,
             thumbnail_px: 64,
             onnx: false,
+            pytorch: None,
             licence: "MIT OR Apache-2.0; contains modified Copernicus Sentinel data 2015-2017; NASA Earth Observatory"
                 .into(),
             credit: CREDIT.into(),
@@ -109,7 +173,7 @@ pub fn run(args: &DemoArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
     )?;
     publish::run(
         &PublishArgs {
-            site,
+            site: site.to_owned(),
             model: "demo".to_owned(),
             title: Some("Demonstration, trained here".to_owned()),
             data: tiles,
@@ -121,8 +185,28 @@ pub fn run(args: &DemoArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
     )
 }
 
-fn config(args: &DemoArgs) -> anyhow::Result<RunConfig> {
-    let path = |name: &str| args.data.join(name).display().to_string();
+/// Lists the page's own models behind the trained one, so that the two can be changed and compared there.
+fn list_shipped(page: &Path, site: &Path) -> anyhow::Result<()> {
+    let shipped = page.join("models/index.json");
+    if !shipped.is_file() {
+        return Ok(());
+    }
+    let read = |path: &Path| -> anyhow::Result<Value> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is no index of models", path.display()))
+    };
+    let path = site.join("models/index.json");
+    let mut index = read(&path)?;
+    let shipped = read(&shipped)?["models"].as_array().cloned().unwrap_or_default();
+    if let Some(models) = index["models"].as_array_mut() {
+        let listed: Vec<Value> = models.iter().map(|model| model["id"].clone()).collect();
+        models.extend(shipped.into_iter().filter(|model| !listed.contains(&model["id"])));
+    }
+    atomic_file::write(&path, serde_json::to_string(&index)?.as_bytes())
+}
+
+fn config(args: &DemoArgs, data: &Path) -> anyhow::Result<RunConfig> {
+    let path = |name: &str| data.join(name).display().to_string();
     let (eurosat, train) = (path("eurosat.tar"), path("eurosat_train.csv"));
     RunConfig::resolve(&Typed {
         preset: Some("demo".to_owned()),
@@ -134,4 +218,27 @@ fn config(args: &DemoArgs) -> anyhow::Result<RunConfig> {
         ],
         device: Some(args.device.clone()),
     })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_models_are_listed_once_behind_the_trained_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (page, site) = (folder.path().join("page"), folder.path().join("site"));
+        let index = |folder: &Path, text: &str| {
+            fs::create_dir_all(folder.join("models")).unwrap();
+            fs::write(folder.join("models/index.json"), text).unwrap();
+        };
+        index(&site, r#"{"format_version":1,"default":"demo","models":[{"id":"demo"}]}"#);
+        list_shipped(&page, &site).unwrap();
+        index(&page, r#"{"format_version":1,"default":"big","models":[{"id":"big"},{"id":"demo"}]}"#);
+        list_shipped(&page, &site).unwrap();
+        list_shipped(&page, &site).unwrap();
+        let found = fs::read_to_string(site.join("models/index.json")).unwrap();
+        assert_eq!(found, r#"{"format_version":1,"default":"demo","models":[{"id":"demo"},{"id":"big"}]}"#);
+    }
 }

@@ -20,7 +20,7 @@ use crate::eval::{
 };
 use crate::export::{
     Agreement, GalleryContent, agreement, build_gallery, embed, error_bound, model_bytes, onnx, pick_balanced,
-    thumbnails, write_gallery,
+    thumbnails, write_gallery, write_pytorch,
 };
 use crate::report::{Reporter, grouped, percent};
 use crate::seen::{self, Seen};
@@ -38,6 +38,7 @@ const KS: [usize; 2] = [5, 20];
 #[command(after_help = "Examples:
   trainer export --encoder runs/first --out models
   trainer export --encoder runs/first --out models --data tiles.tar --gallery gallery --onnx
+  trainer export --encoder resnet50.pth --out models --pytorch hub/resnet50
   trainer export --encoder runs/first --out models --name small --format int8 --data tiles.tar \\
       --train-split train.csv --val-split val.csv --test-split test.csv
 
@@ -82,6 +83,9 @@ pub struct ExportArgs {
     /// Write NAME.onnx too
     #[arg(long)]
     pub onnx: bool,
+    /// Folder for PyTorch and the Hugging Face hub: weights by torchvision's names, a module that loads them, a model card
+    #[arg(long, value_name = "DIR")]
+    pub pytorch: Option<PathBuf>,
     /// Licence of the weights, and the credits it asks for
     #[arg(long, default_value = "not stated", value_name = "TEXT")]
     pub licence: String,
@@ -164,6 +168,10 @@ pub fn run(args: ExportArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         let bytes = onnx::encode_model(&model)?;
         atomic_file::write(&path, &bytes)?;
         reporter.line(&format!("{}: {} bytes, opset {}", path.display(), grouped(bytes.len()), onnx::OPSET));
+    }
+    if let Some(folder) = &args.pytorch {
+        write_pytorch(folder, &loaded, &model)?;
+        reporter.line(&format!("{}: weights, module and model card for PyTorch", folder.display()));
     }
     if let (Some(folder), Some(splits), Some(comparison)) = (&args.gallery, &splits, &comparison) {
         export_gallery(folder, &args, &model, splits, comparison, reporter)?;

@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+pub mod completions;
 pub mod demo;
 pub mod devices;
 pub mod distill;

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{self, CHECKPOINT_FILE, CONFIG_FILE, ENCODER_FILE};
 use crate::clusters;
-use crate::config::{RunConfig, Typed};
+use crate::config::{RunConfig, Typed, preset_names};
 use crate::data::{Loader, LoaderConfig, Mixture};
 use crate::device::{self, Resolved};
 use crate::engine::checkpoint::{Progress, read_newest};
@@ -41,15 +41,15 @@ says how many of its test tiles are among them, and `trainer inspect-data DATA -
 Of a source that holds more than may be trained on, keep_places=[…] takes only the places named and skip_places=[…] leaves
 them out; a name is a part of a place's path, such as a city's folder.
 
-A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, seen.txt, checkpoint.safetensors, the one
-before it (checkpoint.previous.safetensors) and, at the end, encoder.safetensors; of marta also generated/, a picture an epoch.
-Ctrl-C saves; --resume goes on from there: on the CPU bit for bit as if nothing had happened. A checkpoint holds finite numbers
-only; a damaged one is set aside, and the one before it used. After a training that diverged, lower train.learning_rate in
-config.toml and resume; to go back one checkpoint more, rename checkpoint.previous.safetensors to checkpoint.safetensors first.")]
+A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.svg, event files for TensorBoard (tensorboard
+--logdir runs), seen.txt, checkpoint.safetensors, the one before it (checkpoint.previous.safetensors) and, at the end,
+encoder.safetensors; of marta also generated/, a picture an epoch. Ctrl-C saves; --resume goes on from there: on the CPU bit for
+bit as if nothing had happened. A checkpoint holds finite numbers only; a damaged one is set aside, and the one before it used.
+After a training that diverged, lower train.learning_rate in config.toml and resume; to go back one checkpoint more, rename
+checkpoint.previous.safetensors to checkpoint.safetensors first.")]
 pub struct PretrainArgs {
-    /// Recipe to start from: compact, seco, moco-v2, moco-tp, luperson, moclr, dnc, deeper-cluster, deep-cluster, rotnet,
-    /// marta, demo
-    #[arg(long)]
+    /// Recipe to start from
+    #[arg(long, help = format!("Recipe to start from: {}", preset_names().join(", ")))]
     pub preset: Option<String>,
     /// Configuration file (TOML); with --preset it may hold only what differs
     #[arg(long, value_name = "FILE")]
@@ -339,6 +339,11 @@ fn restore(
     method.restore(tensors)?;
     optimiser.restore(tensors, &resolved.device);
     Ok(())
+}
+
+/// Whether Ctrl-C was pressed since the last run began, for commands that go on after one.
+pub(super) fn is_asked_to_stop() -> bool {
+    STOP.load(Ordering::SeqCst)
 }
 
 fn stop_on_ctrl_c() {

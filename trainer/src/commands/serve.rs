@@ -3,18 +3,18 @@
 use crate::error::UsageError;
 use crate::report::Reporter;
 use anyhow::Result;
-use std::fs::File;
-use std::path::{Component, Path, PathBuf};
-use tiny_http::{Header, Method, Request, Response, Server};
+use serve::{Server, Site};
+use std::path::{Path, PathBuf};
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  trainer serve
   trainer serve web/dist
   trainer serve out/demo/page --port 9000")]
 pub struct ServeArgs {
-    /// Folder with an index.html
-    pub folder: PathBuf,
+    /// Folder with an index.html [default: the folder page beside the program]
+    pub folder: Option<PathBuf>,
     /// Port; 0 takes any free one
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
@@ -25,85 +25,42 @@ pub struct ServeArgs {
 /// # Errors
 /// When there is no page in the folder, or the port is taken.
 pub fn run(args: &ServeArgs, reporter: &mut Reporter<'_>) -> Result<()> {
-    if !args.folder.join("index.html").is_file() {
-        return Err(UsageError::new(format!(
-            "no index.html in {}\nhint: build the page first: trunk build --config web/Trunk.toml",
-            args.folder.display()
-        ))
-        .into());
-    }
-    let server = Server::http(("127.0.0.1", args.port)).map_err(|error| {
-        UsageError::new(format!("cannot listen on port {}: {error}\nhint: --port 0 takes any free one", args.port))
+    let folder = page_folder(args.folder.as_deref())?.ok_or_else(|| {
+        UsageError::new(format!("no page beside the program and no folder given\nhint: trainer serve FOLDER; {BUILD}"))
     })?;
-    if let Some(address) = server.server_addr().to_ip() {
-        reporter.line(&format!("http://localhost:{}/ (Ctrl-C stops)", address.port()));
-    }
-    for request in server.incoming_requests() {
-        // A reader that went away is no error of ours.
-        let _ = answer(request, &args.folder);
-    }
+    let server = bind(args.port)?;
+    reporter.line(&format!("{} (Ctrl-C stops)", server.address()));
+    server.run(&Site::new(&folder));
     Ok(())
 }
 
-fn answer(request: Request, folder: &Path) -> std::io::Result<()> {
-    if !matches!(request.method(), Method::Get | Method::Head) {
-        return request.respond(Response::from_string("only GET").with_status_code(405));
+/// How a page comes to be.
+const BUILD: &str = "sh web/build.sh out/page builds one";
+
+/// The page that was asked for, or the one that a release has beside the program; `None` when there is neither.
+///
+/// # Errors
+/// When there is no page in the folder that was asked for.
+pub(super) fn page_folder(asked: Option<&Path>) -> Result<Option<PathBuf>> {
+    let Some(folder) = asked else {
+        return Ok(beside_program("page").filter(|folder| folder.join("index.html").is_file()));
+    };
+    if !folder.join("index.html").is_file() {
+        return Err(UsageError::new(format!("no index.html in {}\nhint: {BUILD}", folder.display())).into());
     }
-    let found = file_of(request.url(), folder).and_then(|path| Some((File::open(&path).ok()?, path)));
-    match found {
-        None => request.respond(Response::from_string("not found").with_status_code(404)),
-        Some((file, path)) => {
-            let mut response = Response::from_file(file);
-            if let Ok(kind) = Header::from_bytes("Content-Type", content_type(&path)) {
-                response.add_header(kind);
-            }
-            request.respond(response)
-        }
-    }
+    Ok(Some(folder.to_owned()))
 }
 
-/// The file that a URL names, when it lies inside `folder`.
-fn file_of(url: &str, folder: &Path) -> Option<PathBuf> {
-    let path = url.split(['?', '#']).next().unwrap_or_default().trim_start_matches('/');
-    let path = Path::new(path);
-    let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
-    let file = folder.join(path);
-    let file = if file.is_dir() { file.join("index.html") } else { file };
-    (inside && file.is_file()).then_some(file)
+/// Listens on a port of this machine.
+///
+/// # Errors
+/// When it is taken.
+pub(super) fn bind(port: u16) -> Result<Server> {
+    Server::bind(port).map_err(|error| UsageError::new(error.to_string()).into())
 }
 
-fn content_type(path: &Path) -> &'static str {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("html") => "text/html; charset=utf-8",
-        Some("js" | "mjs") => "text/javascript",
-        Some("css") => "text/css",
-        Some("json") => "application/json",
-        Some("webmanifest") => "application/manifest+json",
-        // Without this type a browser refuses to compile while it downloads.
-        Some("wasm") => "application/wasm",
-        Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("jpg" | "jpeg") => "image/jpeg",
-        Some("webp") => "image/webp",
-        _ => "application/octet-stream",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_outside_the_folder_is_served() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let page = folder.path().join("page");
-        std::fs::create_dir(&page).expect("a folder");
-        std::fs::write(page.join("index.html"), "page").expect("a file");
-        std::fs::write(folder.path().join("secret"), "secret").expect("a file");
-        assert_eq!(file_of("/", &page), Some(page.join("index.html")));
-        assert_eq!(file_of("/index.html?a=b", &page), Some(page.join("index.html")));
-        assert_eq!(file_of("/../secret", &page), None);
-        assert_eq!(file_of("//etc/passwd", &page), None);
-        assert_eq!(file_of("/missing", &page), None);
-    }
+/// Where a release keeps a folder: beside the program, wherever links to that lie.
+pub(super) fn beside_program(name: &str) -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?.canonicalize().ok()?;
+    Some(program.parent()?.join(name)).filter(|folder| folder.is_dir())
 }

@@ -61,7 +61,7 @@ pub struct StudyArgs {
     /// Folder of the study
     #[arg(long, value_name = "DIR", required_unless_present_any = ["print_grid", "dry_run"])]
     pub out: Option<PathBuf>,
-    /// Take only every N-th run, from the I-th on: several machines share a study
+    /// Take only every N-th run, from the I-th on, counted from 1: several machines share a study
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     pub shard: Option<(usize, usize)>,
     /// List the runs and stop

@@ -209,7 +209,7 @@ fn bytes_of(tensor: &NamedTensor) -> &[u8] {
 }
 
 /// A tensor as safetensors wants to see it.
-struct Floats<'a>(&'a NamedTensor);
+pub(crate) struct Floats<'a>(pub(crate) &'a NamedTensor);
 
 impl View for Floats<'_> {
     fn dtype(&self) -> Dtype {

@@ -10,6 +10,7 @@ mod phrase;
 mod run_log;
 mod study;
 mod table;
+mod tensorboard;
 mod terminal;
 mod tile_grid;
 

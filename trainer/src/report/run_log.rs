@@ -1,4 +1,5 @@
-//! The files of a run folder: `events.jsonl` (everything, the source of the other two), `metrics.csv`, `curves.svg`.
+//! The files of a run folder: `events.jsonl` (everything, the source of the next two), `metrics.csv`, `curves.svg`, and
+//! TensorBoard's event files.
 //!
 //! Lines are appended as events come. When a run is resumed, what had been written after the checkpoint is cut off, so
 //! that no step occurs twice.
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::curves::curves_svg;
 use super::history::History;
+use super::tensorboard::EventFile;
 use crate::engine::event::Event;
 
 /// Curves are redrawn at most this often while a run goes on.
@@ -20,6 +22,7 @@ pub struct RunLog {
     folder: PathBuf,
     events: File,
     metrics: Option<File>,
+    tensorboard: Option<EventFile>,
     history: History,
     /// Rows of `history.steps` that are in the CSV file. The newest waits for a k-NN accuracy that may follow it.
     rows_written: usize,
@@ -44,6 +47,7 @@ impl RunLog {
             folder: folder.to_owned(),
             events,
             metrics: None,
+            tensorboard: None,
             history: History::default(),
             rows_written: 0,
             opening: None,
@@ -93,6 +97,7 @@ impl RunLog {
             let kept = resumable(&lines, *step);
             self.keep(&lines[..kept])?;
             self.rewrite_metrics()?;
+            self.tensorboard = Some(EventFile::create(&self.folder, Some(step + 1))?);
         }
         if let Event::EpochEnded { epoch, .. } | Event::Generated { epoch, .. } = event
             && self.history.epochs.iter().any(|point| point.epoch == *epoch)
@@ -126,6 +131,11 @@ impl RunLog {
         // One write a line: a kill leaves at most one incomplete line.
         self.events.write_all(line.as_bytes())?;
         self.history.add(event);
+        if self.tensorboard.is_none() {
+            self.tensorboard = Some(EventFile::create(&self.folder, None)?);
+        }
+        let last_step = self.history.steps.last().map_or(0, |point| point.step);
+        self.tensorboard.as_mut().map_or(Ok(()), |file| file.record(event, last_step))?;
         Ok(())
     }
 

@@ -11,8 +11,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::{Session, copied};
-use crate::catalogue::GalleryIndex;
-use crate::engine::capability::{self, WebGpu};
+use crate::catalogue::{BundleIndex, GalleryIndex};
+use crate::engine::capability::{self, WebGpu, has_relaxed_simd};
 use crate::engine::handle::{Event, Handle};
 use crate::engine::pool::Pool;
 use crate::engine::protocol::{Bundle, FromWorker, GalleryCard, ToWorker};
@@ -49,7 +49,7 @@ impl Session {
     /// The small CPU bundle answers first, unless WebGPU is forced and there is any.
     async fn first_bundle(self) -> Bundle {
         let is_gpu_forced = self.preference.get_untracked() == Preference::Force(Bundle::Gpu);
-        if is_gpu_forced && !matches!(capability::probe().await, WebGpu::Absent(_)) { Bundle::Gpu } else { Bundle::Cpu }
+        if is_gpu_forced && !matches!(adapter().await, WebGpu::Absent(_)) { Bundle::Gpu } else { Bundle::Cpu }
     }
 
     /// The model, and beside it the worker that will run it. A worker that does not start is no reason to give up yet.
@@ -147,8 +147,7 @@ impl Session {
     }
 
     async fn try_gpu(self, is_forced: bool) {
-        let adapter = capability::probe().await;
-        let (name, is_wanted, why_not) = match adapter {
+        let (name, is_wanted, why_not) = match adapter().await {
             WebGpu::Absent(why) => (None, false, why),
             WebGpu::Software(name) => {
                 let why = format!("WebGPU is only emulated on the CPU here ({name})");
@@ -214,6 +213,18 @@ impl Session {
         let bundle = handle.bundle();
         self.parts().slot(bundle).replace(Some(Rc::new(Pool::new(handle))));
         Ok(DeviceState::Proven { ms_per_tile, self_test })
+    }
+}
+
+/// The browser's word on WebGPU, unless this copy of the page was built without the worker for it.
+async fn adapter() -> WebGpu {
+    let bundles: Result<BundleIndex, Problem> = fetch::json("bundles.json").await;
+    match bundles {
+        Ok(bundles) if bundles.lacks(Bundle::Gpu, has_relaxed_simd()) => {
+            WebGpu::Absent("this copy of the page was built without WebGPU".to_owned())
+        }
+        // Without the list nothing is known against it.
+        _ => capability::probe().await,
     }
 }
 

@@ -239,3 +239,35 @@ fn bad_input_gets_one_line_and_a_hint() {
     }
     assert!(!shop.path().join("x").exists() && !shop.path().join("y").exists());
 }
+
+#[test]
+fn a_folder_for_pytorch_holds_the_encoder_unfolded() {
+    let shop = workshop();
+    let folder = shop.path();
+    let line = "export --encoder @encoder.safetensors --out @m --name m --data @tiles --pytorch @hub --licence MIT --device cpu";
+    let (code, _, err) = trainer(folder, line);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(files(&folder.join("hub")), ["README.md", "config.json", "model.safetensors", "modeling_solstice.py"]);
+    let card = fs::read_to_string(folder.join("hub/README.md")).unwrap();
+    assert!(card.starts_with("---\nlicense: mit\n") && card.contains("k-NN-20 accuracy"), "{card}");
+    let read = |path: &str| {
+        let bytes = fs::read(folder.join(path)).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file.iter().map(|(name, view)| {
+            let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
+            (name.to_owned(), (view.shape().to_vec(), values))
+        });
+        tensors.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (trained, exported) = (read("encoder.safetensors"), read("hub/model.safetensors"));
+    for (name, tensor) in trained.iter().filter(|(name, _)| !name.starts_with("projection.")) {
+        assert_eq!(exported.get(name), Some(tensor), "{name}: as it was trained, to the last bit");
+    }
+    let model = Artifact::from_bytes(&fs::read(folder.join("m/m.safetensors")).unwrap()).unwrap();
+    let width = model.manifest.embedding_width;
+    assert_eq!(exported["readout.bias"].1, model.readout.unwrap().bias);
+    assert_eq!(exported["fc.weight"].0, [CLASSES.len(), width]);
+    let config: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("hub/config.json")).unwrap()).unwrap();
+    assert_eq!((&config["architecture"], &config["pooling"]), (&"compact-xs".into(), &"moments".into()));
+    assert_eq!(config["bands"], serde_json::json!(["B4", "B3", "B2"]), "{config}");
+}
