@@ -1,6 +1,7 @@
 //! `trainer inspect-data`: what a data set holds, before anything is trained on it.
 
 mod bench;
+#[cfg(feature = "gather")]
 mod gathered;
 mod print;
 mod sheet;
@@ -168,7 +169,9 @@ pub fn run(args: InspectDataArgs, reporter: &mut Reporter<'_>) -> Result<()> {
             reporter.line(&format!("contact sheet: {} ({columns})", path.display()));
         }
     }
-    gathered::report(&args.paths, reporter)
+    #[cfg(feature = "gather")]
+    gathered::report(&args.paths, reporter)?;
+    Ok(())
 }
 
 /// Which share of the samples of several sources, or of one with places of several dates, has how many of SeCo's three dates.
