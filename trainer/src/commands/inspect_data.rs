@@ -1,6 +1,7 @@
 //! `trainer inspect-data`: what a data set holds, before anything is trained on it.
 
 mod bench;
+#[cfg(feature = "gather")]
 mod gathered;
 mod print;
 mod sheet;
@@ -177,7 +178,9 @@ pub fn run(args: InspectDataArgs, reporter: &mut Reporter<'_>) -> Result<()> {
             reporter.line(&format!("contact sheet: {} ({columns})", path.display()));
         }
     }
-    gathered::report(&args.paths, reporter)
+    #[cfg(feature = "gather")]
+    gathered::report(&args.paths, reporter)?;
+    Ok(())
 }
 
 /// What the run of an encoder recorded.

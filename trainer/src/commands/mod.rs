@@ -8,6 +8,10 @@ mod dnc;
 pub mod embed;
 pub mod evaluate;
 pub mod export;
+#[cfg(feature = "gather")]
+pub mod gather;
+#[cfg(not(feature = "gather"))]
+#[path = "gather_absent.rs"]
 pub mod gather;
 pub mod inspect_data;
 mod plan;
