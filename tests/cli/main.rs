@@ -10,6 +10,7 @@ mod marta;
 mod resume;
 mod seasons;
 mod seen;
+mod shuffle_bn;
 mod site;
 mod study;
 mod superres;
