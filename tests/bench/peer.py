@@ -30,7 +30,7 @@ def prepared(network, variant):
     return torch.compile(network) if is_compiled else network
 
 
-def best(measure, variants=tuple(VARIANTS), largest=False):
+def best(measure, variants=VARIANTS, largest=False):
     """What `measure` gives for the best of the variants, and its name: the least, or the largest."""
     found = {variant: measure(variant) for variant in variants}
     name = (max if largest else min)(found, key=found.get)

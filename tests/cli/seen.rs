@@ -1,6 +1,7 @@
 //! Nothing that is tested on is trained on: what a run has seen is on record by content, and an evaluation tells.
 
-use crate::{Answer, site, small_run, trainer};
+use crate::distill::small_distillation;
+use crate::{Answer, site, small_cluster_run, small_run, trainer};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -117,6 +118,42 @@ fn evaluate_tells_how_much_of_the_test_part_was_trained_on() {
     assert!(answer.out.contains("which pictures the encoder was trained on is not on record"), "{}", answer.out);
     let answer = inspected(&model);
     assert!(answer.code == 1 && answer.err.contains("\nhint: "), "{}", answer.err);
+}
+
+#[test]
+fn a_student_has_seen_what_its_teacher_has() {
+    let data = Data::new();
+    let [teacher, own, other, gap] = ["teacher", "own", "other", "gap"].map(|name| data.path(name));
+    let tiles = text(&data.tiles);
+    ok(&trainer(small_cluster_run("moclr", &data.tiles, &teacher)));
+    let record = |run: &Path| fs::read_to_string(run.join("seen.txt")).unwrap();
+    let count = |run: &Path| record(run).lines().count() - 1;
+    assert_eq!(count(&teacher), 80);
+    let student = |out: &Path, source: &str| {
+        let mut args = small_distillation(&teacher, &data.tiles, out);
+        let at = args.iter().position(|arg| arg == "--data").unwrap();
+        source.clone_into(&mut args[at + 1]);
+        ok(&trainer(args));
+    };
+    student(&own, &format!("kind=folder,path={tiles}"));
+    assert_eq!(record(&own), record(&teacher), "nothing new, and on record all the same");
+    site::tiles(&data.path("more"), 8);
+    let negative = data.path("more/Field/Field_0.jpg");
+    let mut picture = image::open(&negative).unwrap();
+    picture.invert();
+    picture.save(&negative).unwrap();
+    student(&other, &format!("kind=folder,path={}", text(&data.path("more"))));
+    assert_eq!(count(&other), 81, "one picture that the teacher does not know");
+    // A teacher that is not on record leaves a gap, which is said.
+    fs::remove_file(teacher.join("seen.txt")).unwrap();
+    student(&gap, &format!("kind=folder,path={},split={}", tiles, text(&data.lists[0])));
+    let answer = data.evaluate(&gap, &data.lists);
+    ok(&answer);
+    assert!(
+        answer.out.contains("has seen 0 of the 12 test tiles or more, since its record is incomplete"),
+        "{}",
+        answer.out
+    );
 }
 
 #[test]

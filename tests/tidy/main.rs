@@ -85,6 +85,7 @@ fn crates_depend_on_each_other_one_way() {
         ("shared", &["trainer", "gather", "serve", "web"][..]),
         ("web", &["trainer", "gather", "serve"]),
         ("trainer", &["web"]),
+        ("trainer/atomic-file", &["trainer", "gather", "serve", "burn", "web", "shared"]),
         ("trainer/gather", &["trainer", "burn", "web"]),
         ("trainer/serve", &["trainer", "burn", "web", "shared"]),
     ];

@@ -120,6 +120,15 @@ pub const RULES: &[Rule<'static>] = &[
         forbidden: &["println!", "eprintln!", "io::stdout", "io::stderr", "&mut stdout()", "&mut stderr()"],
     },
     Rule {
+        what: "files appear whole or not at all: atomic-file alone writes them",
+        folders: &["trainer/src/", "trainer/gather/src/", "trainer/serve/src/"],
+        excused: &[
+            ("trainer/gather/src/store.rs", "a place is a folder that appears whole"),
+            ("trainer/src/engine/checkpoint.rs", "gives a damaged file another name"),
+        ],
+        forbidden: &["fs::write(", "fs::rename(", " File::create(", "fs::File::create(", ".persist("],
+    },
+    Rule {
         what: "gathering and serving know nothing of Burn",
         folders: &["trainer/gather/src/", "trainer/serve/src/"],
         excused: &[],

@@ -200,9 +200,11 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
             atomic_file::write(&folder.join(&path), &tile_grid_png(generated)?)?;
             Ok(path)
         },
-        record: &mut |loader| match seen.extend(loader.fingerprints()) {
-            true => seen.write(&folder.join(SEEN_FILE)),
-            false => Ok(()),
+        record: &mut |loader| {
+            let path = folder.join(SEEN_FILE);
+            // Nothing new is a student's case, whose teacher saw the same: it has a record of its own all the same.
+            let is_new = seen.extend(loader.fingerprints());
+            if is_new || !path.is_file() { seen.write(&path) } else { Ok(()) }
         },
     };
     let outcome = fit.run(progress)?;
