@@ -10,6 +10,7 @@ pub mod map;
 pub mod problem;
 pub mod report;
 pub mod scene;
+pub mod scope;
 pub mod season;
 pub mod side_by_side;
 pub mod state;

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 use crate::scene::card::SceneCard;
+use crate::scene::doubt::Doubt;
 use crate::scene::reading::{Reading, Taken};
 use crate::scene::step::Traffic;
 
 /// Raised whenever a message changes, so that a page never talks to a worker of another release.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;
 
 /// Which of the two worker bundles is speaking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,15 +112,15 @@ pub enum ToWorker {
         /// How many neighbours vote.
         k: usize,
     },
-    /// Opens the large picture beside the message (`file`), or at an address, in place of the one before; answered by `Scene`,
-    /// `SceneBroken` or `Refused`.
+    /// Opens the large picture beside the message (`file`), or at an address; the request's number is the picture's from then
+    /// on, until `SceneClose`. Answered by `Scene`, `SceneBroken` or `Refused`.
     SceneOpen {
         /// Request number.
         request: u64,
         /// Where it is, when the user typed that.
         address: Option<String>,
-        /// From one patch to the next.
-        stride_px: usize,
+        /// Whether it is cut for a map or for a comparison.
+        cutting: Cutting,
         /// How values become what the model sees.
         reading: Reading,
     },
@@ -128,10 +129,14 @@ pub enum ToWorker {
     SceneCut {
         /// Request number.
         request: u64,
+        /// Of which picture.
+        scene: u64,
         /// The first of them.
         first: usize,
         /// How many.
         patches: usize,
+        /// Whether only the preview is wanted.
+        is_to_look_at: bool,
     },
     /// Embeds and classifies patches that a worker has cut (`buffers`: their pixels); answered by `SceneEncoded` or `Refused`.
     SceneEncode {
@@ -139,10 +144,14 @@ pub enum ToWorker {
         request: u64,
         /// How many.
         patches: usize,
+        /// Whether their projections into the model's subspaces are wanted too.
+        has_projections: bool,
     },
     /// Keeps what patches have become, for searching: `buffers` are states (u8) and the embeddings of those that were classified
     /// (f32); not answered.
     SceneKeep {
+        /// Of which picture.
+        scene: u64,
         /// The first of them.
         first: usize,
     },
@@ -150,11 +159,16 @@ pub enum ToWorker {
     SceneSimilar {
         /// Request number.
         request: u64,
+        /// Of which picture.
+        scene: u64,
         /// Which one.
         patch: usize,
     },
-    /// Lets go of the open picture; not answered.
-    SceneClose,
+    /// Lets go of an open picture; not answered.
+    SceneClose {
+        /// Which one.
+        scene: u64,
+    },
     /// Stops the given request after the chunk in work; its `Finished` says how far it came.
     Cancel {
         /// The request to stop.
@@ -283,7 +297,8 @@ pub enum FromWorker {
         /// What was fetched for the picture so far.
         traffic: Traffic,
     },
-    /// Patches are classified; `buffers` are embeddings of length 1 and probabilities (f32).
+    /// Patches are classified; `buffers` are embeddings of length 1 and probabilities (f32), whether each patch is unlike
+    /// anything known (u8), and its projections into each subspace, if they were wanted (f32).
     SceneEncoded {
         /// Request number.
         request: u64,
@@ -307,6 +322,13 @@ pub enum FromWorker {
         /// The panic's or exception's message.
         message: String,
     },
+}
+
+/// The request that a message belongs to, as far as its head can be read at all: what cannot be understood must not leave
+/// anybody waiting.
+#[must_use]
+pub fn reply_number(head: &str) -> Option<u64> {
+    serde_json::from_str::<serde_json::Value>(head).ok()?.get("request")?.as_u64()
 }
 
 /// What the page shows of a model, out of its manifest.
@@ -380,6 +402,19 @@ pub enum Shelf {
     Shipped,
     /// The one that was opened from disk.
     Opened,
+}
+
+/// How a large picture is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cutting {
+    /// Into patches of the model's own size, one every so many pixels.
+    Map {
+        /// From one patch to the next.
+        stride_px: usize,
+    },
+    /// Into squares that suit its size, to be compared with those of another date.
+    Squares,
 }
 
 /// What neighbours are wanted of.
@@ -464,6 +499,8 @@ pub struct Answer {
     pub neighbours: Vec<Neighbour>,
     /// True when even the best similarity is under the gallery's threshold.
     pub unlike_gallery: Option<bool>,
+    /// What is wrong with asking the model about this.
+    pub doubts: Vec<Doubt>,
     /// Milliseconds: decoding.
     pub decode_ms: f64,
     /// Milliseconds: encoder, this tile's share of its chunk.
@@ -471,6 +508,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// True when the tile is unlike anything that the model knows: its class is a guess, its probability means nothing.
+    #[must_use]
+    pub fn is_unlike(&self) -> bool {
+        self.unlike_gallery == Some(true) || !self.doubts.is_empty()
+    }
+
     /// Class indices by falling probability.
     #[must_use]
     pub fn ranking(&self) -> Vec<usize> {

@@ -36,6 +36,7 @@ pub fn geojson(
             "stride_px": card.grid.stride_px,
             "left_out_under_probability": two_decimals(filter.threshold),
             "bands": card.taken.taken_names(),
+            "warnings": card.doubts.iter().map(|doubt| doubt.why()).collect::<Vec<_>>(),
         },
         "features": features,
     });
@@ -95,7 +96,14 @@ mod tests {
 
     fn map(georeference: Option<Georeference>) -> Value {
         let grid = Grid::new(128, 64, 64, 64).unwrap();
-        let card = SceneCard { grid, format: String::new(), taken: Taken::default(), georeference, preview_step: 1 };
+        let card = SceneCard {
+            grid,
+            format: String::new(),
+            taken: Taken::default(),
+            georeference,
+            preview_step: 1,
+            doubts: Vec::new(),
+        };
         let mut cells = Cells::new(2, 2);
         cells.put(0, &[ANSWERED; 2], &[0.25, 0.75, 0.5, 0.5]);
         let classes = ["Forest".to_owned(), "River".to_owned()];

@@ -6,6 +6,7 @@
 pub mod bands;
 pub mod card;
 pub mod cells;
+pub mod doubt;
 pub mod gdal;
 pub mod geojson;
 pub mod georeference;

@@ -13,6 +13,7 @@ use crate::label::head::Head;
 use crate::label::leave_one_out::{LeaveOneOut, LeftOut};
 use crate::label::own::{Own, OwnClasses};
 use crate::problem::Problem;
+use crate::scope::{Scope, Slot};
 use crate::session::Session;
 use crate::state::{Phase, TileEntry};
 
@@ -58,12 +59,12 @@ pub struct Labels {
     pub problem: RwSignal<Option<Problem>>,
     /// What was done last, in words.
     pub said: RwSignal<String>,
-    /// Raised with every new book: older figures are stale.
-    generation: StoredValue<u64>,
+    /// Leaving tiles of the book out: a newer book begins anew.
+    leaving_out: StoredValue<Slot>,
     /// The model that the embeddings in the book are of.
     model: StoredValue<Option<String>>,
     /// The set of tiles that `own` belongs to.
-    arrivals: StoredValue<usize>,
+    tile_set: StoredValue<Option<Scope>>,
     /// Marks of tiles that the model in use has not answered yet, after another model was.
     pending: StoredValue<Vec<Option<usize>>>,
 }
@@ -84,9 +85,9 @@ impl Labels {
             is_open: RwSignal::new(false),
             problem: RwSignal::new(None),
             said: RwSignal::new(String::new()),
-            generation: StoredValue::new(0),
+            leaving_out: StoredValue::new(Slot::default()),
             model: StoredValue::new(None),
-            arrivals: StoredValue::new(0),
+            tile_set: StoredValue::new(None),
             pending: StoredValue::new(Vec::new()),
         };
         labels.follow();
@@ -100,7 +101,7 @@ impl Labels {
             let answered =
                 session.tiles.with(|tiles| tiles.iter().filter(|tile| tile.outcome.answer().is_some()).count());
             let is_idle = session.phase.with(|phase| !matches!(phase, Phase::Running { .. }));
-            (session.tiles.with(Vec::len), answered / APPLY_EVERY, is_idle.then_some(answered), session.arrivals.get())
+            (session.tiles.with(Vec::len), answered / APPLY_EVERY, is_idle.then_some(answered), session.tile_set.get())
         });
         let model = Memo::new(move |_| session.card.with(|card| card.as_ref().map(|card| card.sha256.clone())));
         Effect::new(move |_| {
@@ -113,10 +114,7 @@ impl Labels {
 
     /// Learns from the book, and starts to leave tiles out.
     fn learn(self) {
-        let generation = self.generation.try_update_value(|generation| {
-            *generation += 1;
-            *generation
-        });
+        let scope = self.leaving_out.get_value().begin(&Scope::new());
         let book = self.book.get();
         let started = js_sys::Date::now();
         match Head::learn(&book) {
@@ -133,14 +131,13 @@ impl Labels {
         }
         let Some(work) = LeaveOneOut::new(&book) else { return self.figure.set(Figure::None) };
         self.figure.set(Figure::Working(0, work.progress().1));
-        spawn_local(self.leave_out(work, generation));
+        spawn_local(self.leave_out(work, scope));
     }
 
-    async fn leave_out(self, mut work: LeaveOneOut, generation: Option<u64>) {
+    async fn leave_out(self, mut work: LeaveOneOut, scope: Scope) {
         loop {
             // Marks come one after the other: a moment later there may be a newer book.
-            breathe().await;
-            if self.generation.try_get_value() != generation {
+            if scope.hold(breathe()).await.is_err() {
                 return;
             }
             let started = js_sys::Date::now();
@@ -156,12 +153,11 @@ impl Labels {
 
     /// Brings marks and own classes of the tiles on the page up to date.
     fn apply(self, model: Option<String>) {
-        let arrivals = self.session.arrivals.get_untracked();
+        let tile_set = Some(self.session.tile_set.get_untracked());
         let count = self.session.tiles.with_untracked(Vec::len);
-        let is_new_set =
-            self.arrivals.try_get_value() != Some(arrivals) || self.own.with_untracked(|own| own.len() != count);
+        let is_new_set = self.tile_set.get_value() != tile_set || self.own.with_untracked(|own| own.len() != count);
         if is_new_set {
-            self.arrivals.set_value(arrivals);
+            self.tile_set.set_value(tile_set);
             self.pending.set_value(Vec::new());
             self.chosen.set(BTreeSet::new());
         }
