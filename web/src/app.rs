@@ -62,9 +62,15 @@ pub fn App() -> impl IntoView {
         }
         model
     });
-    Effect::new(move |_| {
-        page.track();
+    Effect::new(move |before: Option<Page>| {
+        let page = page.get();
         session.write_model_to_address();
+        document().set_title(page.title());
+        if before.is_some_and(|before| before != page) {
+            // Whoever reads by ear or moves by keyboard begins at the new page's beginning, as after any link.
+            focus_main();
+        }
+        page
     });
     session.start();
     offline.follow(session);

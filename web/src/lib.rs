@@ -4,6 +4,7 @@
 //! owns a device and the model (feature `cpu` or `gpu`; `engine::runtime` alone names Burn). Without features, what is left is plain logic, tested
 //! natively: `cargo test -p web --no-default-features`.
 
+pub mod archive;
 pub mod engine;
 pub mod label;
 pub mod map;
@@ -23,6 +24,8 @@ pub mod catalogue;
 #[cfg(feature = "ui")]
 pub mod components;
 #[cfg(feature = "ui")]
+pub mod compress;
+#[cfg(feature = "ui")]
 pub mod download;
 #[cfg(feature = "ui")]
 pub mod fetch;
@@ -36,3 +39,5 @@ pub mod pages;
 pub mod route;
 #[cfg(feature = "ui")]
 pub mod session;
+#[cfg(feature = "ui")]
+pub mod stored;

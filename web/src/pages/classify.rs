@@ -47,13 +47,13 @@ pub fn Classify() -> impl IntoView {
             <section class="column-in" aria-label="Tiles to classify">
                 <DropZone
                     title="Drop tiles here"
-                    text="PNG, JPEG, WebP, TIFF or GeoTIFF · one or many · a large picture becomes a class map"
+                    text="PNG, JPEG, WebP, TIFF or GeoTIFF · one or many, folders, zip and tar · every large picture becomes a class map"
                     on_files=move |files| {
                         // Labels that the page has saved are dropped like tiles.
                         let is_json = |name: &str| name.to_lowercase().ends_with(".json");
                         let (saved, tiles): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| is_json(name));
                         keep::read(labels, saved);
-                        scenes.take(tiles);
+                        scenes.take_own(tiles);
                     }
                 />
                 <Samples />

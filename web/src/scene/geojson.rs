@@ -1,10 +1,20 @@
-//! The class map as GeoJSON: a polygon for every painted patch.
+//! The class map as GeoJSON: a polygon for every painted patch, or for patches of a class that touch.
 
 use serde_json::{Value, json};
 
 use super::card::SceneCard;
 use super::cells::{Cells, Filter, Look};
+use super::dissolve::{Area, areas};
 use super::georeference::Georeference;
+
+/// What becomes a polygon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shapes {
+    /// Every patch.
+    Patches,
+    /// All patches of one class that touch.
+    Areas,
+}
 
 /// Writes the map: classes by name, in degrees of WGS 84 as RFC 7946 has it where the picture's system is one of those that
 /// [`super::georeference::Georeference::degrees`] knows; else in the picture's own, or in pixels when it has none.
@@ -16,9 +26,12 @@ pub fn geojson(
     card: &SceneCard,
     cells: &Cells,
     filter: &Filter,
+    shapes: Shapes,
 ) -> String {
-    let features: Vec<Value> =
-        (0..cells.len()).filter_map(|patch| feature(patch, classes, card, cells, filter)).collect();
+    let features: Vec<Value> = match shapes {
+        Shapes::Patches => (0..cells.len()).filter_map(|patch| feature(patch, classes, card, cells, filter)).collect(),
+        Shapes::Areas => areas(&card.grid, cells, filter).iter().map(|area| of_area(area, classes, card)).collect(),
+    };
     let place = card.georeference.as_ref();
     let is_in_degrees = place.is_some_and(Georeference::has_degrees);
     let coordinates = match place {
@@ -51,16 +64,7 @@ fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, fi
     let Look::Class(class) = cells.look(patch, filter) else { return None };
     let (_, probability) = cells.top(patch)?;
     let cell = card.grid.cell(patch);
-    let corner = |column: usize, row: usize| match &card.georeference {
-        Some(place) => {
-            let own = place.place(column as f64, row as f64);
-            let degrees = place.degrees(own);
-            // A tenth of a millimetre, in metres or in degrees.
-            let decimals = if degrees.is_some() || place.is_geographic { 1e9 } else { 1e4 };
-            degrees.unwrap_or(own).map(|value| (value * decimals).round() / decimals)
-        }
-        None => [column as f64, row as f64],
-    };
+    let corner = |column: usize, row: usize| corner(card, column, row);
     // Against the clock, as GeoJSON wants the outside, for a picture whose rows go south.
     let ring = [
         corner(cell.left, cell.top),
@@ -82,6 +86,34 @@ fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, fi
     }))
 }
 
+fn of_area(area: &Area, classes: &[String], card: &SceneCard) -> Value {
+    let rings: Vec<Vec<[f64; 2]>> =
+        area.rings.iter().map(|ring| ring.iter().map(|&[column, row]| corner(card, column, row)).collect()).collect();
+    json!({
+        "type": "Feature",
+        "properties": {
+            "class": classes.get(area.class),
+            "mean_probability": (f64::from(area.probability) * 1e4).round() / 1e4,
+            "patches": area.patches,
+        },
+        "geometry": { "type": "Polygon", "coordinates": rings },
+    })
+}
+
+/// A corner of pixels in the coordinates of the file.
+fn corner(card: &SceneCard, column: usize, row: usize) -> [f64; 2] {
+    match &card.georeference {
+        Some(place) => {
+            let own = place.place(column as f64, row as f64);
+            let degrees = place.degrees(own);
+            // A tenth of a millimetre, in metres or in degrees.
+            let decimals = if degrees.is_some() || place.is_geographic { 1e9 } else { 1e4 };
+            degrees.unwrap_or(own).map(|value| (value * decimals).round() / decimals)
+        }
+        None => [column as f64, row as f64],
+    }
+}
+
 fn two_decimals(value: f32) -> f64 {
     (f64::from(value) * 100.0).round() / 100.0
 }
@@ -95,6 +127,10 @@ mod tests {
     use crate::scene::reading::Taken;
 
     fn map(georeference: Option<Georeference>) -> Value {
+        shaped(georeference, Shapes::Patches)
+    }
+
+    fn shaped(georeference: Option<Georeference>, shapes: Shapes) -> Value {
         let grid = Grid::new(128, 64, 64, 64).unwrap();
         let card = SceneCard {
             grid,
@@ -108,7 +144,7 @@ mod tests {
         cells.put(0, &[ANSWERED; 2], &[0.25, 0.75, 0.5, 0.5]);
         let classes = ["Forest".to_owned(), "River".to_owned()];
         let filter = Filter { threshold: 0.6, ..Filter::default() };
-        serde_json::from_str(&geojson("a.tif", "m", &classes, &card, &cells, &filter)).unwrap()
+        serde_json::from_str(&geojson("a.tif", "m", &classes, &card, &cells, &filter, shapes)).unwrap()
     }
 
     fn placed(epsg: u32) -> Value {
@@ -153,6 +189,15 @@ mod tests {
             [600_000.0, 5_300_000.0]
         ]);
         assert_eq!(document["features"][0]["geometry"]["coordinates"][0], ring);
+    }
+
+    #[test]
+    fn areas_have_the_same_coordinates_and_no_patch_of_their_own() {
+        let document = shaped(None, Shapes::Areas);
+        let feature = &document["features"][0];
+        assert_eq!(document["features"].as_array().unwrap().len(), 1);
+        assert_eq!(feature["properties"], json!({ "class": "River", "mean_probability": 0.75, "patches": 1 }));
+        assert_eq!(feature["geometry"]["coordinates"][0], map(None)["features"][0]["geometry"]["coordinates"][0]);
     }
 
     #[test]

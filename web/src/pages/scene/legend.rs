@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::state::use_map;
 use crate::map::palette::{Paint, hex};
 use crate::scene::cells::{Share, Tally};
-use crate::wording::{class_label, grouped, percent};
+use crate::wording::{class_label, grouped, part};
 
 /// The legend, which is also the filter and the table of areas.
 #[component]
@@ -107,14 +107,14 @@ fn Figures(
     /// Whether square kilometres are known.
     has_ground: Signal<bool>,
 ) -> impl IntoView {
-    let part = move || {
+    let share_text = move || {
         let whole = tally.with(|tally| tally.seen.pixels);
         let pixels = share.get().pixels;
-        if pixels == 0 { "–".to_owned() } else { percent(pixels as f64 / whole.max(1) as f64) }
+        if pixels == 0 { "–".to_owned() } else { part(pixels, whole) }
     };
     view! {
         <td class="number">{move || grouped(share.get().patches)}</td>
-        <td class="number">{part}</td>
+        <td class="number">{share_text}</td>
         <Show when=move || has_ground.get()>
             <td class="number">{move || square_kilometres(share.get().area_m2)}</td>
         </Show>

@@ -6,6 +6,9 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use super::state::{SceneMap, ScenePhase};
+use crate::components::samples::SAMPLE_KEY;
+use crate::components::scene_samples::SCENE_KEY;
+use crate::route;
 use crate::scene::peek::{Peek, is_large, peek};
 use crate::scope::{Scope, Slot};
 use crate::session::Session;
@@ -44,12 +47,22 @@ impl Scenes {
         }
     }
 
+    /// Takes files of the user's own: the address names none of the samples any more, so that neither coming back nor loading
+    /// the page again puts one in their place.
+    pub fn take_own(self, files: Vec<(String, Blob)>) {
+        if !files.is_empty() {
+            route::set_parameter(SAMPLE_KEY, None);
+            route::set_parameter(SCENE_KEY, None);
+        }
+        self.take(files);
+    }
+
     /// Takes new files: every large picture becomes a map, everything else is classified tile by tile.
     pub fn take(self, files: Vec<(String, Blob)>) {
         if files.is_empty() {
             return;
         }
-        let scope = self.looking.get_value().begin(&Scope::new());
+        let scope = self.begin_looking();
         spawn_local(async move {
             let patch_px = self.patch_px();
             let (mut large, mut tiles) = (Vec::new(), Vec::new());
@@ -90,6 +103,18 @@ impl Scenes {
         for map in maps {
             map.forget_answers();
         }
+    }
+
+    /// Begins to fetch or look at files; what was being looked at is given up.
+    #[must_use]
+    pub fn begin_looking(self) -> Scope {
+        self.looking.get_value().begin(&Scope::new())
+    }
+
+    /// True when there are pictures on the page, large or small.
+    #[must_use]
+    pub fn has_pictures(self) -> bool {
+        self.is_open() || self.session.tiles.with(|tiles| !tiles.is_empty())
     }
 
     /// True when there is a picture.

@@ -14,8 +14,9 @@ use crate::label::leave_one_out::{LeaveOneOut, LeftOut};
 use crate::label::own::{Own, OwnClasses};
 use crate::problem::Problem;
 use crate::scope::{Scope, Slot};
-use crate::session::Session;
+use crate::session::{Session, remember, remembered};
 use crate::state::{Phase, TileEntry};
+use crate::stored;
 
 /// Tiles whose answers come before the page applies the head to them: one by one would be work for the square of them.
 const APPLY_EVERY: usize = 32;
@@ -32,6 +33,21 @@ pub enum Figure {
     Working(usize, usize),
     /// Here it is.
     Done(Arc<LeftOut>),
+}
+
+/// Whether single keys mark tiles, in local storage.
+const KEYS_KEY: &str = "marking-keys";
+/// Classes and marks, in this browser's database; one entry for each model.
+const STORED_KEY: &str = "labels";
+/// How long after a change it is stored: marks come one after the other.
+const STORED_AFTER: std::time::Duration = std::time::Duration::from_millis(400);
+
+/// Everything that [`Labels::forget`] took away.
+#[derive(Clone, PartialEq)]
+pub struct Forgotten {
+    book: Book,
+    head: Option<Arc<Head>>,
+    learned_ms: Option<f64>,
 }
 
 /// The whole state, cheap to copy into every component.
@@ -55,6 +71,10 @@ pub struct Labels {
     pub is_shown: RwSignal<bool>,
     /// Whether the panel is open.
     pub is_open: RwSignal<bool>,
+    /// Whether single keys mark tiles.
+    pub has_keys: RwSignal<bool>,
+    /// What was forgotten last, for those who are sorry.
+    pub forgotten: RwSignal<Option<Forgotten>>,
     /// What could not be done.
     pub problem: RwSignal<Option<Problem>>,
     /// What was done last, in words.
@@ -83,6 +103,8 @@ impl Labels {
             chosen: RwSignal::new(BTreeSet::new()),
             is_shown: RwSignal::new(true),
             is_open: RwSignal::new(false),
+            has_keys: RwSignal::new(remembered(KEYS_KEY).as_deref() != Some("off")),
+            forgotten: RwSignal::new(None),
             problem: RwSignal::new(None),
             said: RwSignal::new(String::new()),
             leaving_out: StoredValue::new(Slot::default()),
@@ -91,6 +113,7 @@ impl Labels {
             pending: StoredValue::new(Vec::new()),
         };
         labels.follow();
+        labels.follow_store();
         labels
     }
 
@@ -110,6 +133,67 @@ impl Labels {
             self.book.track();
             self.apply(model.get());
         });
+    }
+
+    /// Brings back what an earlier visit marked, as soon as the model is known that it was marked for; keeps it from then on.
+    fn follow_store(self) {
+        let model = Memo::new(move |_| self.session.card.with(|card| card.as_ref().map(|card| card.sha256.clone())));
+        let known = StoredValue::new(None::<String>);
+        let storing = Slot::default();
+        Effect::new(move |_| {
+            let Some(model) = model.get() else { return };
+            let scope = self.session.model.get_untracked();
+            spawn_local(async move {
+                let Ok(text) = scope.hold(stored::read(&store_key(&model))).await else { return };
+                let card = self.session.card.get_untracked().unwrap_or_default();
+                let is_free = self.book.with_untracked(Book::is_empty);
+                // What this visit has marked goes before what an earlier one did; what cannot be read was of another release.
+                if let Some(Ok((book, head))) = text.filter(|_| is_free).map(|text| file::read(&text, &card))
+                    && !(book.is_empty() && head.is_none())
+                {
+                    let count = book.examples.len();
+                    self.learned_ms.set(None);
+                    self.head.set(head.map(Arc::new));
+                    self.said.set(format!("{count} marked tiles of your last visit are here again."));
+                    self.book.set(book);
+                }
+                known.set_value(Some(model));
+            });
+        });
+        Effect::new(move |_| {
+            self.book.track();
+            self.head.track();
+            let scope = storing.begin(&Scope::new());
+            set_timeout(
+                move || {
+                    // Before the model is known, it is not known whose marks these are.
+                    let model = self.session.card.with_untracked(|card| card.as_ref().map(|card| card.sha256.clone()));
+                    let Some(model) =
+                        model.filter(|model| !scope.is_over() && known.get_value().as_ref() == Some(model))
+                    else {
+                        return;
+                    };
+                    let is_empty =
+                        self.book.with_untracked(Book::is_empty) && self.head.with_untracked(Option::is_none);
+                    let text = (!is_empty).then(|| self.text());
+                    spawn_local(async move {
+                        match text {
+                            Some(text) => {
+                                stored::write(&store_key(&model), &text).await;
+                            }
+                            None => stored::remove(&store_key(&model)).await,
+                        }
+                    });
+                },
+                STORED_AFTER,
+            );
+        });
+    }
+
+    /// Switches marking by single keys on or off.
+    pub fn choose_keys(self, has_keys: bool) {
+        self.has_keys.set(has_keys);
+        remember(KEYS_KEY, if has_keys { "on" } else { "off" });
     }
 
     /// Learns from the book, and starts to leave tiles out.
@@ -207,6 +291,7 @@ impl Labels {
         self.pending.set_value(marks);
         self.learned_ms.set(None);
         self.head.set(None);
+        self.forgotten.set(None);
         self.book.update(|book| book.examples.clear());
         if lost > 0 {
             self.said.set(format!(
@@ -296,14 +381,29 @@ impl Labels {
         self.book.with_untracked(|book| file::write(&card, book, head.as_deref(), left_out))
     }
 
-    /// Forgets classes, marks and head.
+    /// Forgets classes, marks and head; [`Self::unforget`] brings them back.
     pub fn forget(self) {
+        self.forgotten.set(Some(Forgotten {
+            book: self.book.get_untracked(),
+            head: self.head.get_untracked(),
+            learned_ms: self.learned_ms.get_untracked(),
+        }));
         self.learned_ms.set(None);
         self.head.set(None);
         self.problem.set(None);
         self.chosen.set(BTreeSet::new());
         self.book.set(Book::default());
         self.said.set("Everything was forgotten.".to_owned());
+    }
+
+    /// Brings back what was forgotten last.
+    pub fn unforget(self) {
+        let Some(Forgotten { book, head, learned_ms }) = self.forgotten.get_untracked() else { return };
+        self.forgotten.set(None);
+        self.learned_ms.set(learned_ms);
+        self.head.set(head);
+        self.book.set(book);
+        self.said.set("What was forgotten is here again.".to_owned());
     }
 
     /// What table and files need to know.
@@ -347,6 +447,10 @@ impl Labels {
 #[must_use]
 pub fn use_labels() -> Labels {
     expect_context::<Labels>()
+}
+
+fn store_key(model: &str) -> String {
+    format!("{STORED_KEY} {model}")
 }
 
 /// Lets the page draw and hear.
