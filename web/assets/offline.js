@@ -29,14 +29,15 @@ async function sha256(bytes) {
 function isPageOfRelease(name, bytes) {
   if (name !== "index.html") return false;
   const text = new TextDecoder().decode(bytes);
-  const named = Object.keys(FILES).filter((file) => /^solstice-[0-9a-f]{8,}[._]/.test(file));
+  const named = Object.keys(FILES).filter((file) => /^[\w-]+-[0-9a-f]{8,}[._]/.test(file));
   return named.length > 0 && named.every((file) => text.includes(file));
 }
 
-/** Keeps the file if it is the one that this release was built with. */
-async function keepOfPage(name, response) {
+/** Keeps the file if it is the one that this release was built with, or with `mayDiffer` the page as the host hands it out. */
+async function keepOfPage(name, response, mayDiffer = false) {
   const bytes = await response.arrayBuffer();
-  if (!response.ok || ((await sha256(bytes)) !== FILES[name] && !isPageOfRelease(name, bytes))) return false;
+  const isOfRelease = (await sha256(bytes)) === FILES[name] || (mayDiffer && isPageOfRelease(name, bytes));
+  if (!response.ok || !isOfRelease) return false;
   const headers = { "content-type": response.headers.get("content-type") ?? "" };
   if (name in POLICIES) headers["content-security-policy"] = POLICIES[name];
   await (await caches.open(PAGE)).put(address(name), new Response(bytes, { headers }));
@@ -48,7 +49,7 @@ async function install() {
     // The browser has most of them at hand; what it has may be of another release.
     const isKept =
       (await keepOfPage(name, await fetch(address(name)))) ||
-      (await keepOfPage(name, await fetch(address(name), { cache: "reload" })));
+      (await keepOfPage(name, await fetch(address(name), { cache: "reload" }), true));
     if (!isKept) throw new Error(`${name} is not of this release`);
   }
 }

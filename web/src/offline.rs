@@ -168,16 +168,16 @@ async fn keep(worker: &ServiceWorker, session: Session) {
     if let GalleryState::Ready(gallery) = session.gallery.get_untracked() {
         names.extend(gallery.files.iter().map(|file| format!("gallery/{file}")));
     }
+    if let Ok(index) = fetch::json::<SceneIndex>("scenes/index.json").await.and_then(SceneIndex::checked) {
+        let both = |scene: SceneSample| [scene.file, scene.picture].map(|file| format!("scenes/{file}"));
+        names.extend(index.scenes.into_iter().flat_map(both));
+    }
     if let Ok(index) = fetch::json::<SeasonIndex>("seasons/index.json").await {
         let pictures = |place: crate::catalogue::SeasonPlace| {
             let name = move |date: &String| format!("seasons/{}/{date}.jpg", place.id);
             place.dates.iter().map(name).collect::<Vec<_>>()
         };
         names.extend(index.places.into_iter().flat_map(pictures));
-    }
-    if let Ok(index) = fetch::json::<SceneIndex>("scenes/index.json").await.and_then(SceneIndex::checked) {
-        let both = |scene: SceneSample| [scene.file, scene.picture].map(|file| format!("scenes/{file}"));
-        names.extend(index.scenes.into_iter().flat_map(both));
     }
     persist().await;
     say(worker, "keep", &names.iter().map(JsValue::from).collect());

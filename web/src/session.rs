@@ -161,8 +161,8 @@ impl Session {
         remember(DEVICE_KEY, preference.as_str());
         route::set_parameter(DEVICE_KEY, (preference != Preference::Auto).then(|| preference.as_str()));
         let parts = self.parts();
-        // Before anything is ready there is nothing to choose from: whoever brings it up asks what is wanted.
-        let Some(devices) = parts.starting.current() else { return };
+        // Before the model is there, nothing can prove itself: whoever brings it up asks what is wanted then.
+        let Some(devices) = parts.starting.current().filter(|_| parts.model.borrow().is_some()) else { return };
         parts.is_choice_fresh.set(true);
         let choice = parts.choosing.begin(&devices);
         self.choose_device();

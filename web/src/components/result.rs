@@ -108,7 +108,6 @@ fn facts(tile: &TileEntry) -> impl IntoView + use<> {
 
 fn answered(session: Session, answer: &Answer, bundle: Bundle) -> impl IntoView + use<> {
     let card = session.card.get().unwrap_or_default();
-    let why = move || session.devices.with(|devices| (devices.active == Some(bundle)).then(|| devices.why.clone()));
     let has_head = !card.classes.is_empty();
     view! {
         {doubted(answer)}
@@ -117,9 +116,7 @@ fn answered(session: Session, answer: &Answer, bundle: Bundle) -> impl IntoView 
         <Neighbours answer=answer.clone() card=card.clone() />
         <Values taken=Some(answer.taken.clone()).filter(Taken::has_choices) />
         <div class="result-foot">
-            <p class="note">
-                {move || why().map(|why| format!("Computed on {}: {why}.", bundle.label()))}
-            </p>
+            <p class="note">{format!("Computed on {}.", bundle.label())}</p>
             <MapButton answer=answer.clone() />
             <Downloads />
         </div>

@@ -52,6 +52,9 @@ pub fn Samples() -> impl IntoView {
                                             height="64"
                                         />
                                     </button>
+                                    <span class="sample-caption" aria-hidden="true">
+                                        {label}
+                                    </span>
                                 </li>
                             }
                         })

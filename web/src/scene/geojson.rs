@@ -61,8 +61,13 @@ pub fn geojson(
 }
 
 fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, filter: &Filter) -> Option<Value> {
-    let Look::Class(class) = cells.look(patch, filter) else { return None };
-    let (_, probability) = cells.top(patch)?;
+    let (top, probability) = cells.top(patch)?;
+    // A guess is written as one; as sure as it may look, it is left out no sooner than others.
+    let (class, is_guess) = match cells.look(patch, filter) {
+        Look::Class(class) => (class, false),
+        Look::Unlike if probability >= filter.threshold && !filter.hidden.contains(&top) => (top, true),
+        _ => return None,
+    };
     let cell = card.grid.cell(patch);
     let corner = |column: usize, row: usize| corner(card, column, row);
     // Against the clock, as GeoJSON wants the outside, for a picture whose rows go south.
@@ -74,7 +79,7 @@ fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, fi
         corner(cell.left, cell.top),
     ];
     let columns = card.grid.columns().max(1);
-    Some(json!({
+    let mut feature = json!({
         "type": "Feature",
         "properties": {
             "class": classes.get(class),
@@ -83,7 +88,11 @@ fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, fi
             "column": patch % columns,
         },
         "geometry": { "type": "Polygon", "coordinates": [ring] },
-    }))
+    });
+    if is_guess {
+        feature["properties"]["unlike_known"] = json!(true);
+    }
+    Some(feature)
 }
 
 fn of_area(area: &Area, classes: &[String], card: &SceneCard) -> Value {
@@ -189,6 +198,29 @@ mod tests {
             [600_000.0, 5_300_000.0]
         ]);
         assert_eq!(document["features"][0]["geometry"]["coordinates"][0], ring);
+    }
+
+    #[test]
+    fn a_guess_is_written_as_one() {
+        let grid = Grid::new(128, 64, 64, 64).unwrap();
+        let doubts = vec![crate::scene::doubt::Doubt::PixelSize { metres: 2.0 }];
+        let card = SceneCard {
+            grid,
+            format: String::new(),
+            taken: Taken::default(),
+            georeference: None,
+            preview_step: 1,
+            doubts,
+        };
+        let mut cells = Cells::new(2, 2);
+        cells.put(0, &[ANSWERED, crate::scene::cells::UNLIKE], &[0.1, 0.9, 0.95, 0.05]);
+        let classes = ["Forest".to_owned(), "River".to_owned()];
+        let text = geojson("a.png", "m", &classes, &card, &cells, &Filter::default(), Shapes::Patches);
+        let document: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["features"][0]["properties"]["unlike_known"], Value::Null);
+        assert_eq!(document["features"][1]["properties"]["unlike_known"], json!(true));
+        assert_eq!(document["features"][1]["properties"]["class"], "Forest");
+        assert!(document["solstice"]["warnings"][0].as_str().unwrap().contains("2 m wide"));
     }
 
     #[test]

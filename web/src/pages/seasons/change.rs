@@ -316,7 +316,7 @@ fn ChangeMap(measured: Measured) -> impl IntoView {
         </div>
         <p class="note">
             {format!(
-                "Squares of {} pixels, {} of them, overlapping; painted is 1 − the cosine of both dates, in the space that is chosen below. The colours mean the same for every pair.",
+                "Squares of {} pixels, {} of them, overlapping; painted is 1 − the cosine of both dates, measured as chosen below. The colours mean the same for every pair.",
                 patches.side,
                 patches.count(),
             )}
