@@ -62,7 +62,7 @@ pub enum ToWorker {
     Gallery {
         /// Request number.
         request: u64,
-        /// A tile whose best similarity is under this is unlike all of them.
+        /// In a gallery too small to tell by itself, a tile whose best similarity is under this is unlike all of them.
         unlike_below: Option<f32>,
     },
     /// Classifies the files in `buffers`; answered by one `Classified` or `Undecodable` each, then `Finished`.
@@ -497,7 +497,7 @@ pub struct Answer {
     pub probabilities: Vec<f32>,
     /// Nearest gallery tiles, best first; empty before a gallery is there.
     pub neighbours: Vec<Neighbour>,
-    /// True when even the best similarity is under the gallery's threshold.
+    /// True when even the known tiles nearest to it are hardly like it.
     pub unlike_gallery: Option<bool>,
     /// What is wrong with asking the model about this.
     pub doubts: Vec<Doubt>,
@@ -540,4 +540,41 @@ pub struct Neighbour {
     pub class: String,
     /// Cosine similarity, −1 to 1.
     pub similarity: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_reply_is_found_even_when_it_cannot_be_understood() {
+        // Of a later release: neither the kind nor the fields are known.
+        let head = r#"{"kind":"dreamt","request":17,"of":{"request":3}}"#;
+        assert!(serde_json::from_str::<FromWorker>(head).is_err());
+        assert_eq!(reply_number(head), Some(17));
+        for nobody in ["", "no JSON", "[17]", r#"{"kind":"finished"}"#, r#"{"request":-1}"#, r#"{"request":"17"}"#] {
+            assert_eq!(reply_number(nobody), None, "{nobody}");
+        }
+    }
+
+    #[test]
+    fn a_tile_is_unlike_what_is_known_by_its_gallery_or_by_its_pixels() {
+        let answer = |unlike_gallery, doubts| Answer {
+            height: 64,
+            width: 64,
+            bands: 3,
+            format: String::new(),
+            taken: Taken::default(),
+            embedding: Vec::new(),
+            probabilities: vec![0.999, 0.001],
+            neighbours: Vec::new(),
+            unlike_gallery,
+            doubts,
+            decode_ms: 0.0,
+            encoder_ms: 0.0,
+        };
+        assert!(!answer(None, Vec::new()).is_unlike() && !answer(Some(false), Vec::new()).is_unlike());
+        assert!(answer(Some(true), Vec::new()).is_unlike());
+        assert!(answer(Some(false), vec![Doubt::Flat]).is_unlike(), "however alike the nearest tile is");
+    }
 }

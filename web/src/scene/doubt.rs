@@ -23,6 +23,22 @@ const DRAWN_SPAN: f32 = 0.25;
 /// Reflectance of land, water, snow and clouds lies between these, sun glint and noise included.
 const REFLECTANCE: [f32; 2] = [-0.5, 2.5];
 
+/// Which of a picture's nearest known tiles must still resemble it. The first alone says little: among thousands, one odd
+/// tile resembles almost anything.
+pub const KNOWN_RANK: usize = 20;
+/// The share of known tiles that are themselves less like the others: so many good pictures are called unlike.
+const REFUSED: f32 = 0.01;
+
+/// The similarity that a picture's [`KNOWN_RANK`]-th nearest known tile must reach, out of those that known tiles reach among
+/// themselves; `None` for too few to tell.
+#[must_use]
+pub fn known_from(mut among_themselves: Vec<f32>) -> Option<f32> {
+    among_themselves.retain(|similarity| similarity.is_finite());
+    let at = (among_themselves.len() as f32 * REFUSED) as usize;
+    let is_enough = among_themselves.len() >= 5 * KNOWN_RANK;
+    is_enough.then(|| *among_themselves.select_nth_unstable_by(at, f32::total_cmp).1)
+}
+
 /// Why an answer is no more than a guess.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -187,6 +203,15 @@ mod tests {
         }
         assert_eq!(of_pixel_size(f64::NAN), None);
         assert!(Doubt::PixelSize { metres: 0.5 }.why().starts_with("A pixel is 0.5 m wide"));
+    }
+
+    #[test]
+    fn one_in_a_hundred_known_tiles_is_under_the_limit_itself() {
+        let similarities: Vec<f32> = (0..1000).map(|at| (at * 7 % 1000) as f32 / 1000.0).collect();
+        let limit = known_from(similarities.clone()).unwrap_or(f32::NAN);
+        assert_eq!(similarities.iter().filter(|similarity| **similarity < limit).count(), 10);
+        assert_eq!(known_from(vec![0.5; 99]), None, "too few to tell");
+        assert_eq!(known_from([vec![f32::NAN; 50], vec![0.5; 60]].concat()), None);
     }
 
     #[test]
