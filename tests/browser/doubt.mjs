@@ -1,5 +1,5 @@
 // Pictures that no model of the page can know, made here: what the page must say of them, and what it must not say of
-// EuroSAT's own held-out tiles. `node doubt.mjs` prints the table in web/README.md.
+// EuroSAT's own held-out tiles. `node doubt.mjs` prints the shares.
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 

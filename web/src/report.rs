@@ -25,9 +25,10 @@ pub fn csv(card: &ModelCard, tiles: &[TileEntry], own: &OwnClasses) -> String {
                     nearest.map(|nearest| format!("{:.4}", nearest.similarity)).unwrap_or_default(),
                     nearest.map(|nearest| nearest.name.clone()).unwrap_or_default(),
                     // Without a gallery it is not known unless the picture itself tells.
-                    (answer.is_unlike() || answer.unlike_gallery.is_some())
-                        .then(|| answer.is_unlike().to_string())
-                        .unwrap_or_default(),
+                    match answer.is_unlike() {
+                        false if answer.unlike_gallery.is_none() => String::new(),
+                        is_unlike => is_unlike.to_string(),
+                    },
                     answer.doubts.iter().map(|doubt| doubt.label()).collect::<Vec<_>>().join("; "),
                     bundle.label().to_owned(),
                     format!("{:.2}", answer.encoder_ms),

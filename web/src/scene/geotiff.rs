@@ -294,7 +294,7 @@ mod tests {
         let mut cells = Cells::new(count, 3);
         for patch in 0..count {
             let mut shares = [0.3, 0.3, 0.3];
-            if patch % 5 != 0 {
+            if !patch.is_multiple_of(5) {
                 shares[patch * 7 % 3] = 0.9;
             }
             cells.put(patch, &[ANSWERED], &shares);
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!((offsets.len(), lengths), (6, vec![65_536; 6]));
         for (x, y) in [(0, 0), (39, 39), (40, 40), (255, 300), (256, 10), (699, 332), (512, 256)] {
             let patch = card.grid.patch_at(x as f64 + 0.5, y as f64 + 0.5).unwrap();
-            let expected = if patch % 5 == 0 { NO_DATA } else { (patch * 7 % 3 + 1) as u8 };
+            let expected = if patch.is_multiple_of(5) { NO_DATA } else { (patch * 7 % 3 + 1) as u8 };
             let tile = offsets[y / 256 * 3 + x / 256] as usize;
             assert_eq!(bytes[tile + y % 256 * 256 + x % 256], expected, "{x}, {y}");
         }
