@@ -166,6 +166,20 @@ impl Gallery {
         self.nearest.len() / self.count().max(1)
     }
 
+    /// Cosine similarity of a tile to its `k`-th nearest *other* one: from the stored neighbours where there are as many, else by
+    /// comparing it with all. `None` when there are fewer tiles.
+    #[must_use]
+    pub fn similarity_of_rank(&self, row: usize, k: usize) -> Option<f32> {
+        let own = self.embedding(row)?;
+        let stored = self.nearest_stored();
+        if (1..=stored).contains(&k) {
+            let other = usize::from(self.nearest[row * stored + k - 1]);
+            return Some(dot(own, self.embedding(other)?));
+        }
+        let others = nearest_normalised(own, &self.embeddings, self.width(), k + 1);
+        others.into_iter().filter(|other| other.index != row).nth(k.checked_sub(1)?).map(|other| other.similarity)
+    }
+
     /// What the `k` nearest *other* tiles of each of `rows` vote for, as [`leave_one_out`] has it: from the stored neighbours
     /// where there are as many, else by comparing all pairs. Rows beyond the gallery are left out.
     #[must_use]

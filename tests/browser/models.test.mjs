@@ -76,7 +76,7 @@ describe("models", () => {
     assert.equal(facts.Checksum, manifest.sha256);
     assert.match(facts.Calibration, new RegExp(manifest.calibration_temperature.toFixed(3)));
     assert.equal(facts.Subspaces, manifest.subspaces.join(", ") || "none: a single space");
-    assert.match(facts.Here, /golden test passed/);
+    assert.match(facts.Here, /its answer to the model's own test picture is right/);
     await view.inUse.getByText(/2.000 known tiles/).waitFor();
     const text = await view.inUse.innerText();
     for (const { name, value, protocol } of manifest.metrics) {
@@ -216,7 +216,7 @@ describe("a file of one's own", () => {
     await view.dropModel("mine.safetensors", secondFile);
     const facts = await view.facts(view.other);
     assert.equal(facts.Name, "forester");
-    assert.match(facts.Here, /golden test passed/);
+    assert.match(facts.Here, /its answer to the model's own test picture is right/);
     assert.equal(await view.page.getByRole("alert").count(), 0, "the complaint about the last file is gone");
     await keep(view.page, "models-own-file", "light");
     await view.page.getByRole("button", { name: "Use this model" }).click();

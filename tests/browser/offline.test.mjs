@@ -84,6 +84,23 @@ test("with the server gone: the page opens, classifies a sample, and shows Seaso
   const index = JSON.parse(await readFile(deployed("gallery/index.json"), "utf8"));
   const sheets = Object.values(await kept()).flat().filter((name) => /^gallery\/thumbnails-\d+\.jpg$/.test(name));
   assert.ok(index.galleries.length > 0 && sheets.length > 1, "thumbnails are kept");
+  await view.page.getByRole("link", { name: "Classify" }).click();
+  const scene = view.page.locator(".scene-samples button").first();
+  assert.ok(await isPictureThere(scene.locator("img")));
+  await scene.click();
+  await view.page.locator('[data-scene="done"]').waitFor({ timeout: 120_000 });
+});
+
+test("a host that writes a script into the page is no reason to do without, and its script does not run", async () => {
+  // As some do for statistics.
+  const folder = await mkdtemp(join(tmpdir(), "solstice-host-"));
+  await cp(DIST, folder, { recursive: true });
+  const page = await readFile(join(folder, "index.html"), "utf8");
+  await writeFile(join(folder, "index.html"), page.replace("</body>", "<script>window.isCounted = true</script></body>"));
+  await visit(folder);
+  assert.ok(Object.entries(await kept()).some(([name, files]) => name.startsWith("solstice-page") && files.includes("")), "the page is kept");
+  assert.equal(await view.page.evaluate(() => window.isCounted), undefined);
+  await rm(folder, { recursive: true, force: true });
 });
 
 test("models and galleries are kept once, by checksum, and the page beside them; Clear removes all", async () => {

@@ -10,6 +10,7 @@ import { geotiff, mosaic } from "./large-pictures.mjs";
 import { decoded, png } from "./pictures.mjs";
 import { ScenePage } from "./scene-page.mjs";
 import { serve } from "./serve.mjs";
+import { directories, pixelOf } from "./tiff-tags.mjs";
 
 const [COLUMNS, ROWS, SIDE] = [8, 6, 64];
 // Every tile occurs at least twice, in no order that a row or column would show.
@@ -199,7 +200,9 @@ describe("a mosaic of known tiles", () => {
       canvas.drawImage(bitmap, 0, 0);
       return [bitmap.width, bitmap.height, ...canvas.getImageData(32, 32, 1, 1).data];
     }, base64);
-    assert.deepEqual(pixel, [picture.width, picture.height, ...(await view.colour(classLabel(answers[PATCHES[0]].class))), 255]);
+    // The legend stands under the picture, two classes in a row of 26 pixels.
+    const legend = (classes.length / 2 + 0.5) * 26;
+    assert.deepEqual(pixel, [picture.width, picture.height + legend, ...(await view.colour(classLabel(answers[PATCHES[0]].class))), 255]);
     await view.page.getByRole("slider", { name: /^Opacity/ }).fill("60");
   });
 
@@ -264,6 +267,42 @@ describe("GeoTIFF", () => {
       await view.card.getByText("Bands B04, B03, B02 of 4 (named in the file).").waitFor();
     });
   }
+
+  test("it leaves as a GeoTIFF, as areas, as KML, and with a world file", async () => {
+    await view.mapOf("mosaic.tif", file({ block: [128, 64] }), "image/tiff");
+    const tiff = await view.downloadBytes("GeoTIFF");
+    const [map, half] = directories(tiff);
+    assert.deepEqual([map[256], map[257], half[256]], [[picture.width], [picture.height], [picture.width / 2]]);
+    assert.deepEqual([map[33550], map[33922]], [[GEO.pixel, GEO.pixel, 0], [0, 0, 0, ...GEO.origin, 0]]);
+    assert.ok(map[34735].join(" ").includes(`3072 0 1 ${GEO.epsg}`));
+    assert.equal(map[42113], "0");
+    const { features } = await view.geojson();
+    for (const [i, { properties }] of features.entries()) {
+      const [x, y] = [(i % COLUMNS) * SIDE + SIDE / 2, Math.floor(i / COLUMNS) * SIDE + SIDE / 2];
+      const value = pixelOf(tiff, map, x, y);
+      if (properties.unlike_known) assert.equal(value, 0);
+      else assert.equal(classes[value - 1], properties.class, `patch ${i}`);
+      assert.equal(pixelOf(tiff, half, x / 2, y / 2), value, "the overview shows the same");
+    }
+    const value = pixelOf(tiff, map, SIDE / 2, SIDE / 2);
+    const rgb = await view.colour(classLabel(classes[value - 1]));
+    assert.deepEqual([0, 1, 2].map((band) => map[320][band * 256 + value] / 257), rgb, "the palette is the page's");
+
+    const areas = JSON.parse(await view.download("GeoJSON of areas"));
+    const known = features.filter(({ properties }) => !properties.unlike_known);
+    assert.deepEqual(
+      areas.features.reduce((sums, { properties: { class: name, patches } }) => ({ ...sums, [name]: (sums[name] ?? 0) + patches }), {}),
+      counted(known.map(({ properties }) => properties.class)),
+    );
+    const corners = new Set(features.flatMap(({ geometry }) => geometry.coordinates[0].map(String)));
+    assert.ok(areas.features.every(({ geometry }) => geometry.coordinates.flat().every((corner) => corners.has(String(corner)))));
+    const kml = await view.download("KML");
+    assert.equal(kml.match(/<Placemark>/g).length, areas.features.length);
+    const [longitude, latitude] = kml.match(/<coordinates>([\d.]+),([\d.]+)/).slice(1).map(Number);
+    assert.ok(Math.abs(longitude - 10.33659) < 0.1 && Math.abs(latitude - 47.84556) < 0.1);
+    const world = (await view.download("World file")).trim().split("\n").map(Number);
+    assert.deepEqual(world, [10, 0, 0, -10, GEO.origin[0] + 5, GEO.origin[1] - 5]);
+  });
 
   test("thirteen nameless bands are taken as Sentinel-2's, with the offset that the values show", async () => {
     const order = ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12"];

@@ -11,7 +11,11 @@ const RELAXED = Uint8Array.of(
 );
 // Of use to other browsers, or large and of use to some machines only: kept when it is first used.
 const LATER = WebAssembly.validate(RELAXED) ? /^solstice-(gpu|cpu[._])/ : /^solstice-(gpu|cpu-relaxed)/;
-const DATA_FOLDERS = /^(models|gallery|samples|seasons)\//;
+const DATA_FOLDERS = /^(models|gallery|samples|seasons|scenes)\//;
+// What workers may do, on hosts that send no such header: those that see the user's pictures ask nobody but this site; the
+// one that reads files at addresses which the user typed asks the others, and sees no picture.
+const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
+const POLICIES = { "worker.js": POLICY, "reader.js": `${POLICY} https: http:` };
 
 /** Where a file of the page is; servers know the page itself by its folder. */
 const address = (name) => new URL(name === "index.html" ? "./" : name, SCOPE).href;
@@ -21,11 +25,21 @@ async function sha256(bytes) {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Keeps the file if it is the one that this release was built with. */
-async function keepOfPage(name, response) {
+/** Some hosts write scripts of their own into the page, which its policy stops: it is of this release if it names its files. */
+function isPageOfRelease(name, bytes) {
+  if (name !== "index.html") return false;
+  const text = new TextDecoder().decode(bytes);
+  const named = Object.keys(FILES).filter((file) => /^[\w-]+-[0-9a-f]{8,}[._]/.test(file));
+  return named.length > 0 && named.every((file) => text.includes(file));
+}
+
+/** Keeps the file if it is the one that this release was built with, or with `mayDiffer` the page as the host hands it out. */
+async function keepOfPage(name, response, mayDiffer = false) {
   const bytes = await response.arrayBuffer();
-  if (!response.ok || (await sha256(bytes)) !== FILES[name]) return false;
+  const isOfRelease = (await sha256(bytes)) === FILES[name] || (mayDiffer && isPageOfRelease(name, bytes));
+  if (!response.ok || !isOfRelease) return false;
   const headers = { "content-type": response.headers.get("content-type") ?? "" };
+  if (name in POLICIES) headers["content-security-policy"] = POLICIES[name];
   await (await caches.open(PAGE)).put(address(name), new Response(bytes, { headers }));
   return true;
 }
@@ -35,7 +49,7 @@ async function install() {
     // The browser has most of them at hand; what it has may be of another release.
     const isKept =
       (await keepOfPage(name, await fetch(address(name)))) ||
-      (await keepOfPage(name, await fetch(address(name), { cache: "reload" })));
+      (await keepOfPage(name, await fetch(address(name), { cache: "reload" }), true));
     if (!isKept) throw new Error(`${name} is not of this release`);
   }
 }
@@ -54,7 +68,15 @@ async function ofPage(event, name) {
   const response = await fetch(event.request);
   // A full disk only means that it is fetched again.
   event.waitUntil(keepOfPage(name, response.clone()).catch(() => false));
-  return response;
+  return bound(name, response);
+}
+
+/** The answer with the policy that binds a worker. */
+function bound(name, response) {
+  if (!(name in POLICIES)) return response;
+  const headers = new Headers(response.headers);
+  headers.set("content-security-policy", POLICIES[name]);
+  return new Response(response.body, { status: response.status, headers });
 }
 
 /** Index files and pictures may change under the same name: the network's, or without one the kept ones. */

@@ -1,6 +1,7 @@
 // Starts one of the worker bundles: `worker.js?bundle=solstice-cpu`. A failure becomes a message, not silence. With
 // `&module=posted` the page posts the program that another worker has compiled: nothing is fetched or compiled twice.
-const { searchParams } = new URL(import.meta.url);
+// `reader.js` imports this file without a query: the worker's own address has it then.
+const { searchParams } = new URL(import.meta.url.includes("?") ? import.meta.url : location.href);
 const bundle = searchParams.get("bundle");
 const posted = new Promise((resolve) => {
   // Listens before anything is waited for: what comes earlier would be lost.

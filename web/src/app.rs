@@ -14,6 +14,7 @@ use crate::pages::scene::Scenes;
 use crate::pages::seasons::SeasonsPage;
 use crate::pages::seasons::state::Seasons;
 use crate::route::{Page, use_page};
+use crate::scope::Scope;
 use crate::session::Session;
 
 /// Mounts the page.
@@ -51,21 +52,25 @@ pub fn App() -> impl IntoView {
     let on_address = window_event_listener(leptos::ev::hashchange, move |_| session.follow_address());
     on_cleanup(move || on_address.remove());
     let page = use_page();
-    Effect::new(move |before: Option<u64>| {
-        // Another model: what the old one said of places and known tiles is stale.
-        let turn = session.model_turn.get();
-        if before.is_some_and(|before| before != turn) {
+    Effect::new(move |before: Option<Scope>| {
+        // Another model: what the old one said of places and known tiles is of no use.
+        let model = session.model.get();
+        if before.is_some_and(|before| before != model) {
             seasons.forget_vectors();
             explore.forget_map();
-            if untrack(|| scenes.is_open()) {
-                scenes.start();
-            }
+            scenes.start_over();
         }
-        turn
+        model
     });
-    Effect::new(move |_| {
-        page.track();
+    Effect::new(move |before: Option<Page>| {
+        let page = page.get();
         session.write_model_to_address();
+        document().set_title(page.title());
+        if before.is_some_and(|before| before != page) {
+            // Whoever reads by ear or moves by keyboard begins at the new page's beginning, as after any link.
+            focus_main();
+        }
+        page
     });
     session.start();
     offline.follow(session);

@@ -4,12 +4,14 @@
 //! owns a device and the model (feature `cpu` or `gpu`; `engine::runtime` alone names Burn). Without features, what is left is plain logic, tested
 //! natively: `cargo test -p web --no-default-features`.
 
+pub mod archive;
 pub mod engine;
 pub mod label;
 pub mod map;
 pub mod problem;
 pub mod report;
 pub mod scene;
+pub mod scope;
 pub mod season;
 pub mod side_by_side;
 pub mod state;
@@ -21,6 +23,8 @@ pub mod app;
 pub mod catalogue;
 #[cfg(feature = "ui")]
 pub mod components;
+#[cfg(feature = "ui")]
+pub mod compress;
 #[cfg(feature = "ui")]
 pub mod download;
 #[cfg(feature = "ui")]
@@ -35,3 +39,5 @@ pub mod pages;
 pub mod route;
 #[cfg(feature = "ui")]
 pub mod session;
+#[cfg(feature = "ui")]
+pub mod stored;

@@ -15,7 +15,7 @@ use web_sys::{
     ServiceWorkerState, ServiceWorkerUpdateViaCache,
 };
 
-use crate::catalogue::{SampleIndex, SeasonIndex};
+use crate::catalogue::{SampleIndex, SceneIndex, SceneSample, SeasonIndex};
 use crate::fetch;
 use crate::session::Session;
 use crate::state::{GalleryState, Phase};
@@ -161,12 +161,16 @@ async fn keep(worker: &ServiceWorker, session: Session) {
         return;
     }
     let mut names: Vec<String> =
-        ["models", "gallery", "samples", "seasons"].map(|folder| format!("{folder}/index.json")).into();
+        ["models", "gallery", "samples", "seasons", "scenes"].map(|folder| format!("{folder}/index.json")).into();
     if let Ok(index) = fetch::json::<SampleIndex>("samples/index.json").await {
         names.extend(index.samples.iter().map(|sample| format!("samples/{}", sample.file)));
     }
     if let GalleryState::Ready(gallery) = session.gallery.get_untracked() {
         names.extend(gallery.files.iter().map(|file| format!("gallery/{file}")));
+    }
+    if let Ok(index) = fetch::json::<SceneIndex>("scenes/index.json").await.and_then(SceneIndex::checked) {
+        let both = |scene: SceneSample| [scene.file, scene.picture].map(|file| format!("scenes/{file}"));
+        names.extend(index.scenes.into_iter().flat_map(both));
     }
     if let Ok(index) = fetch::json::<SeasonIndex>("seasons/index.json").await {
         let pictures = |place: crate::catalogue::SeasonPlace| {
@@ -175,7 +179,16 @@ async fn keep(worker: &ServiceWorker, session: Session) {
         };
         names.extend(index.places.into_iter().flat_map(pictures));
     }
+    persist().await;
     say(worker, "keep", &names.iter().map(JsValue::from).collect());
+}
+
+/// Asks the browser not to throw away what is kept when space gets short. It may refuse: then it is fetched again.
+async fn persist() {
+    let storage = window().navigator().storage();
+    if let Ok(asked) = storage.persist() {
+        let _ = JsFuture::from(asked).await;
+    }
 }
 
 fn say(worker: &ServiceWorker, kind: &str, names: &Array) {

@@ -19,6 +19,28 @@ impl Problem {
         Self { what: what.into(), why: why.into(), remedy: remedy.into() }
     }
 
+    /// Page and worker misunderstood each other, which is a bug of ours.
+    #[must_use]
+    pub fn misunderstood(unexpected: &str) -> Self {
+        Self::new(
+            "The page and its worker misunderstood each other",
+            format!("Unexpected: {unexpected}."),
+            "Reload the page.",
+        )
+    }
+
+    /// An answer that belongs to no question, or to another one.
+    #[must_use]
+    pub fn wrong_answer() -> Self {
+        Self::misunderstood("an answer to another question")
+    }
+
+    /// What is answered to somebody who does not wait any more; never shown.
+    #[must_use]
+    pub fn given_up() -> Self {
+        Self::new("This was given up", "Something else was asked for meanwhile.", "")
+    }
+
     /// From an error whose text may end in a `hint: …` line; without one, `remedy` stands in.
     pub fn from_error(what: impl Into<String>, error: &dyn std::fmt::Display, remedy: &str) -> Self {
         let text = error.to_string();

@@ -10,8 +10,9 @@ use crate::state::{Outcome, TileEntry};
 /// and the user's mark, when there are own classes.
 #[must_use]
 pub fn csv(card: &ModelCard, tiles: &[TileEntry], own: &OwnClasses) -> String {
-    let mut text =
-        String::from("file,class,probability,best_similarity,nearest_tile,unlike_gallery,device,encoder_ms,error");
+    let mut text = String::from(
+        "file,class,probability,best_similarity,nearest_tile,unlike_known,why_unlike,device,encoder_ms,error",
+    );
     text.push_str(if own.is_empty() { "\n" } else { ",own_class,own_probability,own_mark\n" });
     for (index, tile) in tiles.iter().enumerate() {
         let fields = match &tile.outcome {
@@ -23,15 +24,20 @@ pub fn csv(card: &ModelCard, tiles: &[TileEntry], own: &OwnClasses) -> String {
                     top.map(|class| format!("{:.4}", answer.probabilities[class])).unwrap_or_default(),
                     nearest.map(|nearest| format!("{:.4}", nearest.similarity)).unwrap_or_default(),
                     nearest.map(|nearest| nearest.name.clone()).unwrap_or_default(),
-                    answer.unlike_gallery.map(|unlike| unlike.to_string()).unwrap_or_default(),
+                    // Without a gallery it is not known unless the picture itself tells.
+                    match answer.is_unlike() {
+                        false if answer.unlike_gallery.is_none() => String::new(),
+                        is_unlike => is_unlike.to_string(),
+                    },
+                    answer.doubts.iter().map(|doubt| doubt.label()).collect::<Vec<_>>().join("; "),
                     bundle.label().to_owned(),
                     format!("{:.2}", answer.encoder_ms),
                     String::new(),
                 ]
             }
             Outcome::Undecodable(problem) => {
-                let mut fields: [String; 8] = Default::default();
-                fields[7] = format!("{}: {}", problem.what, problem.why);
+                let mut fields: [String; 9] = Default::default();
+                fields[8] = format!("{}: {}", problem.what, problem.why);
                 fields
             }
             Outcome::Waiting => Default::default(),
@@ -51,7 +57,8 @@ pub fn csv(card: &ModelCard, tiles: &[TileEntry], own: &OwnClasses) -> String {
 
 /// A field as RFC 4180 wants it; a leading sign that a spreadsheet would run as a formula is defused.
 pub(crate) fn quoted(field: &str) -> String {
-    let is_formula = field.starts_with(['=', '+', '@']) || (field.starts_with('-') && field.parse::<f64>().is_err());
+    let is_formula =
+        field.starts_with(['=', '+', '@', '\t', '\r']) || (field.starts_with('-') && field.parse::<f64>().is_err());
     let field = if is_formula { format!("'{field}") } else { field.to_owned() };
     if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
 }
@@ -69,6 +76,7 @@ pub fn json(card: &ModelCard, tiles: &[TileEntry], own: &OwnClasses) -> String {
                 "embedding": answer.embedding,
                 "neighbours": answer.neighbours,
                 "unlike_gallery": answer.unlike_gallery,
+                "doubts": answer.doubts,
                 "width": answer.width,
                 "height": answer.height,
                 "format": answer.format,
@@ -124,6 +132,7 @@ mod tests {
             probabilities: vec![0.25, 0.75],
             neighbours: vec![neighbour],
             unlike_gallery: Some(false),
+            doubts: Vec::new(),
             decode_ms: 0.5,
             encoder_ms: 4.0,
         };
@@ -136,8 +145,8 @@ mod tests {
         let bad = TileEntry { name: "a.png".into(), picture: None, outcome: Outcome::Undecodable(problem) };
         let text = csv(&card(), &[answered("r.jpg"), bad], &OwnClasses::default());
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[1], "r.jpg,River,0.7500,0.8750,River_9.jpg,false,CPU,4.00,");
-        assert_eq!(lines[2], "a.png,,,,,,,,\"no picture: it is text, mostly\"");
+        assert_eq!(lines[1], "r.jpg,River,0.7500,0.8750,River_9.jpg,false,,CPU,4.00,");
+        assert_eq!(lines[2], "a.png,,,,,,,,,\"no picture: it is text, mostly\"");
     }
 
     #[test]
@@ -158,7 +167,7 @@ mod tests {
         assert!(lines[0].ends_with(",error,own_class,own_probability,own_mark"), "{}", lines[0]);
         assert!(lines[1].ends_with(",4.00,,\"Wet, deep\",0.7500,\"Wet, deep\""), "{}", lines[1]);
         assert!(lines[2].ends_with(",4.00,,'=Dry,0.8750,"), "{}", lines[2]);
-        assert_eq!(lines[3], "w.jpg,,,,,,,,,,,");
+        assert_eq!(lines[3], "w.jpg,,,,,,,,,,,,");
         let document: Value = serde_json::from_str(&json(&card(), &tiles, &own)).unwrap();
         assert_eq!(document["own_classes"], json!(["Wet, deep", "=Dry"]));
         assert_eq!(
@@ -172,6 +181,8 @@ mod tests {
     fn a_file_name_cannot_become_a_formula_or_another_column() {
         assert_eq!(quoted("=HYPERLINK(1)"), "'=HYPERLINK(1)");
         assert_eq!(quoted("-cmd"), "'-cmd");
+        assert_eq!(quoted("\t=1+1"), "'\t=1+1");
+        assert_eq!(quoted("\r=1+1"), "\"'\r=1+1\"");
         assert_eq!(quoted("-0.5"), "-0.5");
         assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
     }

@@ -55,6 +55,19 @@ impl Page {
     }
 }
 
+impl Page {
+    /// The title of the window on this page.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Classify => "Solstice: what does this satellite tile show?",
+            Self::Seasons => "Seasons · Solstice",
+            Self::Explore => "Explore · Solstice",
+            Self::Models => "Models · Solstice",
+        }
+    }
+}
+
 /// A signal that follows the address.
 #[must_use]
 pub fn use_page() -> ReadSignal<Page> {

@@ -28,7 +28,8 @@ use crate::engine::protocol::{Bundle, ModelCard};
 use crate::problem::Problem;
 use crate::route;
 use crate::scene::reading::Reading;
-use crate::state::{Crew, Devices, GalleryState, Outcome, Phase, Preference, TileEntry, Transfers};
+use crate::scope::{Scope, Slot};
+use crate::state::{Crew, DeviceState, Devices, GalleryState, Outcome, Phase, Preference, TileEntry, Transfers};
 use crate::wording;
 
 /// Key of the wanted device in local storage and in the address.
@@ -55,14 +56,14 @@ pub struct Session {
     pub further: RwSignal<Vec<GalleryEntry>>,
     /// The tiles on the page.
     pub tiles: RwSignal<Vec<TileEntry>>,
-    /// How many times new tiles came.
-    pub arrivals: RwSignal<usize>,
+    /// Over as soon as other tiles, or a large picture, take the place of those on the page.
+    pub tile_set: RwSignal<Scope>,
     /// The tile shown in detail.
     pub selected: RwSignal<usize>,
     /// Which models there are, and which one is in use.
     pub models: RwSignal<models::Shelf>,
-    /// Raised by every change of model: what the old one said is stale.
-    pub model_turn: RwSignal<u64>,
+    /// Over as soon as another model is wanted: what the old one said is of no use then.
+    pub model: RwSignal<Scope>,
     /// How the values of the tiles become what the model sees.
     pub reading: RwSignal<Reading>,
     /// Bands of the last file of which the model's could not be told.
@@ -96,12 +97,18 @@ struct Parts {
     /// Bytes, and the similarity under which a tile is unlike all of it.
     gallery: RefCell<Option<(Uint8Array, Option<f32>)>>,
     files: RefCell<Vec<Blob>>,
-    /// Stops what [`Session::start`] started.
-    starting: RefCell<Option<AbortHandle>>,
+    /// The devices that [`Session::start`] brings up, and all that is done on them.
+    starting: Slot,
+    /// Ends what is on its way there.
+    fetching: RefCell<Option<AbortHandle>>,
+    /// The last choice of a device.
+    choosing: Slot,
+    /// The user has chosen a device that is not in use yet.
+    is_choice_fresh: Cell<bool>,
     /// WebGPU failed in its work, was opened afresh, and has not finished anything since.
     is_gpu_on_probation: Cell<bool>,
-    /// Raised by every new set of tiles and by cancelling: older answers are stale.
-    generation: Cell<u64>,
+    /// Classifying the tiles on the page.
+    run: Slot,
     /// Questions for vectors alone, with the answers that have come.
     embeddings: RefCell<HashMap<u64, Vec<embed::Answer>>>,
     /// The questions that classified tiles belong to.
@@ -137,10 +144,10 @@ impl Session {
             gallery: RwSignal::new(GalleryState::default()),
             further: RwSignal::new(Vec::new()),
             tiles: RwSignal::new(Vec::new()),
-            arrivals: RwSignal::new(0),
+            tile_set: RwSignal::new(Scope::new()),
             selected: RwSignal::new(0),
             models: RwSignal::new(models::Shelf::default()),
-            model_turn: RwSignal::new(0),
+            model: RwSignal::new(Scope::new()),
             reading: RwSignal::new(Reading::default()),
             unclear_bands: RwSignal::new(Vec::new()),
             last_run: RwSignal::new(None),
@@ -153,19 +160,28 @@ impl Session {
         self.preference.set(preference);
         remember(DEVICE_KEY, preference.as_str());
         route::set_parameter(DEVICE_KEY, (preference != Preference::Auto).then(|| preference.as_str()));
+        let parts = self.parts();
+        // Before the model is there, nothing can prove itself: whoever brings it up asks what is wanted then.
+        let Some(devices) = parts.starting.current().filter(|_| parts.model.borrow().is_some()) else { return };
+        parts.is_choice_fresh.set(true);
+        let choice = parts.choosing.begin(&devices);
+        self.choose_device();
         spawn_local(async move {
-            let before = self.devices.with_untracked(|devices| devices.active);
-            self.try_devices().await;
-            if self.devices.with_untracked(|devices| devices.active) != before {
-                self.run_again();
+            // What is tried belongs to the devices, and outlives this choice; what is done with it does not.
+            if let Ok(Ok(())) = choice.hold(self.try_devices(&devices)).await {
+                let is_pending = self.devices.with_untracked(|devices| {
+                    [Bundle::Cpu, Bundle::Gpu].into_iter().any(|bundle| *devices.of(bundle) == DeviceState::Proving)
+                });
+                self.parts().is_choice_fresh.set(is_pending);
             }
         });
     }
 
     /// Goes from nothing to ready, in the background.
     pub fn start(self) {
-        let (bringing_up, starting) = abortable(self.bring_up());
-        self.parts().starting.replace(Some(starting));
+        let devices = self.parts().starting.begin(&self.model.get_untracked());
+        let (bringing_up, fetching) = abortable(self.bring_up(devices));
+        self.parts().fetching.replace(Some(fetching));
         spawn_local(async move {
             // Cancelled: the one who did it says so on the page.
             let _ = bringing_up.await;
@@ -193,7 +209,8 @@ impl Session {
     /// Back to nothing, but for the tiles.
     fn stop(self) {
         let parts = self.parts();
-        parts.starting.take().iter().for_each(AbortHandle::abort);
+        parts.starting.end();
+        parts.fetching.take().iter().for_each(AbortHandle::abort);
         parts.cpu.take();
         parts.gpu.take();
         parts.is_gpu_on_probation.set(false);
@@ -222,6 +239,12 @@ impl Session {
     pub fn file(self, index: usize) -> Option<(String, Blob)> {
         let name = self.tiles.with_untracked(|tiles| tiles.get(index).map(|tile| tile.name.clone()))?;
         Some((name, self.parts().files.borrow().get(index)?.clone()))
+    }
+
+    /// Other tiles are on the page than before, or a large picture.
+    pub fn new_tile_set(self) {
+        self.tile_set.get_untracked().end();
+        self.tile_set.set(Scope::new());
     }
 
     /// Shows a tile that could not even be fetched.

@@ -150,6 +150,8 @@ pub struct Devices {
     pub gpu: DeviceState,
     /// What the adapter calls itself.
     pub adapter: Option<String>,
+    /// How many workers the CPU would share a batch among.
+    pub cpu_workers: usize,
     /// The one in use.
     pub active: Option<Bundle>,
     /// Why that one, in a sentence.
@@ -192,11 +194,16 @@ impl Devices {
             (Preference::Force(Bundle::Cpu), None, Some(_)) => {
                 (Some(Bundle::Gpu), format!("you chose the CPU, but {}", self.cpu.excuse()))
             }
-            (Preference::Auto, Some(cpu), Some(gpu)) if gpu <= cpu => {
-                (Some(Bundle::Gpu), format!("measured here: {gpu:.1} ms a tile on WebGPU, {cpu:.1} ms on the CPU"))
-            }
             (Preference::Auto, Some(cpu), Some(gpu)) => {
-                (Some(Bundle::Cpu), format!("measured here: {cpu:.1} ms a tile on the CPU, {gpu:.1} ms on WebGPU"))
+                // A batch is shared among all workers of the CPU; a graphics device has one.
+                let workers = self.cpu_workers.max(1);
+                let shared = cpu / workers as f64;
+                let cpu = match workers {
+                    1 => format!("{cpu:.1} ms on the CPU"),
+                    _ => format!("{shared:.1} ms on the CPU ({cpu:.1} ms on each of {workers} workers)"),
+                };
+                let active = if gpu <= shared { Bundle::Gpu } else { Bundle::Cpu };
+                (Some(active), format!("measured here: {gpu:.1} ms a tile on WebGPU, {cpu}"))
             }
             (Preference::Auto, Some(_), None) => (Some(Bundle::Cpu), self.gpu.excuse()),
             (Preference::Auto, None, Some(_)) => (Some(Bundle::Gpu), self.cpu.excuse()),
@@ -298,6 +305,17 @@ mod tests {
         assert_eq!(chosen(proven(8.0), proven(900.0), Preference::Auto).0, Some(Bundle::Cpu));
         assert_eq!(chosen(proven(8.0), proven(2.0), Preference::Force(Bundle::Cpu)).0, Some(Bundle::Cpu));
         assert_eq!(chosen(proven(8.0), proven(900.0), Preference::Force(Bundle::Gpu)).0, Some(Bundle::Gpu));
+    }
+
+    #[test]
+    fn the_faster_is_told_against_all_workers_of_the_cpu() {
+        let mut devices = Devices { cpu: proven(8.0), gpu: proven(2.0), cpu_workers: 8, ..Devices::default() };
+        devices.choose(Preference::Auto);
+        assert_eq!(devices.active, Some(Bundle::Cpu), "eight workers take a millisecond a tile");
+        assert!(devices.why.contains("1.0 ms on the CPU (8.0 ms on each of 8 workers)"), "{}", devices.why);
+        devices.cpu_workers = 2;
+        devices.choose(Preference::Auto);
+        assert_eq!(devices.active, Some(Bundle::Gpu));
     }
 
     #[test]

@@ -44,6 +44,12 @@ pub fn percent(share: f64) -> String {
     if share < 0.001 { "< 0.1 %".to_owned() } else { format!("{:.1} %", share * 100.0) }
 }
 
+/// `37` of `49` → `75.5 %`; all of them are `100 %`: what was counted is certain.
+#[must_use]
+pub fn part(count: usize, whole: usize) -> String {
+    if count > 0 && count == whole { "100 %".to_owned() } else { percent(count as f64 / whole.max(1) as f64) }
+}
+
 /// `0.42` → `0.4 ms`, `1234.0` → `1.23 s`.
 #[must_use]
 pub fn milliseconds(ms: f64) -> String {
@@ -80,6 +86,8 @@ mod tests {
         assert_eq!(percent(0.9349), "93.5 %");
         assert_eq!(percent(0.9999), "> 99.9 %");
         assert_eq!(percent(0.0), "< 0.1 %");
+        assert_eq!((part(49, 49), part(37, 49)), ("100 %".to_owned(), "75.5 %".to_owned()));
+        assert_eq!((part(9999, 10_000), part(0, 0)), ("> 99.9 %".to_owned(), "< 0.1 %".to_owned()));
         assert_eq!(milliseconds(7.94), "7.9 ms");
         assert_eq!(milliseconds(1234.0), "1.23 s");
         assert_eq!(grouped(1_207_840), "1\u{2009}207\u{2009}840");

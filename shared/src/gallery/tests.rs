@@ -49,6 +49,27 @@ fn a_round_trip_keeps_everything_and_normalises_embeddings() {
 }
 
 #[test]
+fn the_similarity_of_a_rank_is_that_of_the_other_tiles_in_order() {
+    let read = Gallery::from_bytes(&sample().to_bytes().unwrap()).unwrap();
+    for row in 0..4 {
+        let own = read.embedding(row).unwrap();
+        let cosine = |other: usize| own.iter().zip(read.embedding(other).unwrap()).map(|(a, b)| a * b).sum::<f32>();
+        let mut others: Vec<f32> = (0..4).filter(|other| *other != row).map(cosine).collect();
+        others.sort_by(|a, b| b.total_cmp(a));
+        for (at, expected) in others.into_iter().enumerate() {
+            let found = read.similarity_of_rank(row, at + 1).unwrap();
+            assert!((found - expected).abs() < 1e-6, "row {row}, rank {}: {found} instead of {expected}", at + 1);
+        }
+        assert_eq!((read.similarity_of_rank(row, 0), read.similarity_of_rank(row, 4)), (None, None));
+    }
+    // The stored neighbours say which tile it is.
+    let stored = Gallery::from_bytes(&small().to_bytes().unwrap()).unwrap();
+    let [a, b] = [0, 3].map(|row| stored.embedding(row).unwrap());
+    let expected: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+    assert_eq!(stored.similarity_of_rank(0, 1), Some(expected));
+}
+
+#[test]
 fn sprites_run_along_rows_and_over_pictures() {
     let atlas = Atlas { tile_px: 16, columns: 3, rows: 2, files: vec!["0".into(), "1".into()] };
     assert_eq!(atlas.sprite(4), Some(Sprite { file: 0, left_px: 16, top_px: 16 }));

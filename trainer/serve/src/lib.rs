@@ -69,8 +69,25 @@ fn answer(request: Request, site: &Site) -> std::io::Result<()> {
             if let Ok(kind) = Header::from_bytes("Content-Type", content_type(&path)) {
                 response.add_header(kind);
             }
+            if let Some(policy) = worker_policy(&path)
+                && let Ok(header) = Header::from_bytes("Content-Security-Policy", policy)
+            {
+                response.add_header(header);
+            }
             request.respond(response)
         }
+    }
+}
+
+/// What a worker may do: a page's own policy does not bind the workers that it starts by their address. Those that see the
+/// user's pictures ask nobody but this site; the one that reads files at addresses which the user typed may ask others.
+fn worker_policy(path: &Path) -> Option<&'static str> {
+    match path.file_name()?.to_str()? {
+        "worker.js" => Some("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"),
+        "reader.js" => {
+            Some("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' https: http:")
+        }
+        _ => None,
     }
 }
 
@@ -97,6 +114,17 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpStream;
+
+    #[test]
+    fn workers_are_served_with_a_policy_that_keeps_pictures_here() {
+        let connects = |name: &str| {
+            let policy = worker_policy(Path::new(name))?;
+            policy.split("; ").find_map(|part| part.strip_prefix("connect-src "))
+        };
+        assert_eq!(connects("page/worker.js"), Some("'self'"));
+        assert_eq!(connects("page/reader.js"), Some("'self' https: http:"));
+        assert_eq!(connects("page/index.html"), None, "the page brings its own");
+    }
 
     #[test]
     fn a_file_is_answered_with_its_type() {

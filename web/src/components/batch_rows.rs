@@ -63,8 +63,8 @@ pub struct Row {
     pub similarity: Option<f64>,
     /// Milliseconds in the encoder.
     pub ms: Option<f64>,
-    /// Whether nothing known is like it.
-    pub is_unlike: bool,
+    /// Why its class is a guess, in a few words; none when it is not.
+    pub guess: Option<String>,
     /// Why there is no answer.
     pub problem: Option<String>,
     /// What the model says, whatever is shown.
@@ -101,7 +101,9 @@ impl Row {
                 .and_then(|answer| answer.neighbours.first())
                 .map(|nearest| f64::from(nearest.similarity)),
             ms: answer.map(|answer| answer.encoder_ms),
-            is_unlike: answer.is_some_and(|answer| answer.unlike_gallery == Some(true)),
+            guess: answer.filter(|answer| answer.is_unlike()).map(|answer| {
+                answer.doubts.first().map_or_else(|| "unlike all known tiles".to_owned(), |doubt| doubt.label())
+            }),
             problem,
         }
     }

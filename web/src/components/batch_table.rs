@@ -129,9 +129,10 @@ pub fn BatchTable() -> impl IntoView {
 }
 
 fn summary(session: Session) -> String {
-    let (done, failed) = session.tiles.with(|tiles| {
+    let (done, unlike, failed) = session.tiles.with(|tiles| {
         let failed = tiles.iter().filter(|tile| matches!(tile.outcome, Outcome::Undecodable(_))).count();
-        (tiles.iter().filter(|tile| tile.outcome.answer().is_some()).count(), failed)
+        let answers = || tiles.iter().filter_map(|tile| tile.outcome.answer());
+        (answers().count(), answers().filter(|answer| answer.is_unlike()).count(), failed)
     });
     let speed = session.last_run.get().filter(|run| run.tiles > 0).map(|run| {
         let (whole, each) = (milliseconds(run.elapsed_ms), milliseconds(run.elapsed_ms / run.tiles as f64));
@@ -139,7 +140,8 @@ fn summary(session: Session) -> String {
         format!(" in {whole} ({each} a tile){by}")
     });
     let failed = if failed > 0 { format!(", {failed} not readable") } else { String::new() };
-    format!("{done} classified{}{failed}", speed.unwrap_or_default())
+    let unlike = if unlike > 0 { format!(", {unlike} unlike anything known") } else { String::new() };
+    format!("{done} classified{}{unlike}{failed}", speed.unwrap_or_default())
 }
 
 /// The position of the row that an event came from.
@@ -171,9 +173,12 @@ fn BatchRow(position: usize, row: Row) -> impl IntoView {
                     <span title=row.name.clone()>{row.name.clone()}</span>
                 </button>
             </th>
-            <td title=row.problem.clone()>{class}</td>
+            <td title=row.problem.clone().or_else(|| row.guess.clone())>
+                {class}
+                {row.guess.clone().map(|guess| view! { <span class="row-guess">{format!("a guess: {guess}")}</span> })}
+            </td>
             <td class="number"><ShareCell tile=index model=row.model_probability /></td>
-            <td class="number" class:unlike=row.is_unlike title=row.is_unlike.then_some("Unlike anything in the gallery")>
+            <td class="number" class:unlike=row.guess.is_some()>
                 {row.similarity.map(|similarity| format!("{similarity:.3}"))}
             </td>
             <td class="number">{row.ms.map(milliseconds)}</td>

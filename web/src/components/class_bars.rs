@@ -12,8 +12,12 @@ pub fn ClassBars(
     probabilities: Vec<f32>,
     /// Names of the classes.
     card: ModelCard,
+    /// Whether the tile is unlike anything that the model knows.
+    is_guess: bool,
 ) -> impl IntoView {
-    let note = if card.calibrated {
+    let note = if is_guess {
+        "Probabilities mean nothing here: the model is asked about something unlike all that it knows."
+    } else if card.calibrated {
         "Probabilities are calibrated: of tiles given 80 %, about 80 % are right."
     } else {
         "Probabilities are not calibrated for this model."

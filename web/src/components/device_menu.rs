@@ -35,8 +35,7 @@ pub fn DeviceMenu() -> impl IntoView {
             DeviceState::Proven { ms_per_tile, .. } => Some(format!("{} a tile", wording::milliseconds(*ms_per_tile))),
             _ => None,
         });
-        let why = session.devices.with(|devices| Some(devices.why.clone()).filter(|why| !why.is_empty()));
-        [memory, speed, why].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+        [memory, speed].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     };
     let memory = move || {
         session.crew.with(|crew| {
@@ -59,7 +58,7 @@ pub fn DeviceMenu() -> impl IntoView {
             DeviceState::Proven { ms_per_tile, self_test } => (
                 "proven",
                 format!(
-                    "{} a tile; golden test passed, largest relative error {:.0e}; first run {}",
+                    "{} a tile; its answer to the model's own test picture is right (largest difference {:.0e}); first run {}",
                     wording::milliseconds(ms_per_tile),
                     self_test.max_relative_error,
                     wording::milliseconds(self_test.first_run_ms),

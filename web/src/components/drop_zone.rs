@@ -1,11 +1,14 @@
-//! Where tiles come in: dropped anywhere on the page, pasted, or picked.
+//! Where tiles come in: dropped anywhere on the page, pasted, or picked; folders and archives as they are.
 
 use leptos::html::Input;
 use leptos::prelude::*;
-use web_sys::{Blob, ClipboardEvent, DragEvent, FileList};
+use web_sys::{Blob, ClipboardEvent, DragEvent};
+
+use super::incoming::{Incoming, from_list, from_transfer};
 
 /// What the pages take tiles from.
-const PICTURES: &str = ".png,.jpg,.jpeg,.webp,.tif,.tiff,image/png,image/jpeg,image/webp,image/tiff";
+pub const PICTURES: &str =
+    ".png,.jpg,.jpeg,.webp,.tif,.tiff,.zip,.tar,.tgz,.tar.gz,image/png,image/jpeg,image/webp,image/tiff";
 
 /// The area, which is also the button that opens the file dialogue.
 #[component]
@@ -22,7 +25,13 @@ pub fn DropZone(
 ) -> impl IntoView {
     let input = NodeRef::<Input>::new();
     let is_over = RwSignal::new(false);
-    let take = move |list: Option<FileList>| on_files(list.as_ref().map(named_files).unwrap_or_default());
+    let said = RwSignal::new(String::new());
+    let come = move |incoming: Incoming| {
+        // The page may be gone by the time an archive has been looked into.
+        if said.try_set(incoming.said()).is_none() {
+            on_files(incoming.files);
+        }
+    };
 
     let on_drag_over = window_event_listener(leptos::ev::dragover, move |event: DragEvent| {
         event.prevent_default();
@@ -37,10 +46,10 @@ pub fn DropZone(
     let on_drop = window_event_listener(leptos::ev::drop, move |event: DragEvent| {
         event.prevent_default();
         is_over.set(false);
-        take(event.data_transfer().and_then(|data| data.files()));
+        from_transfer(event.data_transfer().as_ref(), come);
     });
     let on_paste = window_event_listener(leptos::ev::paste, move |event: ClipboardEvent| {
-        take(event.clipboard_data().and_then(|data| data.files()));
+        from_transfer(event.clipboard_data().as_ref(), come);
     });
     on_cleanup(move || {
         on_drag_over.remove();
@@ -64,17 +73,39 @@ pub fn DropZone(
                 node_ref=input
                 on:change=move |_| {
                     if let Some(input) = input.get() {
-                        take(input.files());
+                        from_list(input.files().as_ref(), come);
                         // The same file can be chosen again.
                         input.set_value("");
                     }
                 }
             />
         </label>
+        {(accept == PICTURES).then(|| view! { <FolderButton come=come /> })}
+        <p class="note incoming" aria-live="polite">{said}</p>
     }
 }
 
-/// Files with their names.
-pub(super) fn named_files(list: &FileList) -> Vec<(String, Blob)> {
-    (0..list.length()).filter_map(|index| list.get(index)).map(|file| (file.name(), file.into())).collect()
+/// Chooses a folder, with all that is in it.
+#[component]
+fn FolderButton(
+    /// Is handed its pictures.
+    come: impl Fn(Incoming) + Copy + 'static,
+) -> impl IntoView {
+    let input = NodeRef::<Input>::new();
+    view! {
+        <label class="file-button folder-button">
+            "Choose a folder"
+            <input
+                type="file"
+                prop:webkitdirectory=true
+                node_ref=input
+                on:change=move |_| {
+                    if let Some(input) = input.get() {
+                        from_list(input.files().as_ref(), come);
+                        input.set_value("");
+                    }
+                }
+            />
+        </label>
+    }
 }

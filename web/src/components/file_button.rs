@@ -4,7 +4,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 use web_sys::Blob;
 
-use super::drop_zone::named_files;
+use super::incoming::from_list;
 
 /// The button.
 #[component]
@@ -14,7 +14,10 @@ pub fn FileButton(
     /// Which files.
     accept: &'static str,
     /// Is handed the files, with their names.
-    on_files: impl Fn(Vec<(String, Blob)>) + 'static,
+    on_files: impl Fn(Vec<(String, Blob)>) + Copy + 'static,
+    /// Whether several can be chosen.
+    #[prop(optional)]
+    is_multiple: bool,
 ) -> impl IntoView {
     let input = NodeRef::<Input>::new();
     view! {
@@ -23,10 +26,11 @@ pub fn FileButton(
             <input
                 type="file"
                 accept=accept
+                multiple=is_multiple
                 node_ref=input
                 on:change=move |_| {
                     if let Some(input) = input.get() {
-                        on_files(input.files().as_ref().map(named_files).unwrap_or_default());
+                        from_list(input.files().as_ref(), move |incoming| on_files(incoming.files));
                         // The same file can be chosen again.
                         input.set_value("");
                     }

@@ -9,6 +9,7 @@ pub mod drop_zone;
 pub mod file_button;
 pub mod footer;
 pub mod header;
+pub mod incoming;
 pub mod kept_files;
 pub mod model_card;
 pub mod neighbours;

@@ -55,7 +55,7 @@ fn found(answer: &Answer, card: &ModelCard, gallery: &GalleryCard) -> impl IntoV
                 view! {
                     <p class="notice" role="note">
                         <strong>"Unlike anything in the gallery. "</strong>
-                        "Even the nearest known tile is less similar than known tiles are to each other, so the class above is a guess."
+                        "The known tiles nearest to it are less like it than known tiles are like each other, so the class above is a guess."
                     </p>
                 }
             })}

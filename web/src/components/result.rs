@@ -73,6 +73,7 @@ fn headline(session: Session, labels: Labels, tile: &TileEntry) -> impl IntoView
         }),
     };
     let share = tile.outcome.answer().and_then(|answer| answer.probabilities.iter().copied().reduce(f32::max));
+    let is_unlike = tile.outcome.answer().is_some_and(Answer::is_unlike);
     move || {
         let (text, share) = match own.get() {
             Some((class, share)) => (class, Some(share)),
@@ -81,7 +82,14 @@ fn headline(session: Session, labels: Labels, tile: &TileEntry) -> impl IntoView
         view! {
             <h2>
                 <span class="verdict">{text}</span>
-                {share.map(|share| view! { <span class="share">{percent(f64::from(share))}</span> })}
+                {match (is_unlike, share) {
+                    // A number would say that the model knows what it talks of.
+                    (true, _) => view! { <span class="share guess">"a guess: unlike anything known"</span> }.into_any(),
+                    (false, Some(share)) => {
+                        view! { <span class="share">{percent(f64::from(share))}</span> }.into_any()
+                    }
+                    (false, None) => ().into_any(),
+                }}
             </h2>
         }
     }
@@ -100,21 +108,33 @@ fn facts(tile: &TileEntry) -> impl IntoView + use<> {
 
 fn answered(session: Session, answer: &Answer, bundle: Bundle) -> impl IntoView + use<> {
     let card = session.card.get().unwrap_or_default();
-    let why = move || session.devices.with(|devices| (devices.active == Some(bundle)).then(|| devices.why.clone()));
     let has_head = !card.classes.is_empty();
     view! {
+        {doubted(answer)}
         <OwnBars />
-        {has_head.then(|| view! { <ClassBars probabilities=answer.probabilities.clone() card=card.clone() /> })}
+        {has_head.then(|| view! { <ClassBars probabilities=answer.probabilities.clone() card=card.clone() is_guess=answer.is_unlike() /> })}
         <Neighbours answer=answer.clone() card=card.clone() />
         <Values taken=Some(answer.taken.clone()).filter(Taken::has_choices) />
         <div class="result-foot">
-            <p class="note">
-                {move || why().map(|why| format!("Computed on {}: {why}.", bundle.label()))}
-            </p>
+            <p class="note">{format!("Computed on {}.", bundle.label())}</p>
             <MapButton answer=answer.clone() />
             <Downloads />
         </div>
     }
+}
+
+/// What is wrong with asking the model about this tile, when something is.
+fn doubted(answer: &Answer) -> Option<impl IntoView + use<>> {
+    let why = answer.doubts.iter().map(|doubt| doubt.why()).collect::<Vec<_>>().join(" ");
+    (!why.is_empty()).then(|| {
+        view! {
+            <p class="notice" role="note">
+                <strong>"Unlike anything known. "</strong>
+                {why}
+                " The class is a guess."
+            </p>
+        }
+    })
 }
 
 /// Bands of a file of which the model's could not be told.

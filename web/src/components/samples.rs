@@ -20,8 +20,11 @@ pub fn Samples() -> impl IntoView {
     let index = LocalResource::new(|| async { fetch::json::<SampleIndex>("samples/index.json").await.ok() });
     let from_address = route::parameter(SAMPLE_KEY);
     Effect::new(move |_| {
-        // A link to a sample opens it, if it is one of ours.
+        // A link to a sample opens it, if it is one of ours and nothing else is on the page.
         let Some(Some(samples)) = index.get() else { return };
+        if untrack(|| scenes.has_pictures()) {
+            return;
+        }
         if let Some(sample) = samples.samples.iter().find(|sample| Some(&sample.file) == from_address.as_ref()) {
             open(scenes, sample.file.clone());
         }
@@ -49,6 +52,9 @@ pub fn Samples() -> impl IntoView {
                                             height="64"
                                         />
                                     </button>
+                                    <span class="sample-caption" aria-hidden="true">
+                                        {label}
+                                    </span>
                                 </li>
                             }
                         })
@@ -68,8 +74,11 @@ pub fn Samples() -> impl IntoView {
 fn open(scenes: Scenes, file: String) {
     route::set_parameter(SCENE_KEY, None);
     route::set_parameter(SAMPLE_KEY, Some(&file));
+    let scope = scenes.begin_looking();
     spawn_local(async move {
-        match fetch::blob(&format!("samples/{file}")).await {
+        // Given up: other files came meanwhile.
+        let Ok(found) = scope.hold(fetch::blob(&format!("samples/{file}"))).await else { return };
+        match found {
             Ok(blob) => scenes.take(vec![(file, blob)]),
             Err(problem) => {
                 scenes.close();

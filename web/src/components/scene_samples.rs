@@ -22,10 +22,10 @@ pub fn SceneSamples() -> impl IntoView {
     });
     let from_address = route::parameter(SCENE_KEY);
     Effect::new(move |_| {
-        // A link to a picture opens it, if it is one of ours and none is open.
+        // A link to a picture opens it, if it is one of ours and nothing else is on the page.
         let Some(Some(index)) = index.get() else { return };
         let wanted = index.scenes.into_iter().find(|scene| Some(&scene.file) == from_address.as_ref());
-        if let Some(scene) = wanted.filter(|_| !untrack(|| scenes.is_open())) {
+        if let Some(scene) = wanted.filter(|_| !untrack(|| scenes.has_pictures())) {
             open(scenes, scene);
         }
     });
@@ -71,8 +71,11 @@ pub fn SceneSamples() -> impl IntoView {
 fn open(scenes: Scenes, scene: SceneSample) {
     route::set_parameter(SAMPLE_KEY, None);
     route::set_parameter(SCENE_KEY, Some(&scene.file));
+    let scope = scenes.begin_looking();
     spawn_local(async move {
-        match fetch::blob(&format!("scenes/{}", scene.file)).await {
+        // Given up: other files came meanwhile.
+        let Ok(found) = scope.hold(fetch::blob(&format!("scenes/{}", scene.file))).await else { return };
+        match found {
             Ok(blob) => scenes.open(scene.file, Origin::File(blob), scene.stride_px),
             Err(problem) => {
                 scenes.close();

@@ -3,14 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_channel::oneshot;
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
+use leptos::prelude::set_timeout;
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{Blob, BlobPropertyBag, ErrorEvent, MessageEvent, Url, Worker, WorkerOptions, WorkerType};
 
 use super::capability::has_relaxed_simd;
-use super::protocol::{Bundle, FromWorker, PROTOCOL_VERSION, ToWorker};
+use super::protocol::{Bundle, FromWorker, PROTOCOL_VERSION, ToWorker, reply_number};
 use crate::fetch::address;
 use crate::problem::Problem;
 
@@ -48,6 +50,9 @@ struct Said {
     memory_bytes: Cell<f64>,
 }
 
+/// How long the few bytes that start a worker are kept.
+const FORGET_SCRIPT_AFTER: Duration = Duration::from_secs(60);
+
 /// `Hello` has no request number; its slot is this one.
 const HELLO: u64 = 0;
 
@@ -58,7 +63,7 @@ thread_local! {
 
 impl Handle {
     /// Starts the bundle's worker and waits until it listens. It compiles its program, unless it is given the `module` of
-    /// one that has done so.
+    /// one that has done so. It is bound by the page's policy: it can ask no other site for anything.
     ///
     /// # Errors
     /// When the worker cannot be started, its files are missing, or it is of another release.
@@ -67,21 +72,41 @@ impl Handle {
         module: Option<JsValue>,
         on_event: impl Fn(Event) + 'static,
     ) -> Result<Self, Problem> {
+        Self::start(bundle, module, true, on_event).await
+    }
+
+    /// As [`Self::open`], for the one worker that may fetch from other sites; it never sees a picture of the user's.
+    ///
+    /// # Errors
+    /// When the worker cannot be started, its files are missing, or it is of another release.
+    pub async fn open_reader(bundle: Bundle, module: Option<JsValue>) -> Result<Self, Problem> {
+        Self::start(bundle, module, false, |_| ()).await
+    }
+
+    async fn start(
+        bundle: Bundle,
+        module: Option<JsValue>,
+        is_bound: bool,
+        on_event: impl Fn(Event) + 'static,
+    ) -> Result<Self, Problem> {
         let (greet, greeting) = oneshot::channel();
         let pending: Pending = Rc::new(RefCell::new(Ok(HashMap::from([(HELLO, greet)]))));
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let from = if module.is_some() { "&module=posted" } else { "" };
-        let script = address(&format!("worker.js?bundle={}{from}", bundle.file_stem(has_relaxed_simd())));
+        let file = if is_bound { "worker.js" } else { "reader.js" };
+        let script = address(&format!("{file}?bundle={}{from}", bundle.file_stem(has_relaxed_simd())));
         let said = Rc::new(Said::default());
-        let worker = Worker::new_with_options(&script, &options)
-            .map_err(|error| died(bundle, &format!("The browser refused to start it: {error:?}.")))?;
+        let started =
+            if is_bound { start_bound(&script, &options) } else { Worker::new_with_options(&script, &options) };
+        let worker = started.map_err(|error| died(bundle, &format!("The browser refused to start it: {error:?}.")))?;
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new({
             let (pending, said) = (Rc::clone(&pending), Rc::clone(&said));
             move |event: MessageEvent| {
                 said.hear(&event.data());
-                if let Some(event) = read(&event.data()) {
-                    dispatch(bundle, &pending, event, &on_event);
+                match read(&event.data()) {
+                    Some(event) => dispatch(bundle, &pending, event, &on_event),
+                    None => answer_unreadable(bundle, &pending, &event.data()),
                 }
             }
         });
@@ -201,6 +226,20 @@ impl Handle {
     }
 }
 
+/// Starts a worker under the page's own policy. A worker of an address of its own has the policy that the server sends
+/// with it, which on most hosts is none; one of an object inherits that of the page.
+fn start_bound(script: &str, options: &WorkerOptions) -> Result<Worker, JsValue> {
+    let text = format!("import {script:?};");
+    let kind = BlobPropertyBag::new();
+    kind.set_type("text/javascript");
+    let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&text.into()), &kind)?;
+    let object = Url::create_object_url_with_blob(&blob)?;
+    let worker = Worker::new_with_options(&object, options);
+    // The object is read before the page gets on with anything else. Revoking an address cannot fail.
+    set_timeout(move || drop(Url::revoke_object_url(&object)), FORGET_SCRIPT_AFTER);
+    worker
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         // Messages that are on their way already must not meet closures that are gone.
@@ -237,6 +276,10 @@ fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(
         | FromWorker::SceneEncoded { request, .. }
         | FromWorker::SceneSimilar { request }
         | FromWorker::Finished { request, .. } => (*request, Ok((event.message, event.buffers))),
+        FromWorker::Refused { request: HELLO, problem } => {
+            // It could not even read the number of the question: any of them may be the one.
+            return fail_all(pending, problem);
+        }
         FromWorker::Refused { request, problem } => (*request, Err(problem.clone())),
         FromWorker::Crashed { message } => {
             fail_all(pending, &died(bundle, message));
@@ -256,6 +299,19 @@ fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(
     if let Some(sender) = waiting {
         // Nobody waits any more: the answer is stale.
         let _ = sender.send(reply);
+    }
+}
+
+/// A reply that cannot be read: whoever waits for it is told, by its number; everybody, when it has none that is known.
+fn answer_unreadable(bundle: Bundle, pending: &Pending, data: &JsValue) {
+    let head = Reflect::get(data, &"head".into()).ok().and_then(|head| head.as_string()).unwrap_or_default();
+    let waiting = reply_number(&head).and_then(|request| pending.borrow_mut().as_mut().ok()?.remove(&request));
+    match waiting {
+        Some(sender) => {
+            // Nobody waits any more.
+            let _ = sender.send(Err(Problem::misunderstood("a reply that cannot be read")));
+        }
+        None => fail_all(pending, &died(bundle, "It sent a message that cannot be read.")),
     }
 }
 

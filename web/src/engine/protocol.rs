@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 use crate::scene::card::SceneCard;
+use crate::scene::doubt::Doubt;
 use crate::scene::reading::{Reading, Taken};
 use crate::scene::step::Traffic;
 
 /// Raised whenever a message changes, so that a page never talks to a worker of another release.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;
 
 /// Which of the two worker bundles is speaking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ pub enum ToWorker {
     Gallery {
         /// Request number.
         request: u64,
-        /// A tile whose best similarity is under this is unlike all of them.
+        /// In a gallery too small to tell by itself, a tile whose best similarity is under this is unlike all of them.
         unlike_below: Option<f32>,
     },
     /// Classifies the files in `buffers`; answered by one `Classified` or `Undecodable` each, then `Finished`.
@@ -111,15 +112,15 @@ pub enum ToWorker {
         /// How many neighbours vote.
         k: usize,
     },
-    /// Opens the large picture beside the message (`file`), or at an address, in place of the one before; answered by `Scene`,
-    /// `SceneBroken` or `Refused`.
+    /// Opens the large picture beside the message (`file`), or at an address; the request's number is the picture's from then
+    /// on, until `SceneClose`. Answered by `Scene`, `SceneBroken` or `Refused`.
     SceneOpen {
         /// Request number.
         request: u64,
         /// Where it is, when the user typed that.
         address: Option<String>,
-        /// From one patch to the next.
-        stride_px: usize,
+        /// Whether it is cut for a map or for a comparison.
+        cutting: Cutting,
         /// How values become what the model sees.
         reading: Reading,
     },
@@ -128,10 +129,14 @@ pub enum ToWorker {
     SceneCut {
         /// Request number.
         request: u64,
+        /// Of which picture.
+        scene: u64,
         /// The first of them.
         first: usize,
         /// How many.
         patches: usize,
+        /// Whether only the preview is wanted.
+        is_to_look_at: bool,
     },
     /// Embeds and classifies patches that a worker has cut (`buffers`: their pixels); answered by `SceneEncoded` or `Refused`.
     SceneEncode {
@@ -139,10 +144,14 @@ pub enum ToWorker {
         request: u64,
         /// How many.
         patches: usize,
+        /// Whether their projections into the model's subspaces are wanted too.
+        has_projections: bool,
     },
     /// Keeps what patches have become, for searching: `buffers` are states (u8) and the embeddings of those that were classified
     /// (f32); not answered.
     SceneKeep {
+        /// Of which picture.
+        scene: u64,
         /// The first of them.
         first: usize,
     },
@@ -150,11 +159,16 @@ pub enum ToWorker {
     SceneSimilar {
         /// Request number.
         request: u64,
+        /// Of which picture.
+        scene: u64,
         /// Which one.
         patch: usize,
     },
-    /// Lets go of the open picture; not answered.
-    SceneClose,
+    /// Lets go of an open picture; not answered.
+    SceneClose {
+        /// Which one.
+        scene: u64,
+    },
     /// Stops the given request after the chunk in work; its `Finished` says how far it came.
     Cancel {
         /// The request to stop.
@@ -283,7 +297,8 @@ pub enum FromWorker {
         /// What was fetched for the picture so far.
         traffic: Traffic,
     },
-    /// Patches are classified; `buffers` are embeddings of length 1 and probabilities (f32).
+    /// Patches are classified; `buffers` are embeddings of length 1 and probabilities (f32), whether each patch is unlike
+    /// anything known (u8), and its projections into each subspace, if they were wanted (f32).
     SceneEncoded {
         /// Request number.
         request: u64,
@@ -307,6 +322,13 @@ pub enum FromWorker {
         /// The panic's or exception's message.
         message: String,
     },
+}
+
+/// The request that a message belongs to, as far as its head can be read at all: what cannot be understood must not leave
+/// anybody waiting.
+#[must_use]
+pub fn reply_number(head: &str) -> Option<u64> {
+    serde_json::from_str::<serde_json::Value>(head).ok()?.get("request")?.as_u64()
 }
 
 /// What the page shows of a model, out of its manifest.
@@ -380,6 +402,19 @@ pub enum Shelf {
     Shipped,
     /// The one that was opened from disk.
     Opened,
+}
+
+/// How a large picture is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cutting {
+    /// Into patches of the model's own size, one every so many pixels.
+    Map {
+        /// From one patch to the next.
+        stride_px: usize,
+    },
+    /// Into squares that suit its size, to be compared with those of another date.
+    Squares,
 }
 
 /// What neighbours are wanted of.
@@ -462,8 +497,10 @@ pub struct Answer {
     pub probabilities: Vec<f32>,
     /// Nearest gallery tiles, best first; empty before a gallery is there.
     pub neighbours: Vec<Neighbour>,
-    /// True when even the best similarity is under the gallery's threshold.
+    /// True when even the known tiles nearest to it are hardly like it.
     pub unlike_gallery: Option<bool>,
+    /// What is wrong with asking the model about this.
+    pub doubts: Vec<Doubt>,
     /// Milliseconds: decoding.
     pub decode_ms: f64,
     /// Milliseconds: encoder, this tile's share of its chunk.
@@ -471,6 +508,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// True when the tile is unlike anything that the model knows: its class is a guess, its probability means nothing.
+    #[must_use]
+    pub fn is_unlike(&self) -> bool {
+        self.unlike_gallery == Some(true) || !self.doubts.is_empty()
+    }
+
     /// Class indices by falling probability.
     #[must_use]
     pub fn ranking(&self) -> Vec<usize> {
@@ -497,4 +540,41 @@ pub struct Neighbour {
     pub class: String,
     /// Cosine similarity, −1 to 1.
     pub similarity: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_reply_is_found_even_when_it_cannot_be_understood() {
+        // Of a later release: neither the kind nor the fields are known.
+        let head = r#"{"kind":"dreamt","request":17,"of":{"request":3}}"#;
+        assert!(serde_json::from_str::<FromWorker>(head).is_err());
+        assert_eq!(reply_number(head), Some(17));
+        for nobody in ["", "no JSON", "[17]", r#"{"kind":"finished"}"#, r#"{"request":-1}"#, r#"{"request":"17"}"#] {
+            assert_eq!(reply_number(nobody), None, "{nobody}");
+        }
+    }
+
+    #[test]
+    fn a_tile_is_unlike_what_is_known_by_its_gallery_or_by_its_pixels() {
+        let answer = |unlike_gallery, doubts| Answer {
+            height: 64,
+            width: 64,
+            bands: 3,
+            format: String::new(),
+            taken: Taken::default(),
+            embedding: Vec::new(),
+            probabilities: vec![0.999, 0.001],
+            neighbours: Vec::new(),
+            unlike_gallery,
+            doubts,
+            decode_ms: 0.0,
+            encoder_ms: 0.0,
+        };
+        assert!(!answer(None, Vec::new()).is_unlike() && !answer(Some(false), Vec::new()).is_unlike());
+        assert!(answer(Some(true), Vec::new()).is_unlike());
+        assert!(answer(Some(false), vec![Doubt::Flat]).is_unlike(), "however alike the nearest tile is");
+    }
 }

@@ -14,6 +14,7 @@ use super::clock::now_ms;
 use super::protocol::{GalleryCard, MapCard, MetricLine, ModelCard, Neighbour, SelfTest};
 use super::units::Wanted;
 use crate::problem::Problem;
+use crate::scene::doubt;
 
 /// Largest accepted difference to the golden embedding, relative to its largest value: far above rounding, which
 /// stays under 1e-4, and far below what one wrong kernel does.
@@ -170,7 +171,7 @@ impl Runtime {
                 "Export model and gallery together.",
             ));
         }
-        Ok(GallerySearch { gallery, unlike_below })
+        Ok(GallerySearch { known: Known::of(&gallery, unlike_below), gallery })
     }
 }
 
@@ -181,20 +182,41 @@ impl Runtime {
 pub fn open_any_gallery(bytes: &[u8]) -> Result<GallerySearch, Problem> {
     let gallery = Gallery::from_bytes(bytes)
         .map_err(|error| Problem::from_error("The gallery cannot be used", &error, "Export the gallery again."))?;
-    Ok(GallerySearch { gallery, unlike_below: None })
+    Ok(GallerySearch { gallery, known: None })
 }
 
 /// A gallery to search.
 pub struct GallerySearch {
     gallery: Gallery,
-    unlike_below: Option<f32>,
+    known: Option<Known>,
+}
+
+/// What a picture must be like to count as known: its nearest tile of this rank reaches this similarity.
+#[derive(Clone, Copy)]
+struct Known {
+    rank: usize,
+    from: f32,
+}
+
+/// Known tiles that are compared with the others to find the limit.
+const COMPARED_TILES: usize = 250;
+
+impl Known {
+    /// From the gallery's own tiles; for a small gallery, the limit of the nearest tile that came with it.
+    fn of(gallery: &Gallery, unlike_below: Option<f32>) -> Option<Self> {
+        let step = gallery.count().div_ceil(COMPARED_TILES).max(1);
+        let rows = (0..gallery.count()).step_by(step);
+        let similarities = rows.filter_map(|row| gallery.similarity_of_rank(row, doubt::KNOWN_RANK)).collect();
+        let own = doubt::known_from(similarities).map(|from| Self { rank: doubt::KNOWN_RANK, from });
+        own.or(unlike_below.map(|from| Self { rank: 1, from }))
+    }
 }
 
 /// What a search found.
 pub struct Found {
     /// Nearest tiles, best first.
     pub neighbours: Vec<Neighbour>,
-    /// True when even the best is under the threshold.
+    /// True when even the known tiles nearest to it are hardly like it.
     pub is_unlike: bool,
 }
 
@@ -216,9 +238,12 @@ impl GallerySearch {
     /// The `k` tiles nearest to an embedding.
     #[must_use]
     pub fn nearest(&self, embedding: &[f32], k: usize) -> Found {
-        let neighbours = self.named(self.gallery.nearest(embedding, k));
-        let best = neighbours.first().map_or(-1.0, |neighbour| neighbour.similarity);
-        Found { neighbours, is_unlike: self.unlike_below.is_some_and(|threshold| best < threshold) }
+        let mut found = self.gallery.nearest(embedding, k.max(self.known.map_or(0, |known| known.rank)));
+        let is_unlike = self
+            .known
+            .is_some_and(|known| found.get(known.rank - 1).is_none_or(|neighbour| neighbour.similarity < known.from));
+        found.truncate(k);
+        Found { neighbours: self.named(found), is_unlike }
     }
 
     /// The `k` tiles nearest to one of the gallery's own, itself left out.

@@ -12,6 +12,7 @@ use shared::tile::Tile;
 
 use super::decode::{self, Picture};
 use super::part_reader::PartReader;
+use super::protocol::Cutting;
 use super::runtime::Runtime;
 use super::tiff_rows::{TiffRows, damaged};
 use super::units::{Units, Wanted};
@@ -19,9 +20,11 @@ use crate::problem::Problem;
 use crate::scene::bands::Refusal;
 use crate::scene::card::SceneCard;
 use crate::scene::cells::{ANSWERED, NO_DATA, WAITING};
+use crate::scene::doubt;
 use crate::scene::grid::Grid;
 use crate::scene::reading::Reading;
 use crate::scene::step::{Cut, Traffic};
+use crate::season::patches::{MIN_SIDE_PX, Patches};
 
 /// Largest JPEG, PNG or WebP, decoded: these cannot be read in parts.
 const MAX_DECODED_BYTES: u64 = 448 << 20;
@@ -38,6 +41,8 @@ const SAMPLED_PLACES: usize = 5;
 /// An open picture.
 pub struct Scene {
     card: SceneCard,
+    /// Side of what the encoder sees; patches of another size are resized to it.
+    input_px: usize,
     source: Source,
     units: Units,
     /// The rows in work, on the unit scale, and which pixels are missing.
@@ -66,18 +71,11 @@ impl Scene {
     ///
     /// # Errors
     /// When it is no picture, is damaged, too large, too small, or has other bands.
-    pub fn open(file: PartReader, runtime: &Runtime, stride_px: usize, reading: &Reading) -> Result<Self, Refusal> {
+    pub fn open(file: PartReader, runtime: &Runtime, cutting: Cutting, reading: &Reading) -> Result<Self, Refusal> {
         let wanted = runtime.wanted();
         let (mut source, mut units, (width, height), format) = open_source(file, &wanted, reading)?;
-        let patch_px = runtime.input_px();
-        let Some(grid) = Grid::new(width, height, patch_px, stride_px) else {
-            return Err(Problem::new(
-                "This picture cannot be cut into patches",
-                format!("It is {width} × {height} pixels; a patch is {patch_px}, from one to the next {stride_px}."),
-                "Classify it as one tile, or choose a larger picture.",
-            )
-            .into());
-        };
+        let input_px = runtime.input_px();
+        let grid = grid_of(width, height, input_px, cutting)?;
         check_patches(&grid, runtime.embedding_width())?;
         let georeference = match &source {
             Source::Tiff(rows) => rows.header().georeference.clone(),
@@ -85,12 +83,15 @@ impl Scene {
         };
         let preview_step = width.max(height).div_ceil(PREVIEW_PX);
         settle(&mut source, &mut units, (width, height), &wanted, reading)?;
-        let card = SceneCard { grid, format, taken: units.taken.clone(), georeference, preview_step };
+        let pixel_m = georeference.as_ref().map(|place| place.pixel_m(width, height));
+        let of_values = units.taken.range.and_then(|[low, high]| doubt::of_values(low, high));
+        let doubts = pixel_m.and_then(doubt::of_pixel_size).into_iter().chain(of_values).collect();
+        let card = SceneCard { grid, format, taken: units.taken.clone(), georeference, preview_step, doubts };
         let (mut embeddings, states) = (Vec::new(), vec![WAITING; grid.count()]);
         let values = grid.count() * runtime.embedding_width();
         embeddings.try_reserve_exact(values).map_err(|_| too_many(&grid, 0))?;
         embeddings.resize(values, 0.0);
-        Ok(Self { card, source, units, window: None, preview_row: 0, embeddings, states })
+        Ok(Self { card, input_px, source, units, window: None, preview_row: 0, embeddings, states })
     }
 
     /// What the page is told.
@@ -103,7 +104,7 @@ impl Scene {
     ///
     /// # Errors
     /// When the file is damaged, or cannot be read any more.
-    pub fn cut(&mut self, first: usize, patches: usize) -> Result<Cut, Problem> {
+    pub fn cut(&mut self, first: usize, patches: usize, is_to_look_at: bool) -> Result<Cut, Problem> {
         let preview_row = self.preview_row;
         let (mut pixels, mut states, mut preview) = (Vec::new(), Vec::new(), Vec::new());
         let patch_px = self.card.grid.patch_px;
@@ -111,11 +112,17 @@ impl Scene {
             let (left, top) = self.card.grid.corner(patch);
             self.load(top, &mut preview)?;
             let Some(window) = &self.window else { break };
+            if is_to_look_at {
+                continue;
+            }
             if window.is_empty_at(left, top, patch_px) {
                 states.push(NO_DATA);
             } else {
                 let tile = preprocess::crop(&window.tile, top - window.first_row, left, patch_px, patch_px);
-                let tile = tile.map_err(|error| damaged(&error))?;
+                let mut tile = tile.map_err(|error| damaged(&error))?;
+                if patch_px != self.input_px {
+                    tile = preprocess::resize(&tile, self.input_px, self.input_px);
+                }
                 pixels.extend(tile.pixels().iter().flat_map(|value| value.to_le_bytes()));
                 states.push(ANSWERED);
             }
@@ -313,6 +320,26 @@ fn settle(
     let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
     units.settle(reading, in_metadata, wanted, &samples);
     Ok(())
+}
+
+fn grid_of(width: usize, height: usize, input_px: usize, cutting: Cutting) -> Result<Grid, Problem> {
+    let (grid, needs) = match cutting {
+        Cutting::Map { stride_px } => (
+            Grid::new(width, height, input_px, stride_px),
+            format!("a patch is {input_px}, from one to the next {stride_px}"),
+        ),
+        Cutting::Squares => (
+            Patches::of(width, height).map(|patches| patches.grid()),
+            format!("its shorter side needs {MIN_SIDE_PX}, and it must be no narrow strip"),
+        ),
+    };
+    grid.ok_or_else(|| {
+        Problem::new(
+            "This picture cannot be cut into patches",
+            format!("It is {width} × {height} pixels; {needs}."),
+            "Classify it as one tile, or choose a larger picture.",
+        )
+    })
 }
 
 fn check_patches(grid: &Grid, embedding_width: usize) -> Result<(), Problem> {

@@ -59,6 +59,17 @@ impl Units {
             let darkest = samples.iter().filter_map(|band| one_percent(band, self.no_data)).reduce(f32::min);
             (taken.offset, taken.offset_why) = reading::offset(reading.offset, in_metadata, darkest);
         }
+        if self.depth == Depth::F32 {
+            let no_data = self.no_data;
+            let seen = samples.iter().flat_map(|band| band.iter().copied());
+            taken.range = seen.filter(|value| value.is_finite() && Some(*value) != no_data).fold(
+                None,
+                |range, value| match range {
+                    Some([low, high]) => Some([value.min(low), value.max(high)]),
+                    None => Some([value; 2]),
+                },
+            );
+        }
         if taken.is_reflectance {
             let (is_stretched, why) = reading::is_stretched(reading.stretch, wanted.trained_mean);
             taken.white = is_stretched.then_some(EUROSAT_WHITE);

@@ -4,7 +4,8 @@
 //! between two chunks.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io::Cursor;
 use std::rc::Rc;
 
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
@@ -17,13 +18,17 @@ use web_sys::{Blob, MessageEvent};
 use super::clock::{breathe, now_ms, scope};
 use super::decode::{self, Decoded, Preview};
 use super::part_reader::PartReader;
-use super::protocol::{Answer, Bundle, FromWorker, PROTOCOL_VERSION, Query, Shelf, ToWorker, Vectors};
+use super::protocol::{
+    Answer, Bundle, Cutting, FromWorker, PROTOCOL_VERSION, Query, Shelf, ToWorker, Vectors, reply_number,
+};
 use super::remote::Remote;
 use super::runtime::{GallerySearch, Runtime, open_any_gallery};
 use super::scene::{Scene, unreadable};
 use super::slabs::CHUNK_TILES;
+use super::tiff_rows::TiffRows;
 use crate::problem::Problem;
 use crate::scene::bands::Refusal;
+use crate::scene::doubt::{self, Doubt};
 use crate::scene::reading::{Reading, Taken};
 use crate::scene::step::Cut;
 
@@ -33,7 +38,8 @@ struct State {
     runtime: Option<Runtime>,
     gallery: Option<GallerySearch>,
     opened: Option<GallerySearch>,
-    scene: Option<Scene>,
+    /// Open pictures, by the request that opened them.
+    scenes: HashMap<u64, Scene>,
 }
 
 impl State {
@@ -66,12 +72,10 @@ pub fn start(bundle: Bundle) {
     let state = Rc::new(RefCell::new(Some(State::default())));
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let Some((message, buffers, file)) = read(&event.data()) else {
-            let problem = Problem::new(
-                "The page and its worker do not understand each other",
-                "A message had an unknown shape; they come from two releases.",
-                "Reload the page.",
-            );
-            post(&FromWorker::Refused { request: 0, problem }, None);
+            let problem = Problem::misunderstood("a question of unknown shape; they come from two releases");
+            let head = Reflect::get(&event.data(), &"head".into()).ok().and_then(|head| head.as_string());
+            let request = head.and_then(|head| reply_number(&head)).unwrap_or(0);
+            post(&FromWorker::Refused { request, problem }, None);
             return;
         };
         if let ToWorker::Cancel { request } = message {
@@ -121,21 +125,19 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
             Ok(gallery) => return post_parts(&FromWorker::Votes { request }, &gallery.votes(start..end, k)),
             Err(problem) => (request, Err(problem)),
         },
-        ToWorker::SceneOpen { request, address, stride_px, reading } => {
-            // The one before makes room first.
-            state.scene = None;
-            let answer = match open_scene(state, address, stride_px, &reading, file).await {
+        ToWorker::SceneOpen { request, address, cutting, reading } => {
+            let answer = match open_scene(state, address, cutting, &reading, file).await {
                 Ok(scene) => {
                     let card = Box::new(scene.card());
-                    state.scene = Some(scene);
+                    state.scenes.insert(request, scene);
                     FromWorker::Scene { request, scene: card }
                 }
                 Err(Refusal { problem, bands }) => FromWorker::SceneBroken { request, problem, bands },
             };
             (request, Ok(answer))
         }
-        ToWorker::SceneCut { request, first, patches } => match state.scene.as_mut() {
-            Some(scene) => match scene.cut(first, patches) {
+        ToWorker::SceneCut { request, scene, first, patches, is_to_look_at } => match state.scenes.get_mut(&scene) {
+            Some(scene) => match scene.cut(first, patches, is_to_look_at) {
                 Ok(Cut { states, pixels, traffic, preview_row, preview }) => {
                     let answer = FromWorker::SceneCut { request, preview_row, traffic };
                     return post_parts(&answer, &[states, pixels, preview]);
@@ -144,26 +146,28 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
             },
             None => (request, Err(no_scene())),
         },
-        ToWorker::SceneEncode { request, patches } => match encode_patches(state, request, patches, &buffers).await {
-            Ok((answer, parts)) => return post_parts(&answer, &parts),
-            Err(problem) => (request, Err(problem)),
-        },
-        ToWorker::SceneKeep { first } => {
-            if let (Some(scene), [states, embeddings]) = (state.scene.as_mut(), &buffers[..]) {
+        ToWorker::SceneEncode { request, patches, has_projections } => {
+            match encode_patches(state, request, patches, has_projections, &buffers).await {
+                Ok((answer, parts)) => return post_parts(&answer, &parts),
+                Err(problem) => (request, Err(problem)),
+            }
+        }
+        ToWorker::SceneKeep { scene, first } => {
+            if let (Some(scene), [states, embeddings]) = (state.scenes.get_mut(&scene), &buffers[..]) {
                 scene.keep(first, &states.to_vec(), &floats(embeddings));
             }
             return;
         }
-        ToWorker::SceneSimilar { request, patch } => {
-            match state.scene.as_ref().and_then(|scene| scene.similar(patch)) {
+        ToWorker::SceneSimilar { request, scene, patch } => {
+            match state.scenes.get(&scene).and_then(|scene| scene.similar(patch)) {
                 Some(similarities) => {
                     return post_parts(&FromWorker::SceneSimilar { request }, &[bytes(&similarities)]);
                 }
                 None => (request, Err(no_scene())),
             }
         }
-        ToWorker::SceneClose => {
-            state.scene = None;
+        ToWorker::SceneClose { scene } => {
+            state.scenes.remove(&scene);
             return;
         }
         ToWorker::Cancel { .. } => return,
@@ -177,7 +181,8 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
 
 async fn load(state: &mut State, request: u64, is_timed: bool, buffers: &[Uint8Array]) -> Result<FromWorker, Problem> {
     let bytes = first(buffers)?.to_vec();
-    (state.runtime, state.scene) = (None, None);
+    state.runtime = None;
+    state.scenes.clear();
     let runtime = Runtime::open(&bytes, is_timed).await?;
     let (card, self_test, ms_per_tile) = (runtime.card(), runtime.self_test, runtime.ms_per_tile);
     state.runtime = Some(runtime);
@@ -241,6 +246,7 @@ async fn classify(
             probabilities: runtime.probabilities(&embedding),
             embedding,
             unlike_gallery: found.as_ref().map(|found| found.is_unlike),
+            doubts: seen.doubts,
             neighbours: found.map(|found| found.neighbours).unwrap_or_default(),
             decode_ms: seen.decode_ms,
             encoder_ms: seen.encoder_ms,
@@ -270,7 +276,7 @@ async fn embed(state: &State, inbox: &Inbox, request: u64, buffers: &[Uint8Array
 async fn open_scene(
     state: &State,
     address: Option<String>,
-    stride_px: usize,
+    cutting: Cutting,
     reading: &Reading,
     file: Option<Blob>,
 ) -> Result<Scene, Refusal> {
@@ -279,7 +285,7 @@ async fn open_scene(
         Some(address) => PartReader::of_web(Remote::open(address).await?),
         None => PartReader::of_disk(file.ok_or_else(no_scene)?).map_err(unreadable)?,
     };
-    Scene::open(file, runtime, stride_px, reading)
+    Scene::open(file, runtime, cutting, reading)
 }
 
 /// Embeddings and probabilities of patches that a worker has cut.
@@ -287,6 +293,7 @@ async fn encode_patches(
     state: &State,
     request: u64,
     patches: usize,
+    has_projections: bool,
     buffers: &[Uint8Array],
 ) -> Result<(FromWorker, Vec<Vec<u8>>), Problem> {
     let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
@@ -296,11 +303,26 @@ async fn encode_patches(
     let tiles: Result<Vec<Tile>, _> = tiles.map(|pixels| Tile::new(bands, side, side, pixels.to_vec())).collect();
     let tiles = tiles.ok().filter(|tiles| tiles.len() == patches).ok_or_else(no_scene)?;
     let before = now_ms();
-    let mut embeddings = runtime.embed(&tiles).await?;
+    let pooled = runtime.pooled(&tiles).await?;
     let encoder_ms = now_ms() - before;
+    let mut projections = Vec::new();
+    if has_projections {
+        for pooled in &pooled {
+            projections.extend(runtime.projections(pooled)?.concat());
+        }
+    }
+    let mut embeddings: Vec<Vec<f32>> = pooled.into_iter().map(|pooled| runtime.read_out(pooled)).collect();
     let probabilities: Vec<f32> = embeddings.iter().flat_map(|embedding| runtime.probabilities(embedding)).collect();
+    let is_unlike = |(tile, embedding): (&Tile, &Vec<f32>)| {
+        let is_odd = doubt::of_pixels(tile.pixels(), tile.bands(), tile.width()).is_some();
+        u8::from(is_odd || state.gallery.as_ref().is_some_and(|gallery| gallery.nearest(embedding, 1).is_unlike))
+    };
+    let unlike: Vec<u8> = tiles.iter().zip(&embeddings).map(is_unlike).collect();
     embeddings.iter_mut().for_each(|embedding| l2_normalise(embedding));
-    let parts = vec![bytes(&embeddings.concat()), bytes(&probabilities)];
+    let mut parts = vec![bytes(&embeddings.concat()), bytes(&probabilities), unlike];
+    if has_projections {
+        parts.push(bytes(&projections));
+    }
     Ok((FromWorker::SceneEncoded { request, encoder_ms }, parts))
 }
 
@@ -320,6 +342,7 @@ struct Seen {
     bands: usize,
     format: String,
     taken: Taken,
+    doubts: Vec<Doubt>,
     preview: Option<Preview>,
     pooled: Vec<f32>,
     decode_ms: f64,
@@ -349,6 +372,7 @@ async fn each_tile(
             match decode::decode(&buffer.to_vec(), &wanted, reading) {
                 Ok(Decoded { tile, bands, format, taken, preview }) => {
                     let (height, width, decode_ms) = (tile.height(), tile.width(), now_ms() - before);
+                    let doubts = doubts(&tile, &taken, buffer);
                     let (pooled, encoder_ms) = (Vec::new(), 0.0);
                     seen.push(Seen {
                         index,
@@ -357,6 +381,7 @@ async fn each_tile(
                         bands,
                         format,
                         taken,
+                        doubts,
                         preview,
                         pooled,
                         decode_ms,
@@ -381,6 +406,16 @@ async fn each_tile(
         breathe().await;
     }
     Ok(FromWorker::Finished { request, done, elapsed_ms: now_ms() - started, encoder_ms })
+}
+
+/// What is wrong with asking the model about a tile.
+fn doubts(tile: &Tile, taken: &Taken, file: &Uint8Array) -> Vec<Doubt> {
+    // Only TIFFs say how large a pixel is, in their header.
+    let place = TiffRows::open(Cursor::new(file.to_vec())).ok().and_then(|rows| rows.header().georeference.clone());
+    let of_size = place.and_then(|place| doubt::of_pixel_size(place.pixel_m(tile.width(), tile.height())));
+    let of_values = taken.range.and_then(|[low, high]| doubt::of_values(low, high));
+    let of_pixels = doubt::of_pixels(tile.pixels(), tile.bands(), tile.width());
+    of_size.into_iter().chain(of_values).chain(of_pixels).collect()
 }
 
 fn first(buffers: &[Uint8Array]) -> Result<&Uint8Array, Problem> {

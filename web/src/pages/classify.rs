@@ -14,6 +14,7 @@ use crate::components::samples::Samples;
 use crate::components::scene_samples::SceneSamples;
 use crate::pages::scene::{SceneCardView, use_scenes};
 use crate::pages::show_if_narrow;
+use crate::scope::Scope;
 use crate::session::use_session;
 use label::LabelPanel;
 use label::keep;
@@ -26,11 +27,13 @@ pub fn Classify() -> impl IntoView {
     let is_map = Memo::new(move |_| scenes.is_open());
     let count = Memo::new(move |_| session.tiles.with(Vec::len));
     let answers = NodeRef::<Section>::new();
-    Effect::new(move |_| {
+    Effect::new(move |before: Option<Scope>| {
         // On a narrow screen the answers are below the samples: new tiles bring them into view.
-        if session.arrivals.get() > 0 {
+        let tile_set = session.tile_set.get();
+        if before.is_some_and(|before| before != tile_set) {
             show_if_narrow(answers);
         }
+        tile_set
     });
     view! {
         <div class="intro">
@@ -44,13 +47,13 @@ pub fn Classify() -> impl IntoView {
             <section class="column-in" aria-label="Tiles to classify">
                 <DropZone
                     title="Drop tiles here"
-                    text="PNG, JPEG, WebP, TIFF or GeoTIFF · one or many · a large picture becomes a class map"
+                    text="PNG, JPEG, WebP, TIFF or GeoTIFF · one or many, folders, zip and tar · every large picture becomes a class map"
                     on_files=move |files| {
                         // Labels that the page has saved are dropped like tiles.
                         let is_json = |name: &str| name.to_lowercase().ends_with(".json");
                         let (saved, tiles): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| is_json(name));
                         keep::read(labels, saved);
-                        scenes.take(tiles);
+                        scenes.take_own(tiles);
                     }
                 />
                 <Samples />
@@ -65,10 +68,11 @@ pub fn Classify() -> impl IntoView {
                 <Show when=move || is_map.get()>
                     <SceneCardView />
                 </Show>
-                <Show when=move || !is_map.get()>
-                    <Show when=move || { count.get() > 0 } fallback=EmptyResult>
-                        <ResultCard />
-                    </Show>
+                <Show when=move || { count.get() > 0 }>
+                    <ResultCard />
+                </Show>
+                <Show when=move || { count.get() == 0 && !is_map.get() }>
+                    <EmptyResult />
                 </Show>
                 // A single tile's answer comes before the offer to label it.
                 <Show when=move || { count.get() <= 1 }>

@@ -8,9 +8,16 @@ pub mod seasons;
 
 use leptos::html::Section;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 use web_sys::Element;
 
 use crate::map::palette::Rgb;
+
+/// Whether the panel that was opened or closed is open now. (To count its changes goes wrong as soon as one is missed.)
+fn is_open(event: &web_sys::Event) -> bool {
+    let panel = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlDetailsElement>().ok());
+    panel.is_some_and(|panel| panel.open())
+}
 
 /// Scrolls to a section on a screen so narrow that the columns of a page stand below each other.
 fn show_if_narrow(section: NodeRef<Section>) {

@@ -1,7 +1,6 @@
 //! Seasons: how does a place change through the year, and is it still told from other places?
 
 mod change;
-mod cut;
 mod dates;
 mod matrix;
 mod others;
@@ -54,6 +53,7 @@ pub fn SeasonsPage() -> impl IntoView {
     });
     on_cleanup(move || on_address.remove());
     Effect::new(move |_| seasons.work(session));
+    Effect::new(move |_| seasons.sharpen(session));
     let shown = NodeRef::<Section>::new();
     Effect::new(move |before: Option<usize>| {
         // On a narrow screen the place is below the list: a choice brings it into view.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::doubt::Doubt;
 use super::georeference::Georeference;
 use super::grid::Grid;
 use super::reading::Taken;
@@ -19,6 +20,8 @@ pub struct SceneCard {
     pub georeference: Option<Georeference>,
     /// Pixels of the picture for each of the preview, across and down.
     pub preview_step: usize,
+    /// Why answers about all of it are guesses.
+    pub doubts: Vec<Doubt>,
 }
 
 impl SceneCard {
@@ -69,8 +72,14 @@ mod tests {
     #[test]
     fn a_picture_without_a_place_says_so() {
         let grid = Grid { width: 5400, height: 2700, patch_px: 64, stride_px: 64 };
-        let card =
-            SceneCard { grid, format: "JPEG".into(), taken: Taken::default(), georeference: None, preview_step: 3 };
+        let card = SceneCard {
+            grid,
+            format: "JPEG".into(),
+            taken: Taken::default(),
+            georeference: None,
+            preview_step: 3,
+            doubts: Vec::new(),
+        };
         assert_eq!(card.preview_size(), (1800, 900));
         assert!(card.ground(64).contains("does not say"));
     }

@@ -12,6 +12,8 @@ pub const WAITING: u8 = 0;
 pub const ANSWERED: u8 = 1;
 /// A patch of which more than half is missing.
 pub const NO_DATA: u8 = 2;
+/// A patch that was classified, but is unlike anything that the model knows: its class is a guess.
+pub const UNLIKE: u8 = 3;
 
 /// The answers, patch by patch.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,8 @@ pub enum Look {
     Waiting,
     /// Too much is missing.
     NoData,
+    /// Unlike anything known.
+    Unlike,
     /// Its best class is under the threshold.
     Unsure,
     /// Its class is switched off.
@@ -66,6 +70,8 @@ pub struct Tally {
     pub classes: Vec<Share>,
     /// Under the threshold.
     pub unsure: Share,
+    /// Unlike anything known.
+    pub unlike: Share,
     /// Without data.
     pub no_data: Share,
     /// All that was looked at.
@@ -110,7 +116,7 @@ impl Cells {
         self.states.is_empty()
     }
 
-    /// One of [`WAITING`], [`ANSWERED`] and [`NO_DATA`].
+    /// One of [`WAITING`], [`ANSWERED`], [`NO_DATA`] and [`UNLIKE`].
     #[must_use]
     pub fn state(&self, patch: usize) -> u8 {
         self.states.get(patch).copied().unwrap_or(WAITING)
@@ -120,7 +126,7 @@ impl Cells {
     #[must_use]
     pub fn probabilities(&self, patch: usize) -> &[f32] {
         let from = patch * self.classes;
-        let is_answered = self.state(patch) == ANSWERED;
+        let is_answered = matches!(self.state(patch), ANSWERED | UNLIKE);
         self.probabilities.get(from..from + self.classes).filter(|_| is_answered).unwrap_or(&[])
     }
 
@@ -139,6 +145,7 @@ impl Cells {
     pub fn look(&self, patch: usize, filter: &Filter) -> Look {
         match (self.state(patch), self.top(patch)) {
             (NO_DATA, _) => Look::NoData,
+            (UNLIKE, _) => Look::Unlike,
             (ANSWERED, Some((class, share))) if share >= filter.threshold => {
                 if filter.hidden.contains(&class) {
                     Look::Hidden
@@ -169,6 +176,7 @@ impl Cells {
             match self.look(patch, &filter) {
                 Look::Waiting => continue,
                 Look::NoData => add(&mut tally.no_data),
+                Look::Unlike => add(&mut tally.unlike),
                 Look::Class(class) => add(&mut tally.classes[class]),
                 Look::Unsure | Look::Hidden => add(&mut tally.unsure),
             }
@@ -197,6 +205,16 @@ mod tests {
         assert_eq!(looks, [Look::Hidden, Look::Unsure, Look::NoData, Look::Waiting]);
         assert_eq!(cells.look(1, &Filter::default()), Look::Class(1));
         assert_eq!(cells.top(2), None);
+    }
+
+    #[test]
+    fn what_is_unlike_anything_known_is_no_class_however_sure_the_model_is() {
+        let mut cells = cells();
+        cells.put(3, &[UNLIKE], &[0.99, 0.01]);
+        assert_eq!(cells.look(3, &Filter::default()), Look::Unlike);
+        assert_eq!(cells.top(3), Some((0, 0.99)), "what the model guesses can still be looked at");
+        let tally = cells.tally(&Grid::new(128, 128, 64, 64).unwrap(), None, 0.5);
+        assert_eq!((tally.unlike.patches, tally.classes[0].patches, tally.seen.patches), (1, 1, 4));
     }
 
     #[test]

@@ -1,10 +1,20 @@
-//! The class map as GeoJSON: a polygon for every painted patch.
+//! The class map as GeoJSON: a polygon for every painted patch, or for patches of a class that touch.
 
 use serde_json::{Value, json};
 
 use super::card::SceneCard;
 use super::cells::{Cells, Filter, Look};
+use super::dissolve::{Area, areas};
 use super::georeference::Georeference;
+
+/// What becomes a polygon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shapes {
+    /// Every patch.
+    Patches,
+    /// All patches of one class that touch.
+    Areas,
+}
 
 /// Writes the map: classes by name, in degrees of WGS 84 as RFC 7946 has it where the picture's system is one of those that
 /// [`super::georeference::Georeference::degrees`] knows; else in the picture's own, or in pixels when it has none.
@@ -16,9 +26,12 @@ pub fn geojson(
     card: &SceneCard,
     cells: &Cells,
     filter: &Filter,
+    shapes: Shapes,
 ) -> String {
-    let features: Vec<Value> =
-        (0..cells.len()).filter_map(|patch| feature(patch, classes, card, cells, filter)).collect();
+    let features: Vec<Value> = match shapes {
+        Shapes::Patches => (0..cells.len()).filter_map(|patch| feature(patch, classes, card, cells, filter)).collect(),
+        Shapes::Areas => areas(&card.grid, cells, filter).iter().map(|area| of_area(area, classes, card)).collect(),
+    };
     let place = card.georeference.as_ref();
     let is_in_degrees = place.is_some_and(Georeference::has_degrees);
     let coordinates = match place {
@@ -36,6 +49,7 @@ pub fn geojson(
             "stride_px": card.grid.stride_px,
             "left_out_under_probability": two_decimals(filter.threshold),
             "bands": card.taken.taken_names(),
+            "warnings": card.doubts.iter().map(|doubt| doubt.why()).collect::<Vec<_>>(),
         },
         "features": features,
     });
@@ -47,19 +61,15 @@ pub fn geojson(
 }
 
 fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, filter: &Filter) -> Option<Value> {
-    let Look::Class(class) = cells.look(patch, filter) else { return None };
-    let (_, probability) = cells.top(patch)?;
-    let cell = card.grid.cell(patch);
-    let corner = |column: usize, row: usize| match &card.georeference {
-        Some(place) => {
-            let own = place.place(column as f64, row as f64);
-            let degrees = place.degrees(own);
-            // A tenth of a millimetre, in metres or in degrees.
-            let decimals = if degrees.is_some() || place.is_geographic { 1e9 } else { 1e4 };
-            degrees.unwrap_or(own).map(|value| (value * decimals).round() / decimals)
-        }
-        None => [column as f64, row as f64],
+    let (top, probability) = cells.top(patch)?;
+    // A guess is written as one; as sure as it may look, it is left out no sooner than others.
+    let (class, is_guess) = match cells.look(patch, filter) {
+        Look::Class(class) => (class, false),
+        Look::Unlike if probability >= filter.threshold && !filter.hidden.contains(&top) => (top, true),
+        _ => return None,
     };
+    let cell = card.grid.cell(patch);
+    let corner = |column: usize, row: usize| corner(card, column, row);
     // Against the clock, as GeoJSON wants the outside, for a picture whose rows go south.
     let ring = [
         corner(cell.left, cell.top),
@@ -69,7 +79,7 @@ fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, fi
         corner(cell.left, cell.top),
     ];
     let columns = card.grid.columns().max(1);
-    Some(json!({
+    let mut feature = json!({
         "type": "Feature",
         "properties": {
             "class": classes.get(class),
@@ -78,7 +88,39 @@ fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, fi
             "column": patch % columns,
         },
         "geometry": { "type": "Polygon", "coordinates": [ring] },
-    }))
+    });
+    if is_guess {
+        feature["properties"]["unlike_known"] = json!(true);
+    }
+    Some(feature)
+}
+
+fn of_area(area: &Area, classes: &[String], card: &SceneCard) -> Value {
+    let rings: Vec<Vec<[f64; 2]>> =
+        area.rings.iter().map(|ring| ring.iter().map(|&[column, row]| corner(card, column, row)).collect()).collect();
+    json!({
+        "type": "Feature",
+        "properties": {
+            "class": classes.get(area.class),
+            "mean_probability": (f64::from(area.probability) * 1e4).round() / 1e4,
+            "patches": area.patches,
+        },
+        "geometry": { "type": "Polygon", "coordinates": rings },
+    })
+}
+
+/// A corner of pixels in the coordinates of the file.
+fn corner(card: &SceneCard, column: usize, row: usize) -> [f64; 2] {
+    match &card.georeference {
+        Some(place) => {
+            let own = place.place(column as f64, row as f64);
+            let degrees = place.degrees(own);
+            // A tenth of a millimetre, in metres or in degrees.
+            let decimals = if degrees.is_some() || place.is_geographic { 1e9 } else { 1e4 };
+            degrees.unwrap_or(own).map(|value| (value * decimals).round() / decimals)
+        }
+        None => [column as f64, row as f64],
+    }
 }
 
 fn two_decimals(value: f32) -> f64 {
@@ -94,13 +136,24 @@ mod tests {
     use crate::scene::reading::Taken;
 
     fn map(georeference: Option<Georeference>) -> Value {
+        shaped(georeference, Shapes::Patches)
+    }
+
+    fn shaped(georeference: Option<Georeference>, shapes: Shapes) -> Value {
         let grid = Grid::new(128, 64, 64, 64).unwrap();
-        let card = SceneCard { grid, format: String::new(), taken: Taken::default(), georeference, preview_step: 1 };
+        let card = SceneCard {
+            grid,
+            format: String::new(),
+            taken: Taken::default(),
+            georeference,
+            preview_step: 1,
+            doubts: Vec::new(),
+        };
         let mut cells = Cells::new(2, 2);
         cells.put(0, &[ANSWERED; 2], &[0.25, 0.75, 0.5, 0.5]);
         let classes = ["Forest".to_owned(), "River".to_owned()];
         let filter = Filter { threshold: 0.6, ..Filter::default() };
-        serde_json::from_str(&geojson("a.tif", "m", &classes, &card, &cells, &filter)).unwrap()
+        serde_json::from_str(&geojson("a.tif", "m", &classes, &card, &cells, &filter, shapes)).unwrap()
     }
 
     fn placed(epsg: u32) -> Value {
@@ -145,6 +198,38 @@ mod tests {
             [600_000.0, 5_300_000.0]
         ]);
         assert_eq!(document["features"][0]["geometry"]["coordinates"][0], ring);
+    }
+
+    #[test]
+    fn a_guess_is_written_as_one() {
+        let grid = Grid::new(128, 64, 64, 64).unwrap();
+        let doubts = vec![crate::scene::doubt::Doubt::PixelSize { metres: 2.0 }];
+        let card = SceneCard {
+            grid,
+            format: String::new(),
+            taken: Taken::default(),
+            georeference: None,
+            preview_step: 1,
+            doubts,
+        };
+        let mut cells = Cells::new(2, 2);
+        cells.put(0, &[ANSWERED, crate::scene::cells::UNLIKE], &[0.1, 0.9, 0.95, 0.05]);
+        let classes = ["Forest".to_owned(), "River".to_owned()];
+        let text = geojson("a.png", "m", &classes, &card, &cells, &Filter::default(), Shapes::Patches);
+        let document: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["features"][0]["properties"]["unlike_known"], Value::Null);
+        assert_eq!(document["features"][1]["properties"]["unlike_known"], json!(true));
+        assert_eq!(document["features"][1]["properties"]["class"], "Forest");
+        assert!(document["solstice"]["warnings"][0].as_str().unwrap().contains("2 m wide"));
+    }
+
+    #[test]
+    fn areas_have_the_same_coordinates_and_no_patch_of_their_own() {
+        let document = shaped(None, Shapes::Areas);
+        let feature = &document["features"][0];
+        assert_eq!(document["features"].as_array().unwrap().len(), 1);
+        assert_eq!(feature["properties"], json!({ "class": "River", "mean_probability": 0.75, "patches": 1 }));
+        assert_eq!(feature["geometry"]["coordinates"][0], map(None)["features"][0]["geometry"]["coordinates"][0]);
     }
 
     #[test]

@@ -72,6 +72,28 @@ impl Georeference {
         Some(Self { affine, epsg, is_geographic, metres_per_unit })
     }
 
+    /// Whether two pictures of one size show the same ground: no corner is more than half a pixel from its counterpart.
+    #[must_use]
+    pub fn is_same_ground(&self, other: &Self, width: usize, height: usize) -> bool {
+        let [_, b, c, _, e, f] = self.affine;
+        let half_pixel = (b * f - c * e).abs().sqrt() / 2.0;
+        let is_near = |(column, row): (usize, usize)| {
+            let [here, there] = [self, other].map(|place| place.place(column as f64, row as f64));
+            (here[0] - there[0]).abs().max((here[1] - there[1]).abs()) <= half_pixel
+        };
+        self.epsg == other.epsg
+            && self.is_geographic == other.is_geographic
+            && [(0, 0), (width, 0), (0, height), (width, height)].into_iter().all(is_near)
+    }
+
+    /// Its first corner, in words: `600000, 5300000 (EPSG:32632)`.
+    #[must_use]
+    pub fn corner(&self) -> String {
+        let [x, y] = self.place(0.0, 0.0);
+        let decimals = if self.is_geographic { 5 } else { 0 };
+        format!("{x:.decimals$}, {y:.decimals$} ({})", self.system())
+    }
+
     /// The place of a pixel's corner.
     #[must_use]
     pub fn place(&self, column: f64, row: f64) -> [f64; 2] {
@@ -198,6 +220,23 @@ mod tests {
             ..GeoTags::default()
         };
         Georeference::from_tags(&tags).unwrap()
+    }
+
+    #[test]
+    fn two_pictures_lie_over_each_other_up_to_half_a_pixel() {
+        let place = |x: f64, epsg: u32| Georeference {
+            affine: [x, 10.0, 0.0, 5_300_000.0, 0.0, -10.0],
+            epsg: Some(epsg),
+            is_geographic: false,
+            metres_per_unit: 1.0,
+        };
+        let here = place(600_000.0, 32632);
+        assert!(here.is_same_ground(&place(600_004.0, 32632), 100, 100));
+        assert!(!here.is_same_ground(&place(600_006.0, 32632), 100, 100));
+        assert!(!here.is_same_ground(&place(600_000.0, 32633), 100, 100), "the same numbers in another system");
+        let coarser = Georeference { affine: [600_000.0, 20.0, 0.0, 5_300_000.0, 0.0, -20.0], ..here.clone() };
+        assert!(!here.is_same_ground(&coarser, 100, 100));
+        assert_eq!(here.corner(), "600000, 5300000 (EPSG:32632)");
     }
 
     #[test]

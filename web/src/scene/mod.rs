@@ -6,11 +6,15 @@
 pub mod bands;
 pub mod card;
 pub mod cells;
+pub mod dissolve;
+pub mod doubt;
 pub mod gdal;
 pub mod geojson;
 pub mod georeference;
+pub mod geotiff;
 pub mod grid;
 pub mod heat;
+pub mod kml;
 pub mod pace;
 pub mod peek;
 pub mod reading;

@@ -114,6 +114,16 @@ fn tiff(head: &[u8], offset: u64, bytes: &[u8]) -> Option<Peek> {
     None
 }
 
+/// A picture of at least so many patches becomes a map, whatever its shape; a smaller one is a tile.
+const PATCHES_OF_A_MAP: u64 = 16;
+
+/// Whether a picture is one to be mapped: as a tile, most of it would not be looked at.
+#[must_use]
+pub fn is_large(width: u32, height: u32, patch_px: usize) -> bool {
+    let (width, height, patch) = (u64::from(width), u64::from(height), patch_px as u64);
+    width.min(height) >= patch && width * height >= PATCHES_OF_A_MAP * patch * patch
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +162,13 @@ mod tests {
         assert_eq!(peek(&file[..64], 0, &file[..64]), Peek::ReadAt(1000));
         assert_eq!(peek(&file[..64], 1000, &file[1000..]), Peek::Size(10_980, 2700));
         assert_eq!(peek(&file[..64], 1000, &file[1000..1010]), Peek::Unknown);
+    }
+
+    #[test]
+    fn a_long_strip_is_as_large_as_a_square_of_its_area() {
+        assert!(is_large(256, 256, 64) && is_large(4000, 100, 64) && is_large(64, 1024, 64));
+        assert!(!is_large(255, 256, 64) && !is_large(64, 64, 64));
+        assert!(!is_large(5000, 63, 64), "no patch fits into it");
     }
 
     #[test]

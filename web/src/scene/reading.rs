@@ -64,6 +64,8 @@ pub struct Taken {
     pub white: Option<f32>,
     /// Why that.
     pub stretch_why: String,
+    /// For numbers with a fraction, the smallest and the largest that were looked at.
+    pub range: Option<[f32; 2]>,
 }
 
 impl Taken {

@@ -5,6 +5,22 @@
 const STOPS: [[f64; 3]; 5] =
     [[68.0, 1.0, 84.0], [59.0, 82.0, 139.0], [33.0, 145.0, 140.0], [94.0, 201.0, 98.0], [253.0, 231.0, 37.0]];
 
+/// The distance (1 − cosine) that has the last colour: two dates, or two squares, with so little in common are hardly of one
+/// place. One scale for all pairs: stretched to the pair in view, even two equal dates would seem to have changed.
+pub const FULL_DISTANCE: f32 = 0.5;
+
+/// How far along the colours a distance (1 − cosine) is, 0 to 1.
+#[must_use]
+pub fn share_of_distance(distance: f32) -> f64 {
+    f64::from(distance / FULL_DISTANCE).clamp(0.0, 1.0)
+}
+
+/// How far along the colours a similarity (cosine) is, 0 to 1: equal dates have the last colour.
+#[must_use]
+pub fn share_of_similarity(similarity: f32) -> f64 {
+    1.0 - share_of_distance(1.0 - similarity)
+}
+
 /// The colour at `share` of the way, 0 to 1, as CSS writes it.
 #[must_use]
 pub fn shade(share: f64) -> String {
@@ -41,6 +57,14 @@ fn luminance(rgb: [f64; 3]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_dates_have_the_colour_of_the_most_alike_whatever_the_others_are() {
+        assert_eq!((share_of_similarity(1.0), share_of_distance(0.0)), (1.0, 0.0));
+        assert!((share_of_similarity(0.75) - 0.5).abs() < 1e-6);
+        assert!((share_of_distance(0.001) - 0.002).abs() < 1e-6, "next to nothing looks like next to nothing");
+        assert_eq!((share_of_similarity(-1.0), share_of_distance(2.0)), (0.0, 1.0));
+    }
 
     #[test]
     fn the_scale_begins_and_ends_at_its_stops() {

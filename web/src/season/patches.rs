@@ -1,5 +1,7 @@
 //! A picture as overlapping squares, and what is measured on them as a picture again.
 
+use crate::scene::grid::Grid;
+
 /// Squares are an eighth of the shorter side, but no smaller than this where the picture allows it: under it, the encoder
 /// sees little but a few enlarged pixels.
 const MIN_PATCH_PX: usize = 32;
@@ -17,6 +19,8 @@ pub struct Patches {
     pub height: usize,
     /// Side of a square.
     pub side: usize,
+    /// From one square to the next, except the last, which is flush with the edge.
+    pub stride: usize,
     /// How many there are beside each other.
     pub columns: usize,
     /// How many there are one under the other.
@@ -49,7 +53,7 @@ impl Patches {
             }
         }
         let (columns, rows) = grid(side, stride);
-        Some(Self { width, height, side, columns, rows })
+        Some(Self { width, height, side, stride, columns, rows })
     }
 
     /// How many squares there are.
@@ -61,20 +65,21 @@ impl Patches {
     /// Left and top edge of a square; they are counted row by row.
     #[must_use]
     pub fn origin(&self, index: usize) -> (usize, usize) {
-        // Spread evenly, from edge to edge.
-        let place = |at: usize, count: usize, length: usize| match count {
-            0 | 1 => 0,
-            _ => (at * (length - self.side) + (count - 1) / 2) / (count - 1),
-        };
-        let columns = self.columns.max(1);
-        (place(index % columns, self.columns, self.width), place(index / columns, self.rows, self.height))
+        self.grid().corner(index)
     }
 
-    /// For each pixel of a picture of `width` × `height` of the same shape, the mean over the squares that cover it.
+    /// The same squares as a large picture is cut by.
+    #[must_use]
+    pub const fn grid(&self) -> Grid {
+        Grid { width: self.width, height: self.height, patch_px: self.side, stride_px: self.stride }
+    }
+
+    /// For each pixel of a picture of `width` × `height` of the same shape, the mean over the squares that cover it and have a
+    /// value; NaN where none has.
     #[must_use]
     pub fn paint(&self, values: &[f32], width: usize, height: usize) -> Vec<f32> {
         let (mut sums, mut counts) = (vec![0.0_f32; width * height], vec![0_u32; width * height]);
-        for (index, value) in values.iter().enumerate() {
+        for (index, value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
             let (left, top) = self.origin(index);
             // A pixel belongs to a square when its middle lies in it.
             let range = |start: usize, whole: usize, pixels: usize| {
@@ -88,7 +93,7 @@ impl Patches {
                 }
             }
         }
-        sums.iter().zip(counts).map(|(sum, count)| sum / count.max(1) as f32).collect()
+        sums.iter().zip(counts).map(|(sum, count)| sum / count as f32).collect()
     }
 }
 
@@ -107,6 +112,15 @@ mod tests {
     }
 
     #[test]
+    fn a_scene_is_cut_into_the_same_squares() {
+        for (width, height) in [(64, 64), (333, 200), (1000, 700), (10_980, 10_980)] {
+            let patches = Patches::of(width, height).unwrap();
+            let grid = patches.grid();
+            assert_eq!((grid.columns(), grid.rows()), (patches.columns, patches.rows), "{patches:?}");
+        }
+    }
+
+    #[test]
     fn squares_lie_inside_and_leave_no_gap() {
         for (width, height) in [(16, 16), (64, 64), (100, 64), (333, 200), (256, 256), (1000, 700), (4000, 300)] {
             let patches = Patches::of(width, height).unwrap();
@@ -120,6 +134,18 @@ mod tests {
             }
             assert!(covered.iter().all(|covered| *covered), "{patches:?}");
         }
+    }
+
+    #[test]
+    fn squares_without_a_value_leave_the_others() {
+        let patches = Patches::of(64, 64).unwrap();
+        let mut values = vec![f32::NAN; patches.count()];
+        assert!(patches.paint(&values, 64, 64).iter().all(|value| value.is_nan()));
+        values[0] = 0.25;
+        let painted = patches.paint(&values, 64, 64);
+        assert_eq!(painted[0], 0.25);
+        assert_eq!(painted[31 * 64 + 31], 0.25);
+        assert!(painted[63 * 64 + 63].is_nan());
     }
 
     #[test]

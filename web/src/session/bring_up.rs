@@ -18,32 +18,39 @@ use crate::engine::pool::Pool;
 use crate::engine::protocol::{Bundle, FromWorker, GalleryCard, ToWorker};
 use crate::fetch;
 use crate::problem::Problem;
+use crate::scope::{Over, Scope};
 use crate::state::{DeviceState, GalleryState, Phase, Preference, Transfers};
+
+/// The model's identity in the index, if it has one, and the worker that will run it.
+type Both = (Result<Option<String>, Problem>, Result<Handle, Problem>);
 
 impl Session {
     /// From nothing to [`Phase::Ready`], or to a [`Phase::Failed`] that says why not.
-    pub(super) async fn bring_up(self) {
+    pub(super) async fn bring_up(self, devices: Scope) -> Result<(), Over> {
         self.phase.set(Phase::Probing("Looking at this browser".to_owned()));
         self.transfers.set(Transfers::default());
-        let first = self.first_bundle().await;
-        let (model_id, handle) = match self.fetch_both(first).await {
-            Ok(both) => both,
-            Err(problem) => return self.fail(problem),
+        let first = devices.hold(self.first_bundle()).await?;
+        let (model_id, handle) = self.fetch_both(first, &devices).await?;
+        let model_id = match model_id {
+            Ok(model_id) => model_id,
+            Err(problem) => {
+                self.fail(problem);
+                return Ok(());
+            }
         };
         self.phase.set(Phase::Probing("Proving the model on this device".to_owned()));
-        self.prove(first, handle).await;
+        self.prove(first, handle, &devices).await?;
         self.settle();
-        let turn = self.model_turn.get_untracked();
+        let gallery = devices.clone();
         spawn_local(async move {
-            let fetched = self.fetch_gallery(model_id.as_deref(), turn).await;
-            if let Err(problem) = fetched
-                && self.model_turn.get_untracked() == turn
-            {
+            // Given up: another model is in use by now, and has its own.
+            if let Ok(Err(problem)) = gallery.hold(self.fetch_gallery(model_id.as_deref(), &gallery)).await {
                 self.gallery.set(GalleryState::Failed(problem));
             }
         });
-        self.try_devices().await;
+        self.try_devices(&devices).await?;
         self.settle();
+        Ok(())
     }
 
     /// The small CPU bundle answers first, unless WebGPU is forced and there is any.
@@ -53,20 +60,24 @@ impl Session {
     }
 
     /// The model, and beside it the worker that will run it. A worker that does not start is no reason to give up yet.
-    async fn fetch_both(self, first: Bundle) -> Result<(Option<String>, Result<Handle, Problem>), Problem> {
+    async fn fetch_both(self, first: Bundle, devices: &Scope) -> Result<Both, Over> {
         self.devices.update(|devices| *devices.of_mut(first) = DeviceState::Proving);
-        let (fetching, opening) = (pin!(self.fetch_model(first)), pin!(self.open(first)));
+        let (fetching, opening) = (pin!(self.fetch_model(first, devices)), pin!(self.open(first)));
         match select(fetching, opening).await {
-            Either::Left((model_id, opening)) => Ok((model_id?, opening.await)),
+            // Without a model there is nothing to prove: the worker need not be waited for.
+            Either::Left((model_id, opening)) => match model_id? {
+                Ok(id) => Ok((Ok(id), devices.hold(opening).await?)),
+                Err(problem) => Ok((Err(problem.clone()), Err(problem))),
+            },
             Either::Right((handle, fetching)) => Ok((fetching.await?, handle)),
         }
     }
 
     /// Brings up whatever the preference asks for and has not been tried, then chooses.
-    pub(super) async fn try_devices(self) {
+    pub(super) async fn try_devices(self, scope: &Scope) -> Result<(), Over> {
         let preference = self.preference.get_untracked();
         if preference.allows(Bundle::Gpu) {
-            self.try_gpu(preference == Preference::Force(Bundle::Gpu)).await;
+            self.try_gpu(preference == Preference::Force(Bundle::Gpu), scope).await?;
         } else {
             self.devices.update(|devices| {
                 if devices.gpu == DeviceState::Untried {
@@ -76,16 +87,31 @@ impl Session {
         }
         let gpu_answers = self.devices.with_untracked(|devices| matches!(devices.gpu, DeviceState::Proven { .. }));
         if preference.allows(Bundle::Cpu) || !gpu_answers {
-            self.try_bundle(Bundle::Cpu).await;
+            self.try_bundle(Bundle::Cpu, scope).await?;
         }
-        self.devices.update(|devices| devices.choose(preference));
+        self.choose_device();
+        Ok(())
+    }
+
+    /// Puts the device in use that the user wants now, whatever was wanted when somebody began to try one. After a change
+    /// that the user asked for, the tiles are classified again.
+    pub(super) fn choose_device(self) {
+        let before = self.devices.with_untracked(|devices| devices.active);
+        let cpu_workers = self.parts().cpu.borrow().as_ref().map_or(1, |pool| self.most_workers(pool));
+        self.devices.update(|devices| {
+            devices.cpu_workers = cpu_workers;
+            devices.choose(self.preference.get_untracked());
+        });
         self.count_crew();
+        let after = self.devices.with_untracked(|devices| devices.active);
+        if after.is_some() && before.is_some() && after != before && self.parts().is_choice_fresh.replace(false) {
+            self.run_again();
+        }
     }
 
     /// Ready if some device answers; failed with the reason of each if none does.
     fn settle(self) {
-        self.devices.update(|devices| devices.choose(self.preference.get_untracked()));
-        self.count_crew();
+        self.choose_device();
         let devices = self.devices.get_untracked();
         if devices.active.is_some() {
             if !self.phase.with_untracked(Phase::is_able) {
@@ -98,7 +124,7 @@ impl Session {
         }
     }
 
-    async fn fetch_gallery(self, model_id: Option<&str>, turn: u64) -> Result<(), Problem> {
+    async fn fetch_gallery(self, model_id: Option<&str>, scope: &Scope) -> Result<(), Problem> {
         let none = || {
             Problem::new(
                 "There is no gallery for this model",
@@ -110,8 +136,7 @@ impl Session {
         let index: GalleryIndex = fetch::json("gallery/index.json").await?;
         let entry = index.of_model(model_id)?.ok_or_else(none)?;
         let bytes = fetch::checked("gallery", &entry.file, |_| ()).await?;
-        if self.model_turn.get_untracked() != turn {
-            // Another model is in use by now, and has its own.
+        if scope.is_over() {
             return Ok(());
         }
         *self.parts().gallery.borrow_mut() = Some((bytes, entry.unlike_below));
@@ -119,8 +144,11 @@ impl Session {
         for bundle in [Bundle::Cpu, Bundle::Gpu] {
             let pool = self.parts().slot(bundle).borrow().clone();
             for handle in pool.iter().flat_map(|pool| pool.workers()) {
-                self.hand_over_gallery(&handle).await?;
+                self.hand_over_gallery(&handle, scope).await?;
             }
+        }
+        if scope.is_over() {
+            return Ok(());
         }
         self.count_crew();
         self.run_waiting();
@@ -128,8 +156,10 @@ impl Session {
     }
 
     /// Gives a worker its copy of the gallery, if there is one yet, and says so.
-    async fn hand_over_gallery(self, handle: &Handle) -> Result<(), Problem> {
-        if let Some(gallery) = self.give_gallery(handle).await? {
+    async fn hand_over_gallery(self, handle: &Handle, scope: &Scope) -> Result<(), Problem> {
+        if let Some(gallery) = self.give_gallery(handle).await?
+            && !scope.is_over()
+        {
             self.gallery.set(GalleryState::Ready(gallery));
         }
         Ok(())
@@ -141,13 +171,14 @@ impl Session {
         let request = handle.next_request();
         let question = ToWorker::Gallery { request, unlike_below };
         let FromWorker::GalleryReady { gallery, .. } = handle.ask(request, &question, &[copied(&bytes)]).await? else {
-            return Err(unexpected("an answer to another question"));
+            return Err(Problem::wrong_answer());
         };
         Ok(Some(*gallery))
     }
 
-    async fn try_gpu(self, is_forced: bool) {
-        let (name, is_wanted, why_not) = match adapter().await {
+    async fn try_gpu(self, is_forced: bool, scope: &Scope) -> Result<(), Over> {
+        let adapter = scope.hold(adapter()).await?;
+        let (name, is_wanted, why_not) = match adapter {
             WebGpu::Absent(why) => (None, false, why),
             WebGpu::Software(name) => {
                 let why = format!("WebGPU is only emulated on the CPU here ({name})");
@@ -157,27 +188,27 @@ impl Session {
         };
         self.devices.update(|devices| devices.adapter = name);
         if is_wanted {
-            self.try_bundle(Bundle::Gpu).await;
-        } else {
-            self.devices.update(|devices| {
-                if !matches!(devices.gpu, DeviceState::Proven { .. }) {
-                    devices.gpu = DeviceState::Absent(why_not);
-                }
-            });
+            return self.try_bundle(Bundle::Gpu, scope).await;
         }
+        self.devices.update(|devices| {
+            if !matches!(devices.gpu, DeviceState::Proven { .. } | DeviceState::Proving) {
+                devices.gpu = DeviceState::Absent(why_not);
+            }
+        });
+        Ok(())
     }
 
-    /// Opens and proves a bundle, unless that was done before.
-    pub(super) async fn try_bundle(self, bundle: Bundle) {
+    /// Opens and proves a bundle, unless that was done before, or is being done.
+    pub(super) async fn try_bundle(self, bundle: Bundle, scope: &Scope) -> Result<(), Over> {
         let is_settled = self.devices.with_untracked(|devices| {
             matches!(devices.of(bundle), DeviceState::Proven { .. } | DeviceState::Failed(_) | DeviceState::Proving)
         });
         if is_settled {
-            return;
+            return Ok(());
         }
         self.devices.update(|devices| *devices.of_mut(bundle) = DeviceState::Proving);
-        let handle = self.open(bundle).await;
-        self.prove(bundle, handle).await;
+        let handle = scope.hold(self.open(bundle)).await?;
+        self.prove(bundle, handle, scope).await
     }
 
     async fn open(self, bundle: Bundle) -> Result<Handle, Problem> {
@@ -185,34 +216,40 @@ impl Session {
     }
 
     /// The model goes to the worker, which embeds the golden tile; the verdict lands in [`Session::devices`].
-    async fn prove(self, bundle: Bundle, handle: Result<Handle, Problem>) {
+    async fn prove(self, bundle: Bundle, handle: Result<Handle, Problem>, scope: &Scope) -> Result<(), Over> {
         let verdict = match handle {
-            Ok(handle) => self.load_into(Rc::new(handle)).await,
+            Ok(handle) => self.load_into(Rc::new(handle), scope).await?,
             Err(problem) => Err(problem),
         };
         let state = verdict.unwrap_or_else(DeviceState::Failed);
         self.devices.update(|devices| *devices.of_mut(bundle) = state);
+        Ok(())
     }
 
     /// The model goes to a worker, which proves itself with it.
     pub(super) async fn give_model(self, handle: &Handle, is_timed: bool) -> Result<FromWorker, Problem> {
-        let model = self.parts().model.borrow().clone().ok_or_else(|| unexpected("the model is not there yet"))?;
+        let model =
+            self.parts().model.borrow().clone().ok_or_else(|| Problem::misunderstood("the model is not there yet"))?;
         let request = handle.next_request();
         handle.ask(request, &ToWorker::Load { request, is_timed }, &[copied(&model)]).await
     }
 
-    async fn load_into(self, handle: Rc<Handle>) -> Result<DeviceState, Problem> {
-        let answer = self.give_model(&handle, true).await?;
-        let FromWorker::Loaded { card, self_test, ms_per_tile: Some(ms_per_tile), .. } = answer else {
-            return Err(unexpected("an answer to another question"));
+    /// Nothing of this is kept when the model was changed, or everything stopped, meanwhile.
+    async fn load_into(self, handle: Rc<Handle>, scope: &Scope) -> Result<Result<DeviceState, Problem>, Over> {
+        let (card, self_test, ms_per_tile) = match scope.hold(self.give_model(&handle, true)).await? {
+            Ok(FromWorker::Loaded { card, self_test, ms_per_tile: Some(ms_per_tile), .. }) => {
+                (card, self_test, ms_per_tile)
+            }
+            Ok(_) => return Ok(Err(Problem::wrong_answer())),
+            Err(problem) => return Ok(Err(problem)),
         };
         self.card.set(Some(*card));
-        if let Err(problem) = self.hand_over_gallery(&handle).await {
+        if let Err(problem) = scope.hold(self.hand_over_gallery(&handle, scope)).await? {
             self.gallery.set(GalleryState::Failed(problem));
         }
         let bundle = handle.bundle();
         self.parts().slot(bundle).replace(Some(Rc::new(Pool::new(handle))));
-        Ok(DeviceState::Proven { ms_per_tile, self_test })
+        Ok(Ok(DeviceState::Proven { ms_per_tile, self_test }))
     }
 }
 
@@ -226,8 +263,4 @@ async fn adapter() -> WebGpu {
         // Without the list nothing is known against it.
         _ => capability::probe().await,
     }
-}
-
-fn unexpected(what: &str) -> Problem {
-    Problem::new("The page and its worker misunderstood each other", format!("Unexpected: {what}."), "Reload the page.")
 }

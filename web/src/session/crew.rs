@@ -17,6 +17,7 @@ use crate::engine::protocol::{Bundle, FromWorker};
 use crate::engine::slabs::Slabs;
 use crate::problem::Problem;
 use crate::route;
+use crate::scope::Scope;
 use crate::state::Crew;
 
 /// Key of the wished number of workers in the address.
@@ -36,13 +37,13 @@ pub(super) struct Shared {
 }
 
 impl Session {
-    /// Has every slab asked about by `ask`, by whichever worker of `pool` is free, until all are answered, the batch is
-    /// stale, or the device fails. What a dying worker had in hand goes to another one.
+    /// Has every slab asked about by `ask`, by whichever worker of `pool` is free, until all are answered, the batch
+    /// is given up, or the device fails. What a dying worker had in hand goes to another one.
     pub(super) async fn share_out(
         self,
         pool: &Rc<Pool>,
         mut slabs: Slabs,
-        is_stale: impl Fn() -> bool,
+        scope: &Scope,
         ask: impl AsyncFn(&Rc<Handle>, Range<usize>) -> Result<FromWorker, Problem>,
     ) -> Shared {
         pool.bury();
@@ -50,7 +51,7 @@ impl Session {
         let (mut shared, mut at_work, mut took_part) = (Shared::default(), Vec::new(), Vec::new());
         let (mut in_flight, ask) = (FuturesUnordered::new(), &ask);
         loop {
-            let is_over = shared.problem.is_some() || is_stale();
+            let is_over = shared.problem.is_some() || scope.is_over();
             if !is_over {
                 self.recruit(pool, wanted);
             }
@@ -91,7 +92,7 @@ impl Session {
                 }
                 Ok(_) => {}
                 // Nobody wants to know any more.
-                Err(_) if is_stale() => {}
+                Err(_) if scope.is_over() => {}
                 Err(problem) => {
                     let is_dead = !worker.is_alive();
                     pool.bury();
@@ -136,7 +137,7 @@ impl Session {
         Ok(Rc::new(worker))
     }
 
-    fn most_workers(self, pool: &Pool) -> usize {
+    pub(super) fn most_workers(self, pool: &Pool) -> usize {
         if pool.bundle() == Bundle::Gpu {
             return 1;
         }

@@ -14,6 +14,7 @@ use crate::engine::handle::{Event, Handle};
 use crate::engine::protocol::{Bundle, FromWorker, ToWorker, Vectors};
 use crate::engine::slabs::Slabs;
 use crate::problem::Problem;
+use crate::scope::{Over, Scope};
 use crate::state::Phase;
 
 /// A picture's vectors, or why there are none; with an address of a picture for what browsers cannot show.
@@ -26,9 +27,16 @@ pub struct Answer {
 }
 
 impl Session {
-    /// Embeds `files`, in order. `None` when the device failed in the middle: the session then sees to another one, and
-    /// asking again is worth it as soon as the phase allows it.
-    pub async fn embed(self, files: &[Blob]) -> Option<Vec<Answer>> {
+    /// Embeds `files`, in order, with the model in use. `None` when the device failed in the middle: the session then sees to
+    /// another one, and asking again is worth it as soon as the phase allows it.
+    ///
+    /// # Errors
+    /// When `scope` was given up, as another model does.
+    pub async fn embed(self, files: &[Blob], scope: &Scope) -> Result<Option<Vec<Answer>>, Over> {
+        scope.hold(self.embed_all(files, scope)).await
+    }
+
+    async fn embed_all(self, files: &[Blob], scope: &Scope) -> Option<Vec<Answer>> {
         let pool = self.active_pool()?;
         let answers: RefCell<Vec<Answer>> = RefCell::new(files.iter().map(|_| Answer::default()).collect());
         let ask = async |worker: &Rc<Handle>, slab: Range<usize>| {
@@ -39,7 +47,7 @@ impl Session {
             outcome
         };
         let slabs = Slabs::new(files.iter().map(Blob::size).collect());
-        match self.share_out(&pool, slabs, || false, ask).await.problem {
+        match self.share_out(&pool, slabs, scope, ask).await.problem {
             None => {
                 if pool.bundle() == Bundle::Gpu {
                     self.parts().is_gpu_on_probation.set(false);

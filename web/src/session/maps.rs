@@ -46,7 +46,7 @@ impl Session {
         let request = handle.next_request();
         match handle.ask(request, &ToWorker::Nearest { request, shelf, query, k }, &[]).await? {
             FromWorker::Nearest { neighbours, .. } => Ok(neighbours),
-            _ => Err(misunderstood()),
+            _ => Err(Problem::wrong_answer()),
         }
     }
 
@@ -66,7 +66,7 @@ impl Session {
         let request = handle.next_request();
         let question = ToWorker::Votes { request, shelf, start, end, k };
         let (_, buffers) = handle.ask_for_bytes(request, &question, &[]).await?;
-        let [labels, shares, nearest, similarities] = &buffers[..] else { return Err(misunderstood()) };
+        let [labels, shares, nearest, similarities] = &buffers[..] else { return Err(Problem::wrong_answer()) };
         votes.extend([labels, shares, nearest, similarities]);
         Ok(())
     }
@@ -97,14 +97,6 @@ async fn map(handle: &Handle, bytes: Option<&Uint8Array>) -> Result<MapData, Pro
     let request = handle.next_request();
     let buffers: Vec<_> = bytes.into_iter().map(copied).collect();
     let (answer, parts) = handle.ask_for_bytes(request, &ToWorker::Map { request }, &buffers).await?;
-    let FromWorker::Map { map, .. } = answer else { return Err(misunderstood()) };
-    MapData::new(*map, &parts).ok_or_else(misunderstood)
-}
-
-fn misunderstood() -> Problem {
-    Problem::new(
-        "The page and its worker misunderstood each other",
-        "Unexpected: an answer to another question.",
-        "Reload the page.",
-    )
+    let FromWorker::Map { map, .. } = answer else { return Err(Problem::wrong_answer()) };
+    MapData::new(*map, &parts).ok_or_else(Problem::wrong_answer)
 }

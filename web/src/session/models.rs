@@ -16,6 +16,7 @@ use crate::engine::protocol::{Bundle, FromWorker, ModelCard, SelfTest, ToWorker}
 use crate::fetch;
 use crate::problem::Problem;
 use crate::route;
+use crate::scope::{Over, Scope};
 use crate::state::{Outcome, Phase, Transfer};
 
 /// Files that the second model reads at once: bounds memory, and is the grain of stopping.
@@ -105,6 +106,8 @@ impl Session {
     /// Changes to another model: everything that the old one said is dropped, the new one proves itself, and the tiles on the
     /// page are classified again.
     pub fn use_model(self, wanted: Wanted) {
+        // First of all: whoever waits for the old model's word must find that it is of no use any more.
+        self.model.get_untracked().end();
         self.abandon();
         self.stop();
         let parts = self.parts();
@@ -116,7 +119,7 @@ impl Session {
         self.last_run.set(None);
         self.models.update(|shelf| shelf.in_use = None);
         self.tiles.update(|tiles| tiles.iter_mut().for_each(|tile| tile.outcome = Outcome::Waiting));
-        self.model_turn.update(|turn| *turn += 1);
+        self.model.set(Scope::new());
         self.start();
     }
 
@@ -145,7 +148,21 @@ impl Session {
     }
 
     /// Gets the bytes of the wanted model; returns its identity in the index, if it has one.
-    pub(super) async fn fetch_model(self, first: Bundle) -> Result<Option<String>, Problem> {
+    pub(super) async fn fetch_model(
+        self,
+        first: Bundle,
+        devices: &Scope,
+    ) -> Result<Result<Option<String>, Problem>, Over> {
+        let found = devices.hold(self.download_model(first, devices)).await?;
+        Ok(found.map(|(bytes, in_use)| {
+            let id = in_use.id.clone();
+            *self.parts().model.borrow_mut() = Some(bytes);
+            self.models.update(|shelf| shelf.in_use = Some(in_use));
+            id
+        }))
+    }
+
+    async fn download_model(self, first: Bundle, devices: &Scope) -> Result<(Uint8Array, InUse), Problem> {
         // Sizes of the workers are for the progress only: without them, the model alone is counted.
         let bundles: BundleIndex = fetch::json("bundles.json").await.unwrap_or_default();
         let wanted = self.parts().wanted.borrow().clone();
@@ -168,26 +185,28 @@ impl Session {
             }
             (_, entry) => Transfer { received: 0, total: entry.map_or(0, |entry| entry.file.bytes) },
         };
+        if devices.is_over() {
+            return Err(Problem::given_up());
+        }
         self.transfers.update(|transfers| {
             transfers.model = size;
             transfers.cpu.total = bundles.bytes_of(Bundle::Cpu, has_relaxed_simd());
             transfers.gpu.total = bundles.bytes_of(Bundle::Gpu, has_relaxed_simd());
         });
         self.phase.set(Phase::Downloading(first));
-        let (bytes, in_use) = match (wanted, entry) {
-            (Wanted::Opened { file, bytes }, _) => (bytes, InUse { id: None, title: file }),
+        match (wanted, entry) {
+            (Wanted::Opened { file, bytes }, _) => Ok((bytes, InUse { id: None, title: file })),
             (_, Some(entry)) => {
-                let report = |received| self.transfers.update(|transfers| transfers.model.received = received);
+                let report = |received| {
+                    if !devices.is_over() {
+                        self.transfers.update(|transfers| transfers.model.received = received);
+                    }
+                };
                 let bytes = fetch::checked("models", &entry.file, report).await?;
-                (bytes, InUse { id: Some(entry.id.clone()), title: entry.title.clone() })
+                Ok((bytes, InUse { id: Some(entry.id.clone()), title: entry.title.clone() }))
             }
-            // Without an index there is no entry, and the problem has been returned above.
-            (_, None) => return Ok(None),
-        };
-        let id = in_use.id.clone();
-        *self.parts().model.borrow_mut() = Some(bytes);
-        self.models.update(|shelf| shelf.in_use = Some(in_use));
-        Ok(id)
+            (_, None) => Err(Problem::misunderstood("a wish for a model without a list of them")),
+        }
     }
 
     /// Loads a model into a worker of its own, on the device that is in use, and proves it there. What it answers later goes
@@ -201,11 +220,7 @@ impl Session {
         let request = handle.next_request();
         let answer = handle.ask(request, &ToWorker::Load { request, is_timed: true }, &[copied(bytes)]).await?;
         let FromWorker::Loaded { card, self_test, ms_per_tile: Some(ms_per_tile), .. } = answer else {
-            return Err(Problem::new(
-                "The page and its worker misunderstood each other",
-                "Unexpected: an answer to another question.",
-                "Reload the page.",
-            ));
+            return Err(Problem::wrong_answer());
         };
         Ok(Second { handle, card: *card, self_test, ms_per_tile })
     }

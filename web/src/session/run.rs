@@ -19,6 +19,7 @@ use crate::engine::protocol::{Bundle, FromWorker, ToWorker};
 use crate::engine::slabs::Slabs;
 use crate::problem::Problem;
 use crate::scene::reading::Reading;
+use crate::scope::{Over, Scope};
 use crate::state::{DeviceState, GalleryState, Outcome, Phase, Preference, TileEntry};
 
 /// Gallery tiles shown beside an answer.
@@ -60,7 +61,7 @@ impl Session {
         });
         self.tiles.set(entries.collect());
         *self.parts().files.borrow_mut() = blobs;
-        self.arrivals.update(|arrivals| *arrivals += 1);
+        self.new_tile_set();
         self.run_waiting();
     }
 
@@ -91,8 +92,12 @@ impl Session {
     /// Classifies what is still waiting, if a device is ready.
     pub(super) fn run_waiting(self) {
         if !self.open_tiles().is_empty() && self.phase.with_untracked(Phase::is_able) {
-            let generation = self.abandon();
-            spawn_local(self.run(generation));
+            self.abandon();
+            let scope = self.parts().run.begin(&self.model.get_untracked());
+            spawn_local(async move {
+                // Given up: whoever did it has begun something else.
+                let _ = self.run(&scope).await;
+            });
         }
     }
 
@@ -130,55 +135,55 @@ impl Session {
         self.parts().files.borrow_mut().clear();
     }
 
-    /// Makes every answer on its way stale; returns the new generation.
-    pub(super) fn abandon(self) -> u64 {
+    /// Gives up what goes on: every answer on its way is of no use.
+    pub(super) fn abandon(self) {
         self.show_arrived();
         let parts = self.parts();
         for (request, question) in parts.questions.take() {
             // A worker that cannot hear it is dead, which its own event says.
             let _ = question.worker.send(&ToWorker::Cancel { request }, &[]);
         }
-        parts.generation.set(parts.generation.get() + 1);
-        parts.generation.get()
+        parts.run.end();
     }
 
-    async fn run(self, generation: u64) {
-        let is_stale = || self.parts().generation.get() != generation;
+    async fn run(self, scope: &Scope) -> Result<(), Over> {
         let started = now_ms();
         let mut report = RunReport { tiles: 0, elapsed_ms: 0.0, encoder_ms: 0.0, workers: 0 };
         loop {
             let (waiting, total) = (self.open_tiles(), self.tiles.with_untracked(Vec::len));
             self.phase.set(Phase::Running { done: total - waiting.len(), total });
-            let Some(pool) = self.active_pool() else { return };
+            let Some(pool) = self.active_pool() else { return Ok(()) };
             let sizes = self.parts().files.borrow().iter().map(Blob::size).collect::<Vec<_>>();
             let slabs = Slabs::new(waiting.iter().map(|&index| sizes.get(index).copied().unwrap_or(0.0)).collect());
             let ask = async |worker: &Rc<Handle>, slab: Range<usize>| {
-                self.ask_slab(worker, waiting[slab].to_vec(), generation).await
+                self.ask_slab(worker, waiting[slab].to_vec(), scope).await
             };
-            let shared = self.share_out(&pool, slabs, is_stale, ask).await;
-            if is_stale() && shared.problem.is_none() {
-                return;
+            let shared = self.share_out(&pool, slabs, scope, ask).await;
+            if scope.is_over() && shared.problem.is_none() {
+                return Err(Over);
             }
             report.tiles += shared.tiles;
             report.encoder_ms += shared.encoder_ms;
             report.workers = report.workers.max(shared.workers);
             let Some(problem) = shared.problem else { break };
-            if is_stale() || !self.fall_back(&pool, problem).await {
-                return;
+            if scope.is_over() || !self.fall_back(&pool, problem).await {
+                return Err(Over);
             }
-            if is_stale() {
+            if scope.is_over() {
                 // Other tiles came meanwhile, and found no device.
                 self.phase.set(Phase::Ready);
-                return self.run_waiting();
+                self.run_waiting();
+                return Err(Over);
             }
         }
         report.elapsed_ms = now_ms() - started;
         self.last_run.set(Some(report));
         self.phase.set(Phase::Ready);
+        Ok(())
     }
 
     /// Reads the files of some tiles and asks about them.
-    async fn ask_slab(self, worker: &Rc<Handle>, tiles: Vec<usize>, generation: u64) -> Result<FromWorker, Problem> {
+    async fn ask_slab(self, worker: &Rc<Handle>, tiles: Vec<usize>, scope: &Scope) -> Result<FromWorker, Problem> {
         let parts = self.parts();
         let of_tile = |files: &Vec<Blob>| tiles.iter().filter_map(|&index| files.get(index).cloned()).collect();
         let files: Vec<Blob> = of_tile(&parts.files.borrow());
@@ -186,8 +191,8 @@ impl Session {
         for file in &files {
             buffers.push(read_file(file).await);
         }
-        if parts.generation.get() != generation {
-            return Err(Problem::new("These tiles were put away", "Others came, or they were cancelled.", ""));
+        if scope.is_over() {
+            return Err(Problem::given_up());
         }
         let names = self.tiles.with_untracked(|entries| {
             tiles.iter().filter_map(|&index| entries.get(index)).map(|tile| tile.name.clone()).collect()
@@ -199,7 +204,7 @@ impl Session {
         let message = ToWorker::Classify { request, names, neighbours: NEIGHBOURS, reading };
         let outcome = worker.ask(request, &message, &buffers).await;
         parts.questions.borrow_mut().remove(&request);
-        if parts.generation.get() == generation {
+        if !scope.is_over() {
             if worker.bundle() == Bundle::Gpu && outcome.is_ok() {
                 parts.is_gpu_on_probation.set(false);
             }
@@ -218,15 +223,20 @@ impl Session {
             return false;
         }
         parts.slot(bundle).take();
+        let Some(devices) = parts.starting.current() else { return false };
         if bundle == Bundle::Gpu && !parts.is_gpu_on_probation.replace(true) {
             self.devices.update(|devices| devices.gpu = DeviceState::Untried);
             self.phase.set(Phase::Probing("The graphics device was lost: opening it afresh".to_owned()));
-            self.try_bundle(bundle).await;
+            if self.try_bundle(bundle, &devices).await.is_err() {
+                return false;
+            }
         } else {
             self.devices.update(|devices| *devices.of_mut(bundle) = DeviceState::Failed(problem.clone()));
             self.phase.set(Phase::Probing("Changing to the other device".to_owned()));
         }
-        self.try_devices().await;
+        if self.try_devices(&devices).await.is_err() {
+            return false;
+        }
         if self.devices.with_untracked(|devices| devices.active.is_some()) {
             return true;
         }

@@ -10,7 +10,7 @@ pub mod state;
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlDetailsElement, HtmlInputElement, KeyboardEvent};
+use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
 
 use classes::Classes;
 use figure::Figures;
@@ -25,12 +25,7 @@ pub fn LabelPanel() -> impl IntoView {
     follow_keys(labels);
     let has_tiles = Memo::new(move |_| labels.session.tiles.with(|tiles| !tiles.is_empty()));
     let has_head = Memo::new(move |_| labels.head.with(Option::is_some));
-    let on_toggle = move |event: web_sys::Event| {
-        let details = event.target().and_then(|target| target.dyn_into::<HtmlDetailsElement>().ok());
-        if let Some(details) = details {
-            labels.is_open.set(details.open());
-        }
-    };
+    let on_toggle = move |event: web_sys::Event| labels.is_open.set(crate::pages::is_open(&event));
     let chosen = move || match labels.chosen.with(std::collections::BTreeSet::len) {
         0 => "No tile chosen: a mark goes to the tile in detail.".to_owned(),
         1 => "One tile chosen.".to_owned(),
@@ -56,6 +51,14 @@ pub fn LabelPanel() -> impl IntoView {
                         <Sheet />
                     </Show>
                     <p class="note" aria-live="polite">{chosen} " " {labels.said}</p>
+                    <label class="keys-choice">
+                        <input
+                            type="checkbox"
+                            prop:checked=move || labels.has_keys.get()
+                            on:change=move |event| labels.choose_keys(event_target_checked(&event))
+                        />
+                        " Keys 1 to 9 mark, 0 takes a mark away"
+                    </label>
                     <Figures />
                     <Show when=move || has_head.get()>
                         <div class="segments" role="group" aria-label="Classes shown">
@@ -68,6 +71,16 @@ pub fn LabelPanel() -> impl IntoView {
             </Show>
         </details>
     }
+}
+
+/// Whether a key goes into a field: then it is no shortcut.
+fn is_typing(event: &KeyboardEvent) -> bool {
+    let Some(target) = event.target() else { return false };
+    if let Some(field) = target.dyn_ref::<HtmlInputElement>() {
+        return field.type_() != "checkbox";
+    }
+    let is_field = target.has_type::<web_sys::HtmlSelectElement>() || target.has_type::<web_sys::HtmlTextAreaElement>();
+    is_field || target.dyn_ref::<HtmlElement>().is_some_and(HtmlElement::is_content_editable)
 }
 
 #[component]
@@ -88,9 +101,13 @@ fn Segment(label: &'static str, is_own: bool) -> impl IntoView {
 /// 1 to 9 mark, 0 takes marks away; text fields keep their own keys.
 fn follow_keys(labels: Labels) {
     let listener = window_event_listener(leptos::ev::keydown, move |event: KeyboardEvent| {
-        let field = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
-        let is_typing = field.is_some_and(|field| field.type_() != "checkbox");
-        if is_typing || !labels.is_open.get_untracked() || event.ctrl_key() || event.meta_key() || event.alt_key() {
+        if is_typing(&event)
+            || !labels.has_keys.get_untracked()
+            || !labels.is_open.get_untracked()
+            || event.ctrl_key()
+            || event.meta_key()
+            || event.alt_key()
+        {
             return;
         }
         let Ok(digit) = event.key().parse::<usize>() else { return };

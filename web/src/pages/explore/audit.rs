@@ -52,7 +52,11 @@ pub fn Audit() -> impl IntoView {
     };
     let select = move |rows: Vec<usize>| explore.select(Combine::Replace, rows);
     view! {
-        <details class="card audit" on:toggle=move |_| explore.is_auditing.update(|is_open| *is_open = !*is_open)>
+        <details
+            class="card audit"
+            prop:open=move || explore.is_auditing.get()
+            on:toggle=move |event| explore.is_auditing.set(crate::pages::is_open(&event))
+        >
             <summary>"Outliers and near duplicates"</summary>
             <Show when=move || explore.is_auditing.get()>
                 <p class="note" aria-live="polite">{progress}</p>

@@ -7,7 +7,7 @@ use super::thumb::Thumb;
 use crate::map::data::MapData;
 use crate::map::density::Cluster;
 use crate::map::selection::Combine;
-use crate::wording::{class_label, grouped, percent};
+use crate::wording::{class_label, grouped, part};
 
 /// What most tiles of a cluster are.
 #[must_use]
@@ -25,7 +25,7 @@ pub fn Clusters() -> impl IntoView {
         let (data, heaps) = (explore.data()?, explore.heaps.get());
         let line = |cluster: &Cluster| {
             let (count, rows, peak) = (cluster.rows.len(), cluster.rows.clone(), cluster.peak);
-            let share = cluster.class.map(|(_, of_class)| percent(of_class as f64 / count.max(1) as f64));
+            let share = cluster.class.map(|(_, of_class)| part(of_class, count));
             let note = share.map_or_else(
                 || format!("{} tiles", grouped(count)),
                 |share| format!("{share} of {} tiles", grouped(count)),
@@ -53,7 +53,7 @@ pub fn Clusters() -> impl IntoView {
         format!("{found} on this layout; tiles that lie apart belong to none. A click selects a cluster.")
     };
     view! {
-        <details class="card clusters" on:toggle=move |_| is_open.update(|is_open| *is_open = !*is_open)>
+        <details class="card clusters" on:toggle=move |event| is_open.set(crate::pages::is_open(&event))>
             <summary>"Clusters"</summary>
             <Show when=move || is_open.get()>
                 <p class="note">{count}</p>

@@ -1,11 +1,13 @@
 //! The user's own files: tiles to place on the map, or another gallery to look at.
 
-use leptos::html::Input;
 use leptos::prelude::*;
-use web_sys::{Blob, ClipboardEvent, DragEvent, FileList};
+use web_sys::{Blob, ClipboardEvent, DragEvent};
 
 use super::state::{Explore, Focus, use_explore};
 use super::work;
+use crate::components::drop_zone::PICTURES;
+use crate::components::file_button::FileButton;
+use crate::components::incoming::from_transfer;
 use crate::engine::protocol::Shelf;
 
 /// Two buttons; the whole page takes what is dropped on it.
@@ -15,10 +17,10 @@ pub fn Files() -> impl IntoView {
     let on_drag_over = window_event_listener(leptos::ev::dragover, |event: DragEvent| event.prevent_default());
     let on_drop = window_event_listener(leptos::ev::drop, move |event: DragEvent| {
         event.prevent_default();
-        take(explore, event.data_transfer().and_then(|data| data.files()));
+        from_transfer(event.data_transfer().as_ref(), move |incoming| take(explore, incoming.files));
     });
     let on_paste = window_event_listener(leptos::ev::paste, move |event: ClipboardEvent| {
-        take(explore, event.clipboard_data().and_then(|data| data.files()));
+        from_transfer(event.clipboard_data().as_ref(), move |incoming| take(explore, incoming.files));
     });
     on_cleanup(move || {
         on_drag_over.remove();
@@ -50,8 +52,13 @@ pub fn Files() -> impl IntoView {
                 " wrote. Nothing leaves this page."
             </p>
             <div class="downloads">
-                <FileButton label="Place tiles" accept=".png,.jpg,.jpeg,.webp,.tif,.tiff,image/png,image/jpeg,image/webp,image/tiff" />
-                <FileButton label="Open a gallery" accept=".safetensors,.jpg,.jpeg" />
+                <FileButton label="Place tiles" accept=PICTURES is_multiple=true on_files=move |files| take(explore, files) />
+                <FileButton
+                    label="Open a gallery"
+                    accept=".safetensors,.jpg,.jpeg"
+                    is_multiple=true
+                    on_files=move |files| take(explore, files)
+                />
                 <Show when=is_opened>
                     <button type="button" class="small" on:click=move |_| work::close_opened(explore)>
                         "Back to the shipped gallery"
@@ -68,41 +75,8 @@ pub fn Files() -> impl IntoView {
     }
 }
 
-/// A file field that looks like a button.
-#[component]
-fn FileButton(
-    /// What it says.
-    label: &'static str,
-    /// Which files.
-    accept: &'static str,
-) -> impl IntoView {
-    let explore = use_explore();
-    let input = NodeRef::<Input>::new();
-    view! {
-        <label class="file-button">
-            {label}
-            <input
-                type="file"
-                multiple
-                accept=accept
-                node_ref=input
-                on:change=move |_| {
-                    if let Some(input) = input.get() {
-                        take(explore, input.files());
-                        // The same file can be chosen again.
-                        input.set_value("");
-                    }
-                }
-            />
-        </label>
-    }
-}
-
 /// With a gallery among them, the pictures are its thumbnails; without one, they are tiles.
-fn take(explore: Explore, list: Option<FileList>) {
-    let Some(list) = list else { return };
-    let files: Vec<(String, Blob)> =
-        (0..list.length()).filter_map(|index| list.get(index)).map(|file| (file.name(), file.into())).collect();
+fn take(explore: Explore, files: Vec<(String, Blob)>) {
     if files.iter().any(|(name, _)| name.to_lowercase().ends_with(".safetensors")) {
         work::open(explore, files);
     } else {

@@ -13,6 +13,7 @@ use web_sys::{Blob, ImageBitmap};
 use super::state::{Explore, Sheet};
 use crate::engine::protocol::GalleryCard;
 use crate::fetch;
+use crate::scope::Scope;
 
 /// Pictures on their way at once.
 const MAX_LOADING: usize = 4;
@@ -30,6 +31,8 @@ enum Slot {
 pub struct Sprites {
     slots: HashMap<usize, Slot>,
     clock: u64,
+    /// The gallery that they are of.
+    gallery: Scope,
 }
 
 /// A tile's square in a decoded picture.
@@ -69,9 +72,10 @@ impl Sprites {
         let sheet = explore.sheets.with_untracked(|sheets| sheets.get(file).cloned().flatten())?;
         if loading < MAX_LOADING {
             sprites.slots.insert(file, Slot::Loading);
-            let this = Rc::clone(this);
+            let (this, gallery) = (Rc::clone(this), sprites.gallery.clone());
             spawn_local(async move {
-                let bitmap = decode(&sheet).await;
+                // Of a gallery that is on the map no more: files are known by their number, which another has too.
+                let Ok(bitmap) = gallery.hold(decode(&sheet)).await else { return };
                 this.borrow_mut().keep(file, bitmap);
                 explore.redraw.update(|count| *count += 1);
             });
@@ -82,13 +86,11 @@ impl Sprites {
     /// Forgets everything: another gallery is on the map.
     pub fn clear(&mut self) {
         self.slots.clear();
+        self.gallery.end();
+        self.gallery = Scope::new();
     }
 
     fn keep(&mut self, file: usize, bitmap: Option<ImageBitmap>) {
-        // Nobody waits for it any more.
-        if !self.slots.contains_key(&file) {
-            return;
-        }
         self.clock += 1;
         let last_used = self.clock;
         self.slots.insert(file, bitmap.map_or(Slot::Failed, |bitmap| Slot::Ready { bitmap, last_used }));

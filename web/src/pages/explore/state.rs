@@ -16,6 +16,7 @@ use crate::map::history::History;
 use crate::map::place::place;
 use crate::map::selection::{Combine, Selection};
 use crate::problem::Problem;
+use crate::scope::{Scope, Slot};
 use crate::session::Session;
 
 /// Zoom at which a single tile is looked at.
@@ -143,6 +144,10 @@ pub struct Explore {
     pub session: Session,
     /// The gallery on the map.
     pub map: RwSignal<MapState>,
+    /// Over as soon as another gallery is on the map.
+    pub gallery: RwSignal<Scope>,
+    /// The gallery that is about to be.
+    opening: StoredValue<Slot>,
     /// Which gallery that is.
     pub shelf: RwSignal<Shelf>,
     /// The file in the index that it is, or is about to be, when it is one of [`Session::further`].
@@ -221,6 +226,8 @@ impl Explore {
         Self {
             session,
             map,
+            gallery: RwSignal::new(Scope::new()),
+            opening: StoredValue::new(Slot::default()),
             shelf: RwSignal::new(Shelf::Shipped),
             listed: RwSignal::new(None),
             fetched: RwSignal::new(None),
@@ -337,9 +344,22 @@ impl Explore {
         self.camera.set(Camera::default());
     }
 
+    /// Another gallery comes onto the map: what was asked about the one before is of no use.
+    pub fn new_gallery(self) {
+        self.gallery.get_untracked().end();
+        self.gallery.set(self.session.model.get_untracked().part());
+    }
+
+    /// Begins to open a gallery, in place of any other that is being opened.
+    #[must_use]
+    pub fn begin_opening(self) -> Scope {
+        self.opening.get_value().begin(&self.session.model.get_untracked())
+    }
+
     /// Forgets the map itself: it was another model's. The page asks for the new one's when it is there.
     pub fn forget_map(self) {
         self.stop_fetching();
+        self.new_gallery();
         self.map.set(MapState::Waiting);
         self.shelf.set(Shelf::Shipped);
         self.listed.set(None);

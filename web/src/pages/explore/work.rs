@@ -18,6 +18,7 @@ use crate::fetch;
 use crate::map::data::MapData;
 use crate::map::place::PLACED_BY;
 use crate::problem::Problem;
+use crate::scope::{Over, Scope, Slot};
 use crate::state::{GalleryState, Phase};
 
 /// Neighbours that vote on a tile's prediction: the larger of the two figures in a model's card.
@@ -35,30 +36,29 @@ pub fn follow(explore: Explore) {
         let session = explore.session;
         session.has_gallery() && session.devices.with(|devices| devices.active.is_some())
     });
-    let is_loading = StoredValue::new(false);
+    let loading = Slot::default();
     Effect::new(move |_| {
-        let gallery = explore.session.gallery.get();
-        if explore.data_untracked().is_some() || is_loading.get_value() {
+        let (gallery, model) = (explore.session.gallery.get(), explore.session.model.get());
+        if explore.data_untracked().is_some() || loading.is_taken() {
             return;
         }
         if let GalleryState::Failed(problem) = gallery {
             explore.map.set(MapState::Failed(problem));
         } else if is_able.get() {
-            is_loading.set_value(true);
             if let Some(file) = explore.listed.get_untracked() {
                 // The address asks for it.
                 explore.stop_fetching();
                 explore.listed.set(None);
                 let further = explore.session.further.get_untracked();
                 if let Some(entry) = further.into_iter().find(|entry| entry.file.file == file) {
-                    is_loading.set_value(false);
                     return open_listed(explore, entry, true);
                 }
             }
+            let scope = loading.begin(&model);
             spawn_local(async move {
-                let found = explore.session.shipped_map().await;
-                // The page may be gone by now, and its memory of this with it.
-                is_loading.try_set_value(false);
+                // Given up: another model is in use, whose map is asked for anew.
+                let Ok(found) = scope.hold(explore.session.shipped_map()).await else { return };
+                scope.end();
                 match found {
                     Ok(data) if explore.data_untracked().is_none() => {
                         show(explore, data, Shelf::Shipped, shipped_sheets);
@@ -69,63 +69,78 @@ pub fn follow(explore: Explore) {
             });
         }
     });
+    let searching = Slot::default();
     Effect::new(move |_| {
         let (query, k, map) = (explore.query(), explore.k.get(), explore.data());
+        let scope = searching.begin(&explore.gallery.get());
         let (Some(query), Some(_)) = (query, map) else { return explore.neighbours.set(Vec::new()) };
         spawn_local(async move {
-            let found = explore.session.nearest(explore.shelf.get_untracked(), query.clone(), k).await;
-            // Another tile may be in detail by now.
-            if untrack(|| explore.query()) == Some(query) && explore.k.get_untracked() == k {
-                match found {
-                    Ok(neighbours) => {
-                        explore.problem.set(None);
-                        explore.neighbours.set(neighbours);
-                    }
-                    Err(problem) => explore.problem.set(Some(problem)),
+            // Given up: another tile is in detail by now, or another gallery on the map.
+            match scope.hold(explore.session.nearest(explore.shelf.get_untracked(), query, k)).await {
+                Ok(Ok(neighbours)) => {
+                    explore.problem.set(None);
+                    explore.neighbours.set(neighbours);
                 }
+                Ok(Err(problem)) => explore.problem.set(Some(problem)),
+                Err(Over) => {}
             }
         });
     });
+    let matching = Slot::default();
     Effect::new(move |_| {
         let (examples, map) = (explore.examples.get(), explore.data());
+        let scope = matching.begin(&explore.gallery.get());
         if examples.more.is_empty() || map.is_none() {
             return explore.alike.set(Vec::new());
         }
         spawn_local(async move {
             let query = Query::Examples { more: examples.more.clone(), less: examples.less.clone() };
-            let found = explore.session.nearest(explore.shelf.get_untracked(), query, ALIKE).await;
-            if explore.examples.with_untracked(|current| *current == examples) {
-                match found {
-                    Ok(alike) => explore.alike.set(alike),
-                    Err(problem) => explore.problem.set(Some(problem)),
-                }
+            match scope.hold(explore.session.nearest(explore.shelf.get_untracked(), query, ALIKE)).await {
+                Ok(Ok(alike)) => explore.alike.set(alike),
+                Ok(Err(problem)) => explore.problem.set(Some(problem)),
+                Err(Over) => {}
             }
         });
     });
     let needs_votes = Memo::new(move |_| {
         explore.choice.with(|choice| choice.now().colour.needs_votes()) || explore.is_auditing.get()
     });
-    let is_voting = StoredValue::new(false);
+    let voting = Slot::default();
+    on_cleanup({
+        let voting = voting.clone();
+        move || voting.end()
+    });
     Effect::new(move |_| {
-        if explore.data().is_some() && needs_votes.get() && !is_voting.get_value() {
-            is_voting.set_value(true);
-            spawn_local(async move {
-                // Another gallery may come in the middle of it.
-                while let Some(data) = explore.data_untracked()
-                    && needs_votes.try_get_untracked() == Some(true)
-                    && vote(explore, &data, needs_votes).await == Voted::ForAnotherMap
-                {}
-                is_voting.try_set_value(false);
-            });
+        let (data, gallery) = (explore.data(), explore.gallery.get());
+        match data {
+            Some(data) if needs_votes.get() => {
+                if !voting.is_taken() {
+                    let scope = voting.begin(&gallery);
+                    spawn_local(async move {
+                        if let Ok(Err(problem)) = vote(explore, &data, &scope).await {
+                            explore.problem.set(Some(problem));
+                        }
+                        scope.end();
+                    });
+                }
+            }
+            // Nobody wants to know any more; what has come stays.
+            _ => voting.end(),
         }
     });
+    let placing = Slot::default();
     Effect::new(move |_| {
         let is_ready = explore.session.phase.with(|phase| *phase == Phase::Ready);
         let arrivals =
             explore.session.tiles.with(|tiles| tiles.iter().filter(|tile| tile.outcome.answer().is_some()).count());
         let Some(data) = explore.data() else { return };
         if is_ready && (arrivals > 0 || explore.visitors.with_untracked(|visitors| !visitors.is_empty())) {
-            spawn_local(place_visitors(explore, data));
+            let scope = placing.begin(&explore.gallery.get());
+            spawn_local(async move {
+                if let Ok(Err(problem)) = place_visitors(explore, data, &scope).await {
+                    explore.problem.set(Some(problem));
+                }
+            });
         }
     });
 }
@@ -135,12 +150,18 @@ pub fn open(explore: Explore, files: Vec<(String, Blob)>) {
     let is_gallery = |name: &str| name.to_lowercase().ends_with(".safetensors");
     let (galleries, pictures): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| is_gallery(name));
     let Some((_, gallery)) = galleries.into_iter().next() else { return };
+    explore.stop_fetching();
+    let scope = explore.begin_opening();
     spawn_local(async move {
-        let bytes = JsFuture::from(gallery.array_buffer()).await.ok().and_then(|bytes| bytes.dyn_into().ok());
-        let bytes: ArrayBuffer = bytes.unwrap_or_else(|| ArrayBuffer::new(0));
-        match explore.session.open_map(Uint8Array::new(&bytes)).await {
-            Ok(data) => show(explore, data, Shelf::Opened, |data| sheets_of(data, &pictures)),
-            Err(problem) => explore.problem.set(Some(problem)),
+        let opening = async {
+            let bytes = JsFuture::from(gallery.array_buffer()).await.ok().and_then(|bytes| bytes.dyn_into().ok());
+            let bytes: ArrayBuffer = bytes.unwrap_or_else(|| ArrayBuffer::new(0));
+            explore.session.open_map(Uint8Array::new(&bytes)).await
+        };
+        match scope.hold(opening).await {
+            Ok(Ok(data)) => show(explore, data, Shelf::Opened, |data| sheets_of(data, &pictures)),
+            Ok(Err(problem)) => explore.problem.set(Some(problem)),
+            Err(Over) => {}
         }
     });
 }
@@ -159,9 +180,10 @@ pub fn open_listed(explore: Explore, entry: GalleryEntry, is_linked: bool) {
         Ok((data, folder))
     });
     explore.fetching.set_value(Some(handle));
+    let scope = explore.begin_opening();
     spawn_local(async move {
         // Ended by whoever took its place.
-        let Ok(outcome) = fetching.await else { return };
+        let Ok(Ok(outcome)) = scope.hold(fetching).await else { return };
         let file = explore.listed.get_untracked();
         match outcome {
             Ok((data, folder)) => {
@@ -189,8 +211,9 @@ pub fn stop_listed(explore: Explore) {
 /// The map stays as it is; when there is none yet, it becomes the shipped gallery's.
 async fn without_listed(explore: Explore) {
     explore.listed.set(None);
+    let scope = explore.begin_opening();
     if explore.data_untracked().is_none()
-        && let Ok(data) = explore.session.shipped_map().await
+        && let Ok(Ok(data)) = scope.hold(explore.session.shipped_map()).await
     {
         show(explore, data, Shelf::Shipped, shipped_sheets);
     }
@@ -198,10 +221,12 @@ async fn without_listed(explore: Explore) {
 
 /// Goes back to the gallery that came with the model.
 pub fn close_opened(explore: Explore) {
+    let scope = explore.begin_opening();
     spawn_local(async move {
-        match explore.session.shipped_map().await {
-            Ok(data) => show(explore, data, Shelf::Shipped, shipped_sheets),
-            Err(problem) => explore.problem.set(Some(problem)),
+        match scope.hold(explore.session.shipped_map()).await {
+            Ok(Ok(data)) => show(explore, data, Shelf::Shipped, shipped_sheets),
+            Ok(Err(problem)) => explore.problem.set(Some(problem)),
+            Err(Over) => {}
         }
     });
 }
@@ -221,6 +246,7 @@ fn show(explore: Explore, data: MapData, shelf: Shelf, sheets: impl FnOnce(&MapD
     }
     explore.problem.set(None);
     explore.listed.set(None);
+    explore.new_gallery();
     explore.sheets.set(sheets(&data));
     explore.shelf.set(shelf);
     explore.map.set(MapState::Ready(Arc::new(data)));
@@ -246,45 +272,33 @@ fn sheets_of(data: &MapData, pictures: &[(String, Blob)]) -> Vec<Option<Sheet>> 
     data.card.gallery.files.iter().map(sheet).collect()
 }
 
-/// How voting ended.
-#[derive(PartialEq)]
-enum Voted {
-    /// With all rows, or because nobody wants to know any more.
-    Done,
-    /// The map has changed meanwhile.
-    ForAnotherMap,
-}
-
 /// Slab by slab, so that other questions get their turn.
-async fn vote(explore: Explore, data: &Arc<MapData>, needs_votes: Memo<bool>) -> Voted {
+async fn vote(explore: Explore, data: &Arc<MapData>, scope: &Scope) -> Result<Result<(), Problem>, Over> {
     let rows_at_once = (PAIRS_AT_ONCE / data.count().max(1)).max(1);
     let mut votes = (*explore.votes.get_untracked()).clone();
-    let is_on_map = || explore.data_untracked().is_some_and(|current| Arc::ptr_eq(&current, data));
-    let is_current = || needs_votes.try_get_untracked() == Some(true) && is_on_map();
     let mut shown = votes.predicted.len();
-    while votes.predicted.len() < data.count() && is_current() {
+    while votes.predicted.len() < data.count() {
         let start = votes.predicted.len();
         let end = (start + rows_at_once).min(data.count());
         let shelf = explore.shelf.get_untracked();
-        if let Err(problem) = explore.session.vote(shelf, start, end, VOTERS, &mut votes).await {
-            explore.problem.set(Some(problem));
-            return Voted::Done;
+        if let Err(problem) = scope.hold(explore.session.vote(shelf, start, end, VOTERS, &mut votes)).await? {
+            return Ok(Err(problem));
         }
         // Every step redraws the map: a twentieth at a time will do.
-        let is_news = votes.predicted.len() - shown >= data.count() / 20 || votes.predicted.len() == data.count();
-        if is_news && is_current() {
+        if votes.predicted.len() - shown >= data.count() / 20 || votes.predicted.len() == data.count() {
             shown = votes.predicted.len();
             explore.votes.set(Arc::new(votes.clone()));
         }
     }
-    if is_on_map() { Voted::Done } else { Voted::ForAnotherMap }
+    Ok(Ok(()))
 }
 
 /// Asks for the neighbours of every answered tile of the session; a single new one is shown in detail.
-async fn place_visitors(explore: Explore, data: Arc<MapData>) {
+async fn place_visitors(explore: Explore, data: Arc<MapData>, scope: &Scope) -> Result<Result<(), Problem>, Over> {
     let before = explore.visitors.get_untracked();
     if !data.card.is_of_model_in_use {
-        return explore.visitors.set(Vec::new());
+        explore.visitors.set(Vec::new());
+        return Ok(Ok(()));
     }
     let tiles = explore.session.tiles.get_untracked();
     let mut visitors = Vec::new();
@@ -295,17 +309,17 @@ async fn place_visitors(explore: Explore, data: Arc<MapData>) {
             Some(own) => own.neighbours.clone(),
             None => {
                 let query = Query::Embedding(answer.embedding.clone());
-                match explore.session.nearest(explore.shelf.get_untracked(), query, PLACED_BY).await {
+                let shelf = explore.shelf.get_untracked();
+                match scope.hold(explore.session.nearest(shelf, query, PLACED_BY)).await? {
                     Ok(neighbours) => neighbours,
-                    Err(problem) => return explore.problem.set(Some(problem)),
+                    Err(problem) => return Ok(Err(problem)),
                 }
             }
         };
         let (name, picture) = (tile.name.clone(), tile.picture.clone());
         visitors.push(Visitor { name, picture, answer: answer.clone(), neighbours });
     }
-    let is_current = explore.data_untracked().is_some_and(|current| Arc::ptr_eq(&current, &data));
-    if is_current && visitors != before {
+    if visitors != before {
         let count = visitors.len();
         explore.visitors.set(visitors);
         if count > 0 {
@@ -314,6 +328,7 @@ async fn place_visitors(explore: Explore, data: Arc<MapData>) {
             explore.focus.set(None);
         }
     }
+    Ok(Ok(()))
 }
 
 /// The problem, when thumbnails of an opened gallery were not chosen with it.

@@ -84,7 +84,7 @@ fn facts<V: IntoView + 'static>(
     let classes: Vec<String> = card.classes.iter().map(|class| class_label(class)).collect();
     let proof = proof.map(|(bundle, ms, test)| {
         format!(
-            "{} a tile{}; golden test passed, largest relative error {:.0e}",
+            "{} a tile{}; its answer to the model's own test picture is right (largest difference {:.0e})",
             milliseconds(ms),
             on_device(Some(bundle)),
             test.max_relative_error

@@ -6,7 +6,7 @@ use super::state::{Models, on_device, only_in_one, use_models};
 use crate::download;
 use crate::side_by_side::{self, Line, Said};
 use crate::state::Outcome;
-use crate::wording::{class_label, milliseconds, percent};
+use crate::wording::{class_label, milliseconds, part, percent};
 
 /// Lines shown at first, and how many more at a time.
 const PAGE: usize = 100;
@@ -111,11 +111,7 @@ fn sum(models: Models, lines: &[Line]) -> impl IntoView + use<> {
     let agreement = match tally.compared {
         0 => "No tile has a class from both yet.".to_owned(),
         compared => {
-            let share = if tally.alike == compared {
-                "100 %".to_owned()
-            } else {
-                percent(tally.alike as f64 / compared as f64)
-            };
+            let share = if tally.alike == compared { "100 %".to_owned() } else { part(tally.alike, compared) };
             let share = if tally.alike == 0 { "0 %".to_owned() } else { share };
             format!("The same class for {} of {compared} tiles ({share})", tally.alike)
         }

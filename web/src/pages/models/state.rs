@@ -14,6 +14,7 @@ use crate::engine::handle::Event;
 use crate::engine::protocol::{Bundle, FromWorker, ModelCard};
 use crate::fetch::{self, Kept};
 use crate::problem::Problem;
+use crate::scope::{Over, Scope, Slot};
 use crate::session::Session;
 use crate::session::models::{Second, Wanted};
 use crate::side_by_side::{Line, Said};
@@ -61,8 +62,8 @@ pub struct Models {
     pub kept: RwSignal<Option<Vec<Kept>>>,
     /// The candidate's answers that the page does not show yet: it does so chunk by chunk.
     fresh: StoredValue<Vec<(usize, Result<Said, String>)>>,
-    /// Raised by everything that makes an attempt or a comparison stale.
-    generation: StoredValue<u64>,
+    /// The attempt or the comparison that goes on.
+    task: StoredValue<Slot>,
 }
 
 impl Models {
@@ -77,12 +78,12 @@ impl Models {
             problem: RwSignal::new(None),
             kept: RwSignal::new(None),
             fresh: StoredValue::new(Vec::new()),
-            generation: StoredValue::new(0),
+            task: StoredValue::new(Slot::default()),
         };
-        Effect::new(move |before: Option<(usize, u64)>| {
+        Effect::new(move |before: Option<(Scope, Scope)>| {
             // Other tiles, or another model in use: a comparison is of what is there no more.
-            let now = (session.arrivals.get(), session.model_turn.get());
-            if before.is_some_and(|before| before != now) {
+            let now = (session.tile_set.get(), session.model.get());
+            if before.as_ref().is_some_and(|before| *before != now) {
                 models.stop();
                 models.comparison.set(None);
             }
@@ -115,10 +116,10 @@ impl Models {
 
     /// Proves a listed model beside the one in use; then changes to it, or compares the two.
     pub fn try_listed(self, id: String, is_to_be_used: bool) {
-        let turn = self.begin();
+        let scope = self.begin();
         spawn_local(async move {
-            let outcome = self.fetch_listed(&id, turn).await;
-            let Some(candidate) = self.settle(turn, outcome) else { return };
+            let Ok(outcome) = scope.hold(self.fetch_listed(&id, &scope)).await else { return };
+            let Some(candidate) = self.settle(outcome) else { return };
             if is_to_be_used {
                 self.use_candidate();
             } else {
@@ -130,10 +131,11 @@ impl Models {
 
     /// Proves a file of the user's beside the model in use; it then waits to be used or compared.
     pub fn open_file(self, file: String, blob: Blob) {
-        let turn = self.begin();
+        let scope = self.begin();
         spawn_local(async move {
-            let outcome = self.read_file(file, blob, turn).await;
-            self.settle(turn, outcome);
+            if let Ok(outcome) = scope.hold(self.read_file(file, blob, &scope)).await {
+                self.settle(outcome);
+            }
         });
     }
 
@@ -165,7 +167,7 @@ impl Models {
 
     /// Stops what goes on; what has come stays.
     pub fn stop(self) {
-        self.generation.update_value(|turn| *turn += 1);
+        self.task.get_value().end();
         self.work.set(None);
         self.comparison.update(|comparison| {
             comparison.iter_mut().for_each(|comparison| comparison.is_running = false);
@@ -190,21 +192,14 @@ impl Models {
         })
     }
 
-    fn begin(self) -> u64 {
+    fn begin(self) -> Scope {
         self.put_away();
         self.problem.set(None);
-        self.generation.get_value()
+        self.task.get_value().begin(&self.session.model.get_untracked())
     }
 
-    fn is_current(self, turn: u64) -> bool {
-        self.generation.try_get_value() == Some(turn)
-    }
-
-    /// Shows the candidate, or why there is none; nothing if something else was asked for meanwhile.
-    fn settle(self, turn: u64, outcome: Result<Candidate, Problem>) -> Option<Rc<Candidate>> {
-        if !self.is_current(turn) {
-            return None;
-        }
+    /// Shows the candidate, or why there is none.
+    fn settle(self, outcome: Result<Candidate, Problem>) -> Option<Rc<Candidate>> {
         self.work.set(None);
         match outcome {
             Ok(candidate) => {
@@ -219,20 +214,20 @@ impl Models {
         }
     }
 
-    async fn fetch_listed(self, id: &str, turn: u64) -> Result<Candidate, Problem> {
+    async fn fetch_listed(self, id: &str, scope: &Scope) -> Result<Candidate, Problem> {
         let index = self.session.list_models().await?;
         let entry = index.model(id)?;
         let report = |received| {
-            if self.is_current(turn) {
+            if !scope.is_over() {
                 let (received, total) = (wording::bytes(received), wording::bytes(entry.file.bytes));
                 self.work.set(Some(format!("Fetching {}: {received} of {total}", entry.title)));
             }
         };
         let bytes = fetch::checked("models", &entry.file, report).await?;
-        self.prove(entry.title.clone(), Wanted::Listed(id.to_owned()), &bytes, turn).await
+        self.prove(entry.title.clone(), Wanted::Listed(id.to_owned()), &bytes, scope).await
     }
 
-    async fn read_file(self, file: String, blob: Blob, turn: u64) -> Result<Candidate, Problem> {
+    async fn read_file(self, file: String, blob: Blob, scope: &Scope) -> Result<Candidate, Problem> {
         let unreadable = |why: String| {
             Problem::new(
                 format!("{file} cannot be opened"),
@@ -255,12 +250,18 @@ impl Models {
             .ok_or_else(|| unreadable("The browser could not read it.".to_owned()))?;
         let bytes = Uint8Array::new(&bytes);
         let wanted = Wanted::Opened { file: file.clone(), bytes: bytes.clone() };
-        let proven = self.prove(file.clone(), wanted, &bytes, turn).await;
+        let proven = self.prove(file.clone(), wanted, &bytes, scope).await;
         proven.map_err(|problem| Problem { what: format!("{file}: {}", lower_first(&problem.what)), ..problem })
     }
 
-    async fn prove(self, title: String, wanted: Wanted, bytes: &Uint8Array, turn: u64) -> Result<Candidate, Problem> {
-        if self.is_current(turn) {
+    async fn prove(
+        self,
+        title: String,
+        wanted: Wanted,
+        bytes: &Uint8Array,
+        scope: &Scope,
+    ) -> Result<Candidate, Problem> {
+        if !scope.is_over() {
             self.work.set(Some(format!("Proving {title} on this device")));
         }
         let asked = Rc::new(Cell::new((0, 0)));
@@ -301,29 +302,29 @@ impl Models {
 
     async fn compare_with(self, candidate: Rc<Candidate>) {
         self.stop();
-        let turn = self.generation.get_value();
+        let scope = self.task.get_value().begin(&self.session.model.get_untracked());
         let count = self.session.tiles.with_untracked(Vec::len);
         self.comparison.set(Some(Comparison { answers: vec![None; count], is_running: count > 0 }));
         self.fresh.set_value(Vec::new());
         let mut offset = 0;
-        while offset < count && self.is_current(turn) {
+        while offset < count {
             let is_asked = |request| candidate.asked.set((request, offset));
-            match self.session.classify_with(&candidate.second, offset, is_asked).await {
-                Ok(0) => break,
-                Ok(done) if self.is_current(turn) => {
+            let asked = scope.hold(self.session.classify_with(&candidate.second, offset, is_asked)).await;
+            match asked {
+                // Stopped, or of tiles that are not on the page any more.
+                Err(Over) => return,
+                Ok(Ok(0)) => break,
+                Ok(Ok(done)) => {
                     self.publish();
                     offset += done;
                 }
-                Err(problem) if self.is_current(turn) => {
+                Ok(Err(problem)) => {
                     self.put_away();
                     return self.problem.set(Some(problem));
                 }
-                _ => return,
             }
         }
-        if self.is_current(turn) {
-            self.stop();
-        }
+        self.stop();
     }
 }
 

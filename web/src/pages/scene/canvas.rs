@@ -7,8 +7,7 @@ use web_sys::{HtmlCanvasElement, ImageData, KeyboardEvent, MouseEvent};
 
 use super::detail::headline;
 use super::paint::{Style, context_of, paint};
-use super::state::{Scenes, use_scenes};
-use crate::pages::{ground_of, is_dark};
+use super::state::{SceneMap, use_map};
 use crate::scene::card::SceneCard;
 use crate::scene::heat::best;
 
@@ -34,17 +33,17 @@ pub fn SceneCanvas(
     /// The classes.
     overlay: NodeRef<Canvas>,
 ) -> impl IntoView {
-    let scenes = use_scenes();
+    let map = use_map();
     let frame = NodeRef::<Div>::new();
-    follow(scenes, picture, overlay, frame);
-    let card = move || scenes.card.get();
+    follow(map, picture, overlay);
+    let card = move || map.card.get();
     let width = move || {
         let aspect = card().map_or(1.0, |card| card.grid.width as f64 / card.grid.height.max(1) as f64);
-        format!("calc(min(100%, 72vh * {aspect:.4}) * {:.3})", scenes.zoom.get())
+        format!("calc(min(100%, 72vh * {aspect:.4}) * {:.3})", map.zoom.get())
     };
-    let cursor = move || scenes.cursor.get().zip(card());
+    let cursor = move || map.cursor.get().zip(card());
     let marks = move || {
-        let (heat, card) = scenes.heat.get().zip(card())?;
+        let (heat, card) = map.heat.get().zip(card())?;
         let found = best(&heat.similarities, heat.patch, BEST);
         Some(
             found
@@ -56,15 +55,15 @@ pub fn SceneCanvas(
     let spoken = Memo::new(move |_| {
         let (patch, card) = cursor()?;
         let columns = card.grid.columns().max(1);
-        Some(format!("Row {}, column {}: {}", patch / columns + 1, patch % columns + 1, headline(scenes, patch)))
+        Some(format!("Row {}, column {}: {}", patch / columns + 1, patch % columns + 1, headline(map, patch)))
     });
     let on_click = move |event: MouseEvent| {
-        if let Some(patch) = patch_under(scenes, overlay, &event) {
-            scenes.look_at(patch);
+        if let Some(patch) = patch_under(map, overlay, &event) {
+            map.look_at(patch);
         }
     };
     let label = move || {
-        format!("Class map of {}: arrow keys move from patch to patch, Enter finds places like it", scenes.name.get())
+        format!("Class map of {}: arrow keys move from patch to patch, Enter finds places like it", map.name.get())
     };
     view! {
         <div class="scene-frame" node_ref=frame>
@@ -74,7 +73,7 @@ pub fn SceneCanvas(
                     class="scene-overlay"
                     node_ref=overlay
                     aria-hidden="true"
-                    style:opacity=move || format!("{:.2}", scenes.opacity.get())
+                    style:opacity=move || format!("{:.2}", map.opacity.get())
                 ></canvas>
                 {marks}
                 {move || cursor().map(|(patch, card)| view! { <Outline kind="scene-cursor" card=card patch=patch /> })}
@@ -84,7 +83,7 @@ pub fn SceneCanvas(
                     tabindex="0"
                     aria-label=label
                     on:click=on_click
-                    on:keydown=move |event| on_key(scenes, frame, &event)
+                    on:keydown=move |event| on_key(map, frame, &event)
                 ></div>
             </div>
             <p class="spoken" aria-live="polite">
@@ -119,68 +118,55 @@ fn Outline(
 }
 
 /// Keeps both canvases in step with the answers: all anew when the look changes, only what came when it does not.
-fn follow(scenes: Scenes, picture: NodeRef<Canvas>, overlay: NodeRef<Canvas>, frame: NodeRef<Div>) {
+fn follow(map: SceneMap, picture: NodeRef<Canvas>, overlay: NodeRef<Canvas>) {
     let painted = StoredValue::new(Painted::default());
-    // The colour button is somewhere on the page.
-    let on_press = window_event_listener(leptos::ev::click, move |_| see_ground(scenes, frame));
-    on_cleanup(move || on_press.remove());
     Effect::new(move |_| {
-        scenes.filter.track();
-        scenes.heat.track();
-        scenes.is_dark.track();
-        scenes.card.track();
+        map.filter.track();
+        map.heat.track();
+        map.card.track();
         if let (Some(picture), Some(overlay)) = (picture.get(), overlay.get()) {
-            see_ground(scenes, frame);
             painted.set_value(Painted::default());
-            size(scenes, &picture);
-            size(scenes, &overlay);
-            show(scenes, &picture, &overlay, painted);
+            size(map, &picture);
+            size(map, &overlay);
+            show(map, &picture, &overlay, painted);
         }
     });
     Effect::new(move |_| {
-        scenes.cells.track();
+        map.cells.track();
         if let (Some(picture), Some(overlay)) = (picture.get_untracked(), overlay.get_untracked()) {
-            show(scenes, &picture, &overlay, painted);
+            show(map, &picture, &overlay, painted);
         }
     });
-}
-
-fn see_ground(scenes: Scenes, frame: NodeRef<Div>) {
-    let Some(frame) = frame.get_untracked() else { return };
-    let is_dark = is_dark(ground_of(&frame));
-    if scenes.is_dark.get_untracked() != is_dark {
-        scenes.is_dark.set(is_dark);
-    }
 }
 
 /// Gives a canvas the preview's size, which empties it.
-fn size(scenes: Scenes, canvas: &HtmlCanvasElement) {
-    let (width, height) = scenes.card.with_untracked(|card| card.as_ref().map_or((0, 0), SceneCard::preview_size));
+fn size(map: SceneMap, canvas: &HtmlCanvasElement) {
+    let (width, height) = map.card.with_untracked(|card| card.as_ref().map_or((0, 0), SceneCard::preview_size));
     canvas.set_width(width as u32);
     canvas.set_height(height as u32);
 }
 
 /// Draws the picture as far as it has been read, and the cells that were not painted yet.
-fn show(scenes: Scenes, picture: &HtmlCanvasElement, overlay: &HtmlCanvasElement, painted: StoredValue<Painted>) {
-    let Some(card) = scenes.card.get_untracked() else { return };
+fn show(map: SceneMap, picture: &HtmlCanvasElement, overlay: &HtmlCanvasElement, painted: StoredValue<Painted>) {
+    let Some(card) = map.card.get_untracked() else { return };
     let before = painted.get_value();
     let now = Painted {
-        arrivals: scenes.cells.with_untracked(|cells| cells.arrivals().len()),
-        rows: scenes.parts().preview_rows.get(),
+        arrivals: map.cells.with_untracked(|cells| cells.arrivals().len()),
+        rows: map.parts().preview_rows.get(),
     };
     let (Some(under), Some(over)) = (context_of(picture), context_of(overlay)) else { return };
     let (width, _) = card.preview_size();
-    let parts = scenes.parts();
+    let parts = map.parts();
     let preview = parts.preview.borrow();
     let rows = preview.get(before.rows * width * 4..now.rows * width * 4).filter(|rows| !rows.is_empty());
     if let Some(Ok(image)) = rows.map(|rows| ImageData::new_with_u8_clamped_array(Clamped(rows), width as u32)) {
         // A size that the canvas has: it cannot refuse.
         let _ = under.put_image_data(&image, 0.0, before.rows as f64);
     }
-    let heat = scenes.heat.get_untracked();
-    scenes.cells.with_untracked(|cells| {
-        scenes.filter.with_untracked(|filter| {
-            let style = Style { filter, heat: heat.as_ref(), is_dark: scenes.is_dark.get_untracked() };
+    let heat = map.heat.get_untracked();
+    map.cells.with_untracked(|cells| {
+        map.filter.with_untracked(|filter| {
+            let style = Style { filter, heat: heat.as_ref() };
             let new = cells.arrivals().iter().skip(before.arrivals).flat_map(Clone::clone);
             paint(&over, &card, cells, &style, new);
         });
@@ -189,16 +175,16 @@ fn show(scenes: Scenes, picture: &HtmlCanvasElement, overlay: &HtmlCanvasElement
 }
 
 /// The patch under the mouse.
-fn patch_under(scenes: Scenes, overlay: NodeRef<Canvas>, event: &MouseEvent) -> Option<usize> {
+fn patch_under(map: SceneMap, overlay: NodeRef<Canvas>, event: &MouseEvent) -> Option<usize> {
     let frame = overlay.get_untracked()?.get_bounding_client_rect();
-    let card = scenes.card.get_untracked()?;
+    let card = map.card.get_untracked()?;
     let x = (f64::from(event.client_x()) - frame.left()) / frame.width() * card.grid.width as f64;
     let y = (f64::from(event.client_y()) - frame.top()) / frame.height() * card.grid.height as f64;
     card.grid.patch_at(x, y)
 }
 
-fn on_key(scenes: Scenes, frame: NodeRef<Div>, event: &KeyboardEvent) {
-    let Some(card) = scenes.card.get_untracked() else { return };
+fn on_key(map: SceneMap, frame: NodeRef<Div>, event: &KeyboardEvent) {
+    let Some(card) = map.card.get_untracked() else { return };
     let step = if event.shift_key() { LEAP } else { 1 };
     let (right, down) = match event.key().as_str() {
         "ArrowLeft" => (-step, 0),
@@ -207,29 +193,29 @@ fn on_key(scenes: Scenes, frame: NodeRef<Div>, event: &KeyboardEvent) {
         "ArrowDown" => (0, step),
         "Enter" | " " => {
             event.prevent_default();
-            if let Some(patch) = scenes.cursor.get_untracked() {
-                scenes.find_similar(patch);
+            if let Some(patch) = map.cursor.get_untracked() {
+                map.find_similar(patch);
             }
             return;
         }
         "Escape" => {
-            if scenes.heat.get_untracked().is_some() {
-                scenes.heat.set(None)
+            if map.heat.get_untracked().is_some() {
+                map.heat.set(None)
             } else {
-                scenes.cursor.set(None)
+                map.cursor.set(None)
             }
             return;
         }
-        "+" | "=" => return scenes.zoom_by(2.0),
-        "-" => return scenes.zoom_by(0.5),
+        "+" | "=" => return map.zoom_by(2.0),
+        "-" => return map.zoom_by(0.5),
         _ => return,
     };
     event.prevent_default();
-    let patch = match scenes.cursor.get_untracked() {
+    let patch = match map.cursor.get_untracked() {
         Some(patch) => card.grid.beside(patch, right, down),
         None => card.grid.patch_at(card.grid.width as f64 / 2.0, card.grid.height as f64 / 2.0).unwrap_or(0),
     };
-    scenes.look_at(patch);
+    map.look_at(patch);
     bring_into_view(&card, patch, frame);
 }
 

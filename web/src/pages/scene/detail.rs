@@ -6,9 +6,9 @@ use web_sys::HtmlCanvasElement;
 
 use super::canvas::BEST;
 use super::paint::context_of;
-use super::state::{Heat, Scenes, use_scenes};
+use super::state::{Heat, SceneMap, use_map};
 use crate::components::class_bars::ClassBars;
-use crate::scene::cells::{ANSWERED, NO_DATA};
+use crate::scene::cells::{ANSWERED, NO_DATA, UNLIKE};
 use crate::scene::heat::{Scale, best};
 use crate::wording::{class_label, grouped, percent};
 
@@ -21,12 +21,11 @@ pub fn PatchDetail(
     /// Where thumbnails are cut out of.
     picture: NodeRef<Canvas>,
 ) -> impl IntoView {
-    let scenes = use_scenes();
+    let map = use_map();
     // Not every step of the work: only when this patch gets its answer.
     let seen = Memo::new(move |_| {
-        let patch = scenes.cursor.get()?;
-        let (state, probabilities) =
-            scenes.cells.with(|cells| (cells.state(patch), cells.probabilities(patch).to_vec()));
+        let patch = map.cursor.get()?;
+        let (state, probabilities) = map.cells.with(|cells| (cells.state(patch), cells.probabilities(patch).to_vec()));
         Some((patch, state, probabilities))
     });
     move || {
@@ -38,21 +37,24 @@ pub fn PatchDetail(
             }
             .into_any();
         };
-        let card = scenes.session.card.get().unwrap_or_default();
-        let has_head = !card.classes.is_empty() && state == ANSWERED;
-        let find = move |_| scenes.find_similar(patch);
+        let card = map.session.card.get().unwrap_or_default();
+        let is_answered = matches!(state, ANSWERED | UNLIKE);
+        let has_head = !card.classes.is_empty() && is_answered;
+        let is_guess =
+            state == UNLIKE || map.card.with(|card| card.as_ref().is_some_and(|card| !card.doubts.is_empty()));
+        let find = move |_| map.find_similar(patch);
         view! {
             <div class="patch">
                 <div class="patch-head">
                     <Thumbnail picture=picture patch=patch />
                     <div>
                         <h3 class="patch-class">
-                            {untrack(|| headline(scenes, patch))}
+                            {untrack(|| headline(map, patch))}
                         </h3>
-                        <p class="note">{place_line(scenes, patch)}</p>
+                        <p class="note">{place_line(map, patch)}</p>
                     </div>
                 </div>
-                {(state == ANSWERED)
+                {is_answered
                     .then(|| {
                         view! {
                             <button type="button" class="small" on:click=find>
@@ -60,7 +62,7 @@ pub fn PatchDetail(
                             </button>
                         }
                     })}
-                {has_head.then(|| view! { <ClassBars probabilities=probabilities.clone() card=card.clone() /> })}
+                {has_head.then(|| view! { <ClassBars probabilities=probabilities.clone() card=card.clone() is_guess=is_guess /> })}
             </div>
         }
         .into_any()
@@ -69,23 +71,27 @@ pub fn PatchDetail(
 
 /// Its class and probability, or why there is none.
 #[must_use]
-pub fn headline(scenes: Scenes, patch: usize) -> String {
-    let (state, top) = scenes.cells.with(|cells| (cells.state(patch), cells.top(patch)));
+pub fn headline(map: SceneMap, patch: usize) -> String {
+    let (state, top) = map.cells.with(|cells| (cells.state(patch), cells.top(patch)));
     match (state, top) {
         (NO_DATA, _) => "No data".to_owned(),
-        (ANSWERED, Some((class, share))) => {
-            let classes = scenes.classes();
+        (ANSWERED | UNLIKE, Some((class, share))) => {
+            let classes = map.classes();
             let name = classes.get(class).map_or_else(|| format!("class {class}"), |name| class_label(name));
-            format!("{name}, {}", percent(f64::from(share)))
+            match state {
+                UNLIKE => format!("Unlike anything known; a guess: {name}"),
+                _ => format!("{name}, {}", percent(f64::from(share))),
+            }
         }
+        (UNLIKE, None) => "Unlike anything known".to_owned(),
         (ANSWERED, None) => "Embedded".to_owned(),
         _ => "Not classified yet".to_owned(),
     }
 }
 
 /// `Row 3, column 12 · from pixel 704, 128 · middle at 607360, 5298400 (EPSG:32632)`.
-fn place_line(scenes: Scenes, patch: usize) -> String {
-    let Some(card) = scenes.card.get() else { return String::new() };
+fn place_line(map: SceneMap, patch: usize) -> String {
+    let Some(card) = map.card.get() else { return String::new() };
     let columns = card.grid.columns().max(1);
     let (left, top) = card.grid.corner(patch);
     let half = card.grid.patch_px as f64 / 2.0;
@@ -108,9 +114,9 @@ pub fn Similar(
     /// Where thumbnails are cut out of.
     picture: NodeRef<Canvas>,
 ) -> impl IntoView {
-    let scenes = use_scenes();
+    let map = use_map();
     move || {
-        let Heat { patch, similarities } = scenes.heat.get()?;
+        let Heat { patch, similarities } = map.heat.get()?;
         let scale = Scale::of(&similarities);
         let list = best(&similarities, patch, BEST)
             .into_iter()
@@ -120,7 +126,7 @@ pub fn Similar(
                         <button
                             type="button"
                             aria-label=format!("Patch {}, similarity {similarity:.3}", other + 1)
-                            on:click=move |_| scenes.look_at(other)
+                            on:click=move |_| map.look_at(other)
                         >
                             <Thumbnail picture=picture patch=other />
                             <span class="number">{format!("{similarity:.3}")}</span>
@@ -138,7 +144,7 @@ pub fn Similar(
                     <span>"1.00"</span>
                 </p>
                 <ul>{list}</ul>
-                <button type="button" class="small" on:click=move |_| scenes.heat.set(None)>
+                <button type="button" class="small" on:click=move |_| map.heat.set(None)>
                     "Back to the classes"
                 </button>
             </div>
@@ -154,11 +160,11 @@ fn Thumbnail(
     /// Which patch.
     patch: usize,
 ) -> impl IntoView {
-    let scenes = use_scenes();
+    let map = use_map();
     let canvas = NodeRef::<Canvas>::new();
     Effect::new(move |_| {
         if let (Some(canvas), Some(picture)) = (canvas.get(), picture.get()) {
-            cut(scenes, &picture, &canvas, patch);
+            cut(map, &picture, &canvas, patch);
         }
     });
     view! {
@@ -172,8 +178,8 @@ fn Thumbnail(
     }
 }
 
-fn cut(scenes: Scenes, picture: &HtmlCanvasElement, canvas: &HtmlCanvasElement, patch: usize) {
-    let (Some(card), Some(context)) = (scenes.card.get_untracked(), context_of(canvas)) else { return };
+fn cut(map: SceneMap, picture: &HtmlCanvasElement, canvas: &HtmlCanvasElement, patch: usize) {
+    let (Some(card), Some(context)) = (map.card.get_untracked(), context_of(canvas)) else { return };
     let step = card.preview_step.max(1) as f64;
     let (left, top) = card.grid.corner(patch);
     let (left, top, side) = (left as f64 / step, top as f64 / step, card.grid.patch_px as f64 / step);

@@ -2,41 +2,41 @@
 
 use leptos::prelude::*;
 
-use super::state::use_scenes;
+use super::state::use_map;
 use crate::map::palette::{Paint, hex};
 use crate::scene::cells::{Share, Tally};
-use crate::wording::{class_label, grouped, percent};
+use crate::wording::{class_label, grouped, part};
 
 /// The legend, which is also the filter and the table of areas.
 #[component]
 pub fn SceneLegend() -> impl IntoView {
-    let scenes = use_scenes();
-    let threshold = Memo::new(move |_| scenes.filter.with(|filter| filter.threshold));
+    let map = use_map();
+    let threshold = Memo::new(move |_| map.filter.with(|filter| filter.threshold));
     let tally = Memo::new(move |_| {
-        let card = scenes.card.get();
-        scenes.cells.with(|cells| match &card {
+        let card = map.card.get();
+        map.cells.with(|cells| match &card {
             Some(card) => cells.tally(&card.grid, card.georeference.as_ref(), threshold.get()),
             None => Tally::default(),
         })
     });
-    let has_ground = move || scenes.card.with(|card| card.as_ref().is_some_and(|card| card.georeference.is_some()));
-    let classes = Memo::new(move |_| scenes.classes());
+    let has_ground = move || map.card.with(|card| card.as_ref().is_some_and(|card| card.georeference.is_some()));
+    let classes = Memo::new(move |_| map.classes());
     let lines = move || {
         classes
             .get()
             .into_iter()
             .enumerate()
             .map(|(class, name)| {
-                let is_shown = move || !scenes.filter.with(|filter| filter.hidden.contains(&class));
+                let is_shown = move || !map.filter.with(|filter| filter.hidden.contains(&class));
                 let toggle = move |_| {
-                    scenes.filter.update(|filter| {
+                    map.filter.update(|filter| {
                         if !filter.hidden.remove(&class) {
                             filter.hidden.insert(class);
                         }
                     });
                 };
                 let share = move || tally.with(|tally| tally.classes.get(class).copied().unwrap_or_default());
-                let colour = move || hex(Paint::Class(class).rgb(scenes.is_dark.get()));
+                let colour = hex(Paint::Class(class).rgb(false));
                 view! {
                     <tr>
                         <th scope="row">
@@ -83,11 +83,13 @@ pub fn SceneLegend() -> impl IntoView {
                     </tr>
                 </thead>
                 <tbody>
-                    {lines} {rest("Unsure", |tally| tally.unsure, true)} {rest("No data", |tally| tally.no_data, false)}
+                    {lines} {rest("Unsure", |tally| tally.unsure, true)}
+                    {rest("Unlike anything known", |tally| tally.unlike, false)}
+                    {rest("No data", |tally| tally.no_data, false)}
                 </tbody>
             </table>
-            <Show when=move || scenes.filter.with(|filter| !filter.hidden.is_empty())>
-                <button type="button" class="small" on:click=move |_| scenes.filter.update(|filter| filter.hidden.clear())>
+            <Show when=move || map.filter.with(|filter| !filter.hidden.is_empty())>
+                <button type="button" class="small" on:click=move |_| map.filter.update(|filter| filter.hidden.clear())>
                     "Show all classes"
                 </button>
             </Show>
@@ -105,14 +107,14 @@ fn Figures(
     /// Whether square kilometres are known.
     has_ground: Signal<bool>,
 ) -> impl IntoView {
-    let part = move || {
+    let share_text = move || {
         let whole = tally.with(|tally| tally.seen.pixels);
         let pixels = share.get().pixels;
-        if pixels == 0 { "–".to_owned() } else { percent(pixels as f64 / whole.max(1) as f64) }
+        if pixels == 0 { "–".to_owned() } else { part(pixels, whole) }
     };
     view! {
         <td class="number">{move || grouped(share.get().patches)}</td>
-        <td class="number">{part}</td>
+        <td class="number">{share_text}</td>
         <Show when=move || has_ground.get()>
             <td class="number">{move || square_kilometres(share.get().area_m2)}</td>
         </Show>

@@ -2,16 +2,16 @@
 
 use leptos::prelude::*;
 
-use super::state::use_scenes;
+use super::state::use_map;
 use crate::scene::grid::Grid;
 use crate::wording::grouped;
 
 /// Stride, threshold, opacity, zoom.
 #[component]
 pub fn SceneOptions() -> impl IntoView {
-    let scenes = use_scenes();
+    let map = use_map();
     let strides = move || {
-        let Some(card) = scenes.card.get() else { return Vec::new() };
+        let Some(card) = map.card.get() else { return Vec::new() };
         let Grid { width, height, patch_px, stride_px } = card.grid;
         let option = |stride: usize| {
             let count = Grid::new(width, height, patch_px, stride).map_or(0, |grid| grid.count());
@@ -21,12 +21,12 @@ pub fn SceneOptions() -> impl IntoView {
     };
     let change_stride = move |event| {
         if let Ok(stride) = event_target_value(&event).parse() {
-            scenes.stride_px.set(stride);
-            scenes.start();
+            map.stride_px.set(stride);
+            map.start();
         }
     };
-    let threshold = move || (scenes.filter.with(|filter| filter.threshold) * 100.0).round();
-    let opacity = move || (scenes.opacity.get() * 100.0).round();
+    let threshold = move || (map.filter.with(|filter| filter.threshold) * 100.0).round();
+    let opacity = move || (map.opacity.get() * 100.0).round();
     let number = |event: &leptos::ev::Event| event_target_value(event).parse::<f64>().unwrap_or(0.0) / 100.0;
     view! {
         <div class="scene-options">
@@ -55,7 +55,7 @@ pub fn SceneOptions() -> impl IntoView {
                     max="95"
                     step="5"
                     prop:value=threshold
-                    on:input=move |event| scenes.filter.update(|filter| filter.threshold = number(&event) as f32)
+                    on:input=move |event| map.filter.update(|filter| filter.threshold = number(&event) as f32)
                 />
             </label>
             <label>
@@ -66,15 +66,15 @@ pub fn SceneOptions() -> impl IntoView {
                     max="100"
                     step="5"
                     prop:value=opacity
-                    on:input=move |event| scenes.opacity.set(number(&event))
+                    on:input=move |event| map.opacity.set(number(&event))
                 />
             </label>
             <div class="scene-zoom" role="group" aria-label="Zoom">
-                <button type="button" class="small" aria-label="Zoom out" on:click=move |_| scenes.zoom_by(0.5)>
+                <button type="button" class="small" aria-label="Zoom out" on:click=move |_| map.zoom_by(0.5)>
                     "−"
                 </button>
-                <span class="value">{move || format!("{}×", scenes.zoom.get())}</span>
-                <button type="button" class="small" aria-label="Zoom in" on:click=move |_| scenes.zoom_by(2.0)>
+                <span class="value">{move || format!("{}×", map.zoom.get())}</span>
+                <button type="button" class="small" aria-label="Zoom in" on:click=move |_| map.zoom_by(2.0)>
                     "+"
                 </button>
             </div>

@@ -16,8 +16,6 @@ pub struct Style<'a> {
     pub filter: &'a Filter,
     /// Similarities in place of classes.
     pub heat: Option<&'a Heat>,
-    /// Whether the page is dark: its colours are others.
-    pub is_dark: bool,
 }
 
 /// Paints some cells on a canvas of the preview's size.
@@ -37,7 +35,8 @@ pub fn paint(
                 heat.similarities.get(patch).filter(|value| value.is_finite()).map(|value| shade(scale.share(*value)))
             }
             _ => match cells.look(patch, style.filter) {
-                Look::Class(class) => Some(hex(Paint::Class(class).rgb(style.is_dark))),
+                Look::Class(class) => Some(hex(Paint::Class(class).rgb(false))),
+                Look::Unlike => Some(hex(Paint::Unknown.rgb(false))),
                 Look::Waiting | Look::NoData | Look::Unsure | Look::Hidden => None,
             },
         };

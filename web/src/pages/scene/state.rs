@@ -1,4 +1,4 @@
-//! The state of the class map: one picture, its answers, and how they are looked at.
+//! The state of a class map: one picture, its answers, and how they are looked at.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -6,12 +6,14 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 
+use super::list::Scenes;
 use crate::problem::Problem;
 use crate::scene::card::SceneCard;
 use crate::scene::cells::{Cells, Filter};
 use crate::scene::pace::Pace;
 use crate::scene::reading::Reading;
 use crate::scene::step::Traffic;
+use crate::scope::Slot;
 use crate::session::Session;
 use crate::session::scenes::{OpenScene, Origin};
 
@@ -25,10 +27,8 @@ const OPACITY: f64 = 0.6;
 /// What becomes of the picture.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum ScenePhase {
-    /// There is none.
+    /// No device is ready, or others come first.
     #[default]
-    Closed,
-    /// No device is ready.
     Waiting,
     /// Its header is being read.
     Opening,
@@ -53,9 +53,11 @@ pub struct Heat {
 
 /// All of it, cheap to copy into every component.
 #[derive(Clone, Copy)]
-pub struct Scenes {
+pub struct SceneMap {
     /// The session that computes.
     pub session: Session,
+    /// What it is one of.
+    pub scenes: Scenes,
     /// What becomes of the picture.
     pub phase: RwSignal<ScenePhase>,
     /// The file's name.
@@ -82,8 +84,6 @@ pub struct Scenes {
     pub cursor: RwSignal<Option<usize>>,
     /// Places like one patch, in place of classes.
     pub heat: RwSignal<Option<Heat>>,
-    /// Whether the page is dark: its colours are others.
-    pub is_dark: RwSignal<bool>,
     /// How many times its width the frame shows of the picture.
     pub zoom: RwSignal<f64>,
     parts: StoredValue<Rc<Parts>, LocalStorage>,
@@ -93,39 +93,47 @@ pub struct Scenes {
 #[derive(Default)]
 pub struct Parts {
     /// Where it is.
-    pub origin: RefCell<Option<Origin>>,
+    pub origin: Option<Origin>,
     /// The worker that has it open.
     pub open: RefCell<Option<Rc<OpenScene>>>,
     /// The picture, RGBA, as far as it has been read.
     pub preview: RefCell<Vec<u8>>,
     /// Rows of it that have been read.
     pub preview_rows: Cell<usize>,
-    /// Raised whenever what is on its way no longer matters.
-    pub generation: Cell<u64>,
+    /// Reading it once, from the first patch to the last; another model, or another way of reading, begins anew.
+    pub attempt: Slot,
+    /// Working on it, as a part of that, until the user stops.
+    pub running: Slot,
 }
 
-impl Scenes {
-    /// No picture yet.
+impl PartialEq for SceneMap {
+    fn eq(&self, other: &Self) -> bool {
+        self.phase == other.phase
+    }
+}
+
+impl SceneMap {
+    /// A picture, with a patch every `stride_px`; 0 for patches side by side.
     #[must_use]
-    pub fn new(session: Session) -> Self {
+    pub fn new(scenes: Scenes, name: String, origin: Origin, stride_px: usize) -> Self {
         Self {
-            session,
-            phase: RwSignal::new(ScenePhase::Closed),
-            name: RwSignal::new(String::new()),
+            session: scenes.session,
+            scenes,
+            phase: RwSignal::new(ScenePhase::Waiting),
+            name: RwSignal::new(name),
             card: RwSignal::new(None),
             traffic: RwSignal::new(Traffic::default()),
             workers: RwSignal::new(1),
             cells: RwSignal::new(Cells::default()),
-            stride_px: RwSignal::new(0),
+            stride_px: RwSignal::new(stride_px),
             reading: RwSignal::new(Reading::default()),
             unclear_bands: RwSignal::new(Vec::new()),
             filter: RwSignal::new(Filter { threshold: THRESHOLD, hidden: BTreeSet::new() }),
             opacity: RwSignal::new(OPACITY),
             cursor: RwSignal::new(None),
             heat: RwSignal::new(None),
-            is_dark: RwSignal::new(false),
             zoom: RwSignal::new(1.0),
-            parts: StoredValue::new_local(Rc::new(Parts::default())),
+            parts: StoredValue::new_local(Rc::new(Parts { origin: Some(origin), ..Parts::default() })),
         }
     }
 
@@ -133,12 +141,6 @@ impl Scenes {
     #[must_use]
     pub fn parts(self) -> Rc<Parts> {
         self.parts.get_value()
-    }
-
-    /// True when there is a picture.
-    #[must_use]
-    pub fn is_open(self) -> bool {
-        self.phase.with(|phase| *phase != ScenePhase::Closed)
     }
 
     /// Names of the model's classes.
@@ -158,8 +160,9 @@ impl Scenes {
     }
 
     /// Forgets the answers, not the file, nor what is known of it.
-    pub fn forget_answers(self) -> u64 {
+    pub fn forget_answers(self) {
         let parts = self.parts();
+        parts.attempt.end();
         parts.open.take();
         parts.preview.borrow_mut().clear();
         parts.preview_rows.set(0);
@@ -167,13 +170,11 @@ impl Scenes {
         self.unclear_bands.set(Vec::new());
         self.cursor.set(None);
         self.heat.set(None);
-        parts.generation.set(parts.generation.get() + 1);
-        parts.generation.get()
     }
 }
 
-/// The state that [`crate::app`] provides.
+/// The map that [`super::SceneCardView`] shows.
 #[must_use]
-pub fn use_scenes() -> Scenes {
-    expect_context::<Scenes>()
+pub fn use_map() -> SceneMap {
+    expect_context::<SceneMap>()
 }

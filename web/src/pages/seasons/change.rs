@@ -8,13 +8,16 @@ use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, HtmlElement, ImageData, KeyboardEvent};
 
-use super::cut;
 use super::state::{Seasons, Shot, use_seasons};
 use crate::components::problem_card::ProblemCard;
 use crate::problem::Problem;
-use crate::season::colour::{rgb, shade};
-use crate::season::pairs::{direction, similarity};
+use crate::scene::bands::Refusal;
+use crate::scene::card::SceneCard;
+use crate::scope::{Over, Scope, Slot};
+use crate::season::colour::{FULL_DISTANCE, rgb, shade, share_of_distance};
+use crate::season::pairs::similarity;
 use crate::season::patches::Patches;
+use crate::session::scenes::Trouble;
 use crate::session::{Session, use_session};
 use crate::state::Phase;
 
@@ -23,8 +26,8 @@ const PAINTED_PX: usize = 256;
 /// Longer side of a square that is shown beside the map.
 const SHOWN_PX: usize = 112;
 
-/// Of every square of a picture, its direction in every space: `[squares][spaces][width]`.
-type Directions = Vec<Vec<Vec<f32>>>;
+/// Of every square of a picture, its direction in every space, `[squares][spaces][width]`; none without data.
+type Directions = Vec<Option<Vec<Vec<f32>>>>;
 
 /// Both dates, square by square.
 #[derive(Clone)]
@@ -35,11 +38,14 @@ struct Measured {
 }
 
 impl Measured {
-    /// 1 − cosine of every square in one space.
+    /// 1 − cosine of every square in one space; NaN where one of both has no data.
     fn distances(&self, space: usize) -> Vec<f32> {
         let [left, right] = &*self.directions;
-        let distance = |(a, b): (&Vec<Vec<f32>>, &Vec<Vec<f32>>)| Some(1.0 - similarity(a.get(space)?, b.get(space)?));
-        left.iter().zip(right).filter_map(distance).collect()
+        let distance = |(a, b): (&Option<Vec<Vec<f32>>>, &Option<Vec<Vec<f32>>>)| {
+            let (a, b) = (a.as_ref()?.get(space)?, b.as_ref()?.get(space)?);
+            Some(1.0 - similarity(a, b))
+        };
+        left.iter().zip(right).map(|pair| distance(pair).unwrap_or(f32::NAN)).collect()
     }
 }
 
@@ -65,20 +71,25 @@ pub fn Change() -> impl IntoView {
     // Names alone: vectors of the whole pictures may still be coming.
     let names = Memo::new(move |_| pair.get().map(|(id, left, right)| (id, left.name, right.name)));
     let is_able = Memo::new(move |_| session.phase.with(Phase::is_able));
+    let measuring = Slot::default();
+    on_cleanup({
+        let measuring = measuring.clone();
+        move || measuring.end()
+    });
     Effect::new(move |_| {
-        let Some(names_now) = names.get().filter(|_| is_open.get() && is_able.get()) else { return };
+        if names.get().filter(|_| is_open.get() && is_able.get()).is_none() {
+            return;
+        }
         let Some((id, left, right)) = pair.get_untracked() else { return };
         outcome.set(Outcome::Waiting);
+        let scope = measuring.begin(&session.model.get());
         spawn_local(async move {
-            let found = measure(session, seasons, &id, [left, right]).await;
-            // Another pair may be in view by now, or the page gone.
-            if names.try_get_untracked() == Some(Some(names_now)) {
-                match found {
-                    Ok(Some(measured)) => outcome.set(Outcome::Measured(measured)),
-                    // The device failed: asked again as soon as there is another.
-                    Ok(None) => {}
-                    Err(problem) => outcome.set(Outcome::Failed(problem)),
-                }
+            // Given up: another pair is in view by now, another model in use, or the page gone.
+            match measure(session, seasons, &id, [left, right], &scope).await {
+                Ok(Ok(Some(measured))) => outcome.set(Outcome::Measured(measured)),
+                // The device failed: asked again as soon as there is another.
+                Ok(Ok(None)) | Err(Over) => {}
+                Ok(Err(problem)) => outcome.set(Outcome::Failed(problem)),
             }
         });
     });
@@ -106,35 +117,56 @@ pub fn Change() -> impl IntoView {
     }
 }
 
-/// Cuts both pictures and embeds all squares together. `None` when the device failed.
-async fn measure(session: Session, seasons: Seasons, id: &str, shots: [Shot; 2]) -> Result<Option<Measured>, Problem> {
-    let mut cuts = Vec::new();
+/// Cuts both pictures and embeds all squares. `None` when the device failed.
+async fn measure(
+    session: Session,
+    seasons: Seasons,
+    id: &str,
+    shots: [Shot; 2],
+    scope: &Scope,
+) -> Result<Result<Option<Measured>, Problem>, Over> {
+    let mut found = Vec::new();
     for shot in &shots {
-        let file = seasons.file(id, &shot.name).await?;
-        cuts.push(cut::squares(&shot.name, &file).await?);
+        let file = match scope.hold(seasons.file(id, &shot.name)).await? {
+            Ok(file) => file,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        match session.embed_squares(&file, scope).await? {
+            Ok(squares) => found.push(squares),
+            Err(Trouble::Device) => return Ok(Ok(None)),
+            Err(Trouble::Picture(Refusal { problem, .. })) => {
+                let what = format!("{} has no change map", shot.name);
+                let why = format!("{}: {}", problem.what, problem.why);
+                return Ok(Err(Problem::new(what, why, problem.remedy)));
+            }
+        }
     }
-    let [(patches, left), (other, right)] = &cuts[..] else { return Ok(None) };
-    if patches != other {
-        return Err(Problem::new(
-            "The two pictures do not lie over each other",
-            format!(
-                "One has {} × {} pixels, the other {} × {}.",
-                patches.width, patches.height, other.width, other.height
-            ),
+    let [left, right] = &found[..] else { return Ok(Ok(None)) };
+    Ok(lie_over_each_other(&left.card, &right.card).map(|patches| {
+        let directions = Arc::new([left.directions.clone(), right.directions.clone()]);
+        Some(Measured { patches, shots, directions })
+    }))
+}
+
+/// The squares of both pictures, when these show the same ground.
+fn lie_over_each_other(left: &SceneCard, right: &SceneCard) -> Result<Patches, Problem> {
+    let differ = |why: String, remedy: &str| Problem::new("The two pictures do not lie over each other", why, remedy);
+    let (a, b) = (left.grid, right.grid);
+    let patches = Patches::of(a.width, a.height).filter(|_| (a.width, a.height) == (b.width, b.height));
+    let Some(patches) = patches else {
+        return Err(differ(
+            format!("One has {} × {} pixels, the other {} × {}.", a.width, a.height, b.width, b.height),
             "Give pictures of the same size.",
         ));
+    };
+    match (&left.georeference, &right.georeference) {
+        // Pictures without a place are taken at their word.
+        (Some(first), Some(second)) if !first.is_same_ground(second, a.width, a.height) => Err(differ(
+            format!("One begins at {}, the other at {}.", first.corner(), second.corner()),
+            "Cut both to the same ground, for example with gdalwarp -te.",
+        )),
+        _ => Ok(patches),
     }
-    let files: Vec<_> = left.iter().chain(right).cloned().collect();
-    let Some(answers) = session.embed(&files).await else { return Ok(None) };
-    let mut directions = Vec::with_capacity(answers.len());
-    for answer in answers {
-        let Some(vectors) = answer.vectors else { return Ok(None) };
-        let vectors = vectors?;
-        directions
-            .push(std::iter::once(&vectors.embedding).chain(&vectors.projections).map(|v| direction(v)).collect());
-    }
-    let right = directions.split_off(patches.count().min(directions.len()));
-    Ok(Some(Measured { patches: *patches, shots, directions: Arc::new([directions, right]) }))
 }
 
 /// The picture under its change, and the squares as a grid: arrow keys move through it.
@@ -149,11 +181,10 @@ fn ChangeMap(measured: Measured) -> impl IntoView {
     let grid = NodeRef::<Div>::new();
     let distances = Memo::new(move |_| measured.distances(seasons.space(session)));
     let most = Memo::new(move |_| distances.with(|distances| distances.iter().copied().fold(0.0, f32::max)));
-    let share = move |distance: f32| f64::from(distance / most.get().max(1e-6));
     Effect::new(move |_| {
         if let Some(canvas) = canvas.get() {
             // Without a canvas there is no paint; the numbers are there all the same.
-            let _ = distances.with(|distances| paint(&canvas, &patches, distances, share));
+            let _ = distances.with(|distances| paint(&canvas, &patches, distances));
         }
     });
     let go = move |index: usize| {
@@ -186,8 +217,9 @@ fn ChangeMap(measured: Measured) -> impl IntoView {
         let along = |at: usize, count: usize| (at as f64 * 100.0 / count as f64, 100.0 / count as f64);
         let ((x, width), (y, height)) = (along(column, patches.columns), along(row, patches.rows));
         let label = move || {
-            let distance = distances.with(|distances| distances.get(index).copied().unwrap_or(0.0));
-            format!("Row {}, column {}: {distance:.3}", row + 1, column + 1)
+            let distance = distances.with(|distances| distances.get(index).copied().unwrap_or(f32::NAN));
+            let text = if distance.is_finite() { format!("{distance:.3}") } else { "no data".to_owned() };
+            format!("Row {}, column {}: {text}", row + 1, column + 1)
         };
         let is_first = move || chosen.get().unwrap_or(0) == index;
         view! {
@@ -229,14 +261,15 @@ fn ChangeMap(measured: Measured) -> impl IntoView {
             }
         })
     };
-    let under = right.picture.clone();
+    let right_name = right.name.clone();
+    let under = move || picture_of(seasons, &right_name);
     let alt = format!("The place in {}", right.date.label());
     let shots = StoredValue::new([left, right]);
     let pair = move || {
         chosen.get().map(|index| {
-            let pictures = shots.with_value(|shots| shots.clone().map(|shot| shown(&patches, index, &shot)));
+            let pictures = shots.with_value(|shots| shots.clone().map(|shot| shown(seasons, &patches, index, &shot)));
             let distance = distances.with(|distances| distances.get(index).copied().unwrap_or(0.0));
-            let colour = shade(share(distance));
+            let colour = shade(share_of_distance(distance));
             view! {
                 <div class="change-pair">{pictures.into_iter().collect_view()}</div>
                 <p>
@@ -267,8 +300,9 @@ fn ChangeMap(measured: Measured) -> impl IntoView {
             <p class="scale">
                 <span>"0, the same"</span>
                 <span class="scale-bar" aria-hidden="true"></span>
-                <span>{move || format!("{:.3}, the most here", most.get())}</span>
+                <span>{format!("{FULL_DISTANCE} and more")}</span>
             </p>
+            <p class="note">{move || format!("{:.3}, the most here", most.get())}</p>
             <label>
                 "Opacity "
                 <input
@@ -282,7 +316,7 @@ fn ChangeMap(measured: Measured) -> impl IntoView {
         </div>
         <p class="note">
             {format!(
-                "Squares of {} pixels, {} of them, overlapping; painted is 1 − the cosine of both dates, in the space that is chosen below.",
+                "Squares of {} pixels, {} of them, overlapping; painted is 1 − the cosine of both dates, measured as chosen below. The colours mean the same for every pair.",
                 patches.side,
                 patches.count(),
             )}
@@ -290,12 +324,17 @@ fn ChangeMap(measured: Measured) -> impl IntoView {
     }
 }
 
+/// The picture of a date as it is shown now: a better one may have come.
+fn picture_of(seasons: Seasons, name: &str) -> Option<String> {
+    seasons.place()?.shots.into_iter().find(|shot| shot.name == name)?.picture
+}
+
 /// One square of one date, enlarged.
-fn shown(patches: &Patches, index: usize, shot: &Shot) -> impl IntoView + use<> {
+fn shown(seasons: Seasons, patches: &Patches, index: usize, shot: &Shot) -> impl IntoView + use<> {
     let (x, y) = patches.origin(index);
     let scale = SHOWN_PX as f64 / patches.side as f64;
     let px = |value: usize| value as f64 * scale;
-    let address = shot.picture.clone().unwrap_or_default();
+    let address = picture_of(seasons, &shot.name).unwrap_or_default();
     view! {
         <figure>
             <div
@@ -312,19 +351,14 @@ fn shown(patches: &Patches, index: usize, shot: &Shot) -> impl IntoView + use<> 
 }
 
 /// The distances as colours, `PAINTED_PX` along the longer side.
-fn paint(
-    canvas: &web_sys::HtmlCanvasElement,
-    patches: &Patches,
-    distances: &[f32],
-    share: impl Fn(f32) -> f64,
-) -> Result<(), JsValue> {
+fn paint(canvas: &web_sys::HtmlCanvasElement, patches: &Patches, distances: &[f32]) -> Result<(), JsValue> {
     let longer = patches.width.max(patches.height);
     let [width, height] = [patches.width, patches.height].map(|side| (side * PAINTED_PX / longer).max(1));
     let painted = patches.paint(distances, width, height);
     let mut pixels: Vec<u8> = Vec::with_capacity(painted.len() * 4);
     for distance in painted {
-        pixels.extend(rgb(share(distance)).map(|value| value.round() as u8));
-        pixels.push(u8::MAX);
+        pixels.extend(rgb(share_of_distance(distance)).map(|value| value.round() as u8));
+        pixels.push(if distance.is_finite() { u8::MAX } else { 0 });
     }
     canvas.set_width(width as u32);
     canvas.set_height(height as u32);

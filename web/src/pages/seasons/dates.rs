@@ -36,7 +36,11 @@ pub fn Dates() -> impl IntoView {
                         Some(address) => view! { <img src=address alt="" width="64" height="64" /> }.into_any(),
                         None => view! { <span class="no-picture"></span> }.into_any(),
                     }}
-                    <span aria-hidden="true">{date.short()}</span>
+                    <span aria-hidden="true">
+                        <span class="date-short">{date.short()}</span>
+                        " "
+                        <span class="date-year">{date.year()}</span>
+                    </span>
                 </button>
             </li>
         }

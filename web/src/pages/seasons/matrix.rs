@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 
 use super::state::use_seasons;
 use super::waiting;
-use crate::season::colour::{ink, shade};
+use crate::season::colour::{FULL_DISTANCE, ink, shade, share_of_similarity};
 use crate::season::date::Date;
 use crate::season::pairs::matrix;
 use crate::session::use_session;
@@ -45,11 +45,6 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
     let table = NodeRef::<Table>::new();
     let count = dates.len();
     let pair = Memo::new(move |_| seasons.place().map(|place| seasons.pair(&place)).unwrap_or_default());
-    let off_diagonal = values.iter().enumerate().flat_map(|(row, line)| {
-        line.iter().enumerate().filter(move |(column, _)| *column != row).map(|(_, value)| *value)
-    });
-    let low = off_diagonal.fold(1.0, f32::min);
-    let share = move |value: f32| f64::from((value - low) / (1.0 - low).max(1e-6));
     let all_dates = StoredValue::new(dates.clone());
     let go = move |row: usize, column: usize| {
         all_dates.with_value(|dates| seasons.compare(dates.get(row).copied(), dates.get(column).copied()));
@@ -78,7 +73,7 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
         go(row, column);
     };
     let heads =
-        dates.iter().map(|date| view! { <th scope="col" title=date.label()>{date.short()}</th> }).collect_view();
+        dates.iter().map(|date| view! { <th scope="col" title=date.label()>{two_lines(*date)}</th> }).collect_view();
     let rows = dates
         .iter()
         .zip(values)
@@ -99,8 +94,8 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
                                 data-cell=format!("{row}-{column}")
                                 aria-label=label.clone()
                                 title=label
-                                style:background-color=shade(share(value))
-                                style:color=ink(share(value))
+                                style:background-color=shade(share_of_similarity(value))
+                                style:color=ink(share_of_similarity(value))
                                 on:click=move |_| go(row, column)
                             >
                                 {(count <= MAX_NUMBERED).then(|| short(value))}
@@ -111,7 +106,7 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
                 .collect_view();
             view! {
                 <tr>
-                    <th scope="row" title=date.label()>{date.short()}</th>
+                    <th scope="row" title=date.label()>{two_lines(*date)}</th>
                     {cells}
                 </tr>
             }
@@ -140,11 +135,19 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
             </table>
         </div>
         <p class="scale">
-            <span>{format!("{low:.2}")}</span>
+            <span>{format!("{:.1} or less", 1.0 - FULL_DISTANCE)}</span>
             <span class="scale-bar" aria-hidden="true"></span>
             <span>"1, the same"</span>
         </p>
         <p class="note">"Choose a cell to see its two dates above; the arrow keys move through the cells."</p>
+    }
+}
+
+/// Day and month over the year.
+fn two_lines(date: Date) -> impl IntoView {
+    view! {
+        <span class="date-short">{date.short()}</span>
+        <span class="date-year">{date.year()}</span>
     }
 }
 

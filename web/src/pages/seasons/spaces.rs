@@ -57,9 +57,7 @@ pub fn Spaces() -> impl IntoView {
 /// Title and meaning of a space, in words that need no training in machine learning.
 fn words(name: Option<&str>) -> (String, &'static str) {
     match name {
-        None => {
-            ("Everything".to_owned(), "The encoder's own space: season, appearance and what lies underneath all count.")
-        }
+        None => ("Everything".to_owned(), "All that the encoder sees: season, appearance and what lies underneath."),
         Some("invariant") => (
             "Ignore season and appearance".to_owned(),
             "Only what stays counts: the same place is alike in snow and in summer, in bright and in dull pictures.",

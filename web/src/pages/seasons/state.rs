@@ -9,10 +9,12 @@ use web_sys::Blob;
 
 use super::own;
 use crate::catalogue::{SeasonIndex, SeasonPlace};
+use crate::download::bitmap_address;
 use crate::engine::protocol::Vectors;
 use crate::fetch;
 use crate::problem::Problem;
 use crate::route;
+use crate::scope::{Over, Scope, Slot};
 use crate::season::date::Date;
 use crate::season::pairs::direction;
 use crate::season::series::{self, Sorted};
@@ -36,6 +38,8 @@ pub struct Shot {
     pub name: String,
     /// Something an `<img>` can show, once there is one.
     pub picture: Option<String>,
+    /// Whether that is the picture in full, not a small preview of it.
+    pub is_sharp: bool,
     /// Directions of length 1: of the whole embedding, then of each subspace; `None` before they came.
     pub directions: Option<Arc<Vec<Vec<f32>>>>,
 }
@@ -84,7 +88,8 @@ pub struct Seasons {
     files: StoredValue<BTreeMap<String, Blob>, LocalStorage>,
     own_count: StoredValue<usize>,
     is_loaded: StoredValue<bool>,
-    is_busy: StoredValue<bool>,
+    embedding: StoredValue<Slot>,
+    sharpening: StoredValue<Slot>,
 }
 
 impl Seasons {
@@ -103,7 +108,8 @@ impl Seasons {
             files: StoredValue::new_local(BTreeMap::new()),
             own_count: StoredValue::new(0),
             is_loaded: StoredValue::new(false),
-            is_busy: StoredValue::new(false),
+            embedding: StoredValue::new(Slot::default()),
+            sharpening: StoredValue::new(Slot::default()),
         }
     }
 
@@ -239,7 +245,7 @@ impl Seasons {
             .into_iter()
             .map(|(date, name)| {
                 let picture = files.get(&name).and_then(|file| own::picture(&name, file));
-                Shot { date, name, picture, directions: None }
+                Shot { date, name, is_sharp: picture.is_some(), picture, directions: None }
             })
             .collect();
         self.files.set_value(files);
@@ -256,18 +262,21 @@ impl Seasons {
     /// Embeds what waits, the place in view first. Called whenever a device may have become ready.
     pub fn work(self, session: Session) {
         let has_waiting = self.places.with(|places| places.iter().any(Place::is_waiting));
-        if !session.phase.with(Phase::is_able) || !has_waiting || self.is_busy.get_value() {
+        let embedding = self.embedding.get_value();
+        if !session.phase.with(Phase::is_able) || !has_waiting || embedding.is_taken() {
             return;
         }
-        self.is_busy.set_value(true);
+        let scope = embedding.begin(&session.model.get_untracked());
         spawn_local(async move {
             loop {
                 let places = self.next_waiting();
-                if places.is_empty() || !self.embed(session, &places).await {
+                // Given up: another model is in use, which is asked anew.
+                let goes_on = !places.is_empty() && matches!(self.embed(session, &places, &scope).await, Ok(true));
+                if !goes_on {
                     break;
                 }
             }
-            self.is_busy.set_value(false);
+            scope.end();
         });
     }
 
@@ -296,10 +305,10 @@ impl Seasons {
     }
 
     /// False when no device answers; the work is then taken up again when one does.
-    async fn embed(self, session: Session, places: &[Place]) -> bool {
+    async fn embed(self, session: Session, places: &[Place], scope: &Scope) -> Result<bool, Over> {
         let (mut names, mut files) = (Vec::new(), Vec::new());
         for (id, shot) in places.iter().flat_map(|place| place.shots.iter().map(|shot| (&place.id, shot))) {
-            match self.file(id, &shot.name).await {
+            match scope.hold(self.file(id, &shot.name)).await? {
                 Ok(file) => {
                     names.push((id, shot.name.clone()));
                     files.push(file);
@@ -307,15 +316,15 @@ impl Seasons {
                 Err(problem) => self.leave_out(id, &shot.name, problem),
             }
         }
-        let Some(answers) = session.embed(&files).await else { return false };
+        let Some(answers) = session.embed(&files, scope).await? else { return Ok(false) };
         for ((id, name), answer) in names.iter().zip(answers) {
             match answer.vectors {
                 Some(Ok(vectors)) => self.keep(id, name, &vectors, answer.picture),
                 Some(Err(problem)) => self.leave_out(id, name, problem),
-                None => return false,
+                None => return Ok(false),
             }
         }
-        true
+        Ok(true)
     }
 
     /// The file of a shot of the place `id`.
@@ -336,8 +345,37 @@ impl Seasons {
             let place = places.iter_mut().find(|place| place.id == id);
             if let Some(shot) = place.and_then(|place| place.shots.iter_mut().find(|shot| shot.name == name)) {
                 shot.directions = Some(directions);
-                shot.picture = picture.or(shot.picture.take());
+                if !shot.is_sharp {
+                    shot.picture = picture.or(shot.picture.take());
+                }
             }
+        });
+    }
+
+    /// Has the pictures of the two dates in view in full, where browsers cannot show the files by themselves.
+    pub fn sharpen(self, session: Session) {
+        let Some(place) = self.place().filter(|place| is_own(&place.id)) else { return };
+        let sharpening = self.sharpening.get_value();
+        let (left, right) = self.pair(&place);
+        let dull = [left, right].into_iter().filter_map(|at| place.shots.get(at)).find(|shot| !shot.is_sharp);
+        let Some(shot) = dull.filter(|_| session.phase.with(Phase::is_able) && !sharpening.is_taken()) else { return };
+        let (id, name) = (place.id.clone(), shot.name.clone());
+        let scope = sharpening.begin(&session.model.get_untracked());
+        spawn_local(async move {
+            let found = match scope.hold(self.file(&id, &name)).await {
+                Ok(Ok(file)) => session.look_at(&file, &scope).await,
+                _ => Ok(None),
+            };
+            scope.end();
+            let picture = found.ok().flatten().and_then(|(width, rgba)| bitmap_address(width, &rgba));
+            self.places.update(|places| {
+                let place = places.iter_mut().find(|place| place.id == id);
+                if let Some(shot) = place.and_then(|place| place.shots.iter_mut().find(|shot| shot.name == name)) {
+                    // The preview stays where the picture cannot be had: why, its vectors have said.
+                    shot.is_sharp = true;
+                    shot.picture = picture.or(shot.picture.take());
+                }
+            });
         });
     }
 
@@ -380,7 +418,7 @@ fn shipped(place: SeasonPlace) -> Place {
     let shot = |text: &String| {
         let name = format!("seasons/{}/{text}.jpg", place.id);
         let picture = Some(fetch::address(&name));
-        Some(Shot { date: Date::in_name(text)?, name, picture, directions: None })
+        Some(Shot { date: Date::in_name(text)?, name, picture, is_sharp: true, directions: None })
     };
     let mut shots: Vec<Shot> = place.dates.iter().filter_map(shot).collect();
     shots.sort_by_key(|shot| shot.date);

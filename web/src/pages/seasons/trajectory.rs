@@ -1,6 +1,9 @@
 //! The place's way through the space: its dates on a flat map of their own, joined in the order of time.
 
 use leptos::prelude::*;
+use leptos::svg::Svg;
+use wasm_bindgen::JsCast;
+use web_sys::{KeyboardEvent, SvgElement};
 
 use super::state::use_seasons;
 use super::waiting;
@@ -45,11 +48,40 @@ fn Drawing(dates: Vec<Date>, plane: Plane) -> impl IntoView {
     let spots = on_paper(&plane.points);
     let farthest = farthest(&plane.points);
     let names = names(&spots);
+    let count = dates.len();
     let shown = percent(plane.shares.iter().sum());
     let legs = spots
         .windows(2)
         .map(|leg| view! { <line x1=leg[0].0 y1=leg[0].1 x2=leg[1].0 y2=leg[1].1 marker-end="url(#way)" /> })
         .collect_view();
+    let choose = move |date: Date, is_left: bool| {
+        if is_left { seasons.compare(Some(date), None) } else { seasons.compare(None, Some(date)) }
+    };
+    // One stop for the Tab key: the right-hand date. Arrow keys go along the line, Enter chooses.
+    let is_entry = move |index: usize| pair.get().1 == index;
+    let drawing = NodeRef::<Svg>::new();
+    let all = dates.clone();
+    let on_key = move |index: usize, event: &KeyboardEvent| {
+        let target = match event.key().as_str() {
+            "ArrowRight" | "ArrowDown" => (index + 1).min(count - 1),
+            "ArrowLeft" | "ArrowUp" => index.saturating_sub(1),
+            "Home" => 0,
+            "End" => count - 1,
+            "Enter" | " " => index,
+            _ => return,
+        };
+        event.prevent_default();
+        if let Some(date) = all.get(target) {
+            choose(*date, event.shift_key());
+        }
+        let dot = drawing.get_untracked().and_then(|drawing| {
+            drawing.query_selector(&format!("[data-date=\"{target}\"]")).ok()??.dyn_into::<SvgElement>().ok()
+        });
+        if let Some(dot) = dot {
+            // Focusing an element that is on the page cannot fail.
+            let _ = dot.focus();
+        }
+    };
     let points = dates
         .iter()
         .zip(&spots)
@@ -60,11 +92,21 @@ fn Drawing(dates: Vec<Date>, plane: Plane) -> impl IntoView {
                 (_, right) if right == index => Some("right"),
                 _ => None,
             };
-            let name = names[index].map(|(x, y)| view! { <text x=x y=y>{date.short()}</text> });
+            let name = names[index].map(|(x, y)| view! { <text x=x y=y>{name_of(date)}</text> });
             view! {
-                <g data-mark=mark on:click=move |event| {
-                    if event.shift_key() { seasons.compare(Some(date), None) } else { seasons.compare(None, Some(date)) }
-                }>
+                <g
+                    data-mark=mark
+                    data-date=index
+                    role="button"
+                    tabindex=move || if is_entry(index) { "0" } else { "-1" }
+                    aria-label=date.label()
+                    aria-pressed=move || mark().is_some().to_string()
+                    on:click=move |event| choose(date, event.shift_key())
+                    on:keydown={
+                        let on_key = on_key.clone();
+                        move |event| on_key(index, &event)
+                    }
+                >
                     <circle cx=x cy=y r="8" />
                     <title>{date.label()}</title>
                     {name}
@@ -83,7 +125,13 @@ fn Drawing(dates: Vec<Date>, plane: Plane) -> impl IntoView {
         None => "The dates lie on one point.".to_owned(),
     };
     view! {
-        <svg class="trajectory" viewBox=format!("0 0 {WIDTH} {HEIGHT}") role="img" aria-label=label.clone()>
+        <svg
+            class="trajectory"
+            viewBox=format!("0 0 {WIDTH} {HEIGHT}")
+            role="group"
+            aria-label=label.clone()
+            node_ref=drawing
+        >
             <defs>
                 <marker id="way" viewBox="0 0 10 10" refX="20" refY="5" markerWidth="7" markerHeight="7" orient="auto">
                     <path d="M0 0 10 5 0 10z" />
@@ -98,6 +146,11 @@ fn Drawing(dates: Vec<Date>, plane: Plane) -> impl IntoView {
             )}
         </p>
     }
+}
+
+/// `Mar 21`: what has room beside a dot.
+fn name_of(date: Date) -> String {
+    format!("{} {:02}", date.short(), date.year() % 100)
 }
 
 /// Points in the middle of the drawing, both axes in one scale.

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::state::{Figure, use_labels};
 use crate::label::book::MIN_TILES;
 use crate::label::leave_one_out::LeftOut;
-use crate::wording::{milliseconds, percent};
+use crate::wording::{milliseconds, part};
 
 /// Doubtful tiles named at most.
 const NAMED: usize = 6;
@@ -102,6 +102,6 @@ fn percent_of(count: usize, all: usize) -> String {
     match count {
         0 => "0 %".to_owned(),
         count if count == all => "100 %".to_owned(),
-        count => percent(count as f64 / all.max(1) as f64),
+        count => part(count, all),
     }
 }

@@ -33,6 +33,11 @@ pub fn Keep() -> impl IntoView {
             <button type="button" class="small quiet" disabled=is_empty on:click=move |_| labels.forget()>
                 "Forget all"
             </button>
+            <Show when=move || is_empty.get() && labels.forgotten.with(Option::is_some)>
+                <button type="button" class="small" on:click=move |_| labels.unforget()>
+                    "Undo forgetting"
+                </button>
+            </Show>
         </div>
     }
 }

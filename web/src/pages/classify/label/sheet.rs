@@ -20,7 +20,7 @@ pub fn Sheet() -> impl IntoView {
     // The order is that of the moment when it was asked for: pictures must not move under the pointer with every mark.
     let order = RwSignal::new(Vec::<usize>::new());
     let place = RwSignal::new(0_usize);
-    let count = Memo::new(move |_| (labels.session.tiles.with(Vec::len), labels.session.arrivals.get()));
+    let count = Memo::new(move |_| (labels.session.tiles.with(Vec::len), labels.session.tile_set.get()));
     Effect::new(move |_| {
         let (count, _) = count.get();
         let mut all: Vec<usize> = (0..count).collect();

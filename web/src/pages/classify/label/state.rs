@@ -13,8 +13,10 @@ use crate::label::head::Head;
 use crate::label::leave_one_out::{LeaveOneOut, LeftOut};
 use crate::label::own::{Own, OwnClasses};
 use crate::problem::Problem;
-use crate::session::Session;
+use crate::scope::{Scope, Slot};
+use crate::session::{Session, remember, remembered};
 use crate::state::{Phase, TileEntry};
+use crate::stored;
 
 /// Tiles whose answers come before the page applies the head to them: one by one would be work for the square of them.
 const APPLY_EVERY: usize = 32;
@@ -31,6 +33,21 @@ pub enum Figure {
     Working(usize, usize),
     /// Here it is.
     Done(Arc<LeftOut>),
+}
+
+/// Whether single keys mark tiles, in local storage.
+const KEYS_KEY: &str = "marking-keys";
+/// Classes and marks, in this browser's database; one entry for each model.
+const STORED_KEY: &str = "labels";
+/// How long after a change it is stored: marks come one after the other.
+const STORED_AFTER: std::time::Duration = std::time::Duration::from_millis(400);
+
+/// Everything that [`Labels::forget`] took away.
+#[derive(Clone, PartialEq)]
+pub struct Forgotten {
+    book: Book,
+    head: Option<Arc<Head>>,
+    learned_ms: Option<f64>,
 }
 
 /// The whole state, cheap to copy into every component.
@@ -54,16 +71,20 @@ pub struct Labels {
     pub is_shown: RwSignal<bool>,
     /// Whether the panel is open.
     pub is_open: RwSignal<bool>,
+    /// Whether single keys mark tiles.
+    pub has_keys: RwSignal<bool>,
+    /// What was forgotten last, for those who are sorry.
+    pub forgotten: RwSignal<Option<Forgotten>>,
     /// What could not be done.
     pub problem: RwSignal<Option<Problem>>,
     /// What was done last, in words.
     pub said: RwSignal<String>,
-    /// Raised with every new book: older figures are stale.
-    generation: StoredValue<u64>,
+    /// Leaving tiles of the book out: a newer book begins anew.
+    leaving_out: StoredValue<Slot>,
     /// The model that the embeddings in the book are of.
     model: StoredValue<Option<String>>,
     /// The set of tiles that `own` belongs to.
-    arrivals: StoredValue<usize>,
+    tile_set: StoredValue<Option<Scope>>,
     /// Marks of tiles that the model in use has not answered yet, after another model was.
     pending: StoredValue<Vec<Option<usize>>>,
 }
@@ -82,14 +103,17 @@ impl Labels {
             chosen: RwSignal::new(BTreeSet::new()),
             is_shown: RwSignal::new(true),
             is_open: RwSignal::new(false),
+            has_keys: RwSignal::new(remembered(KEYS_KEY).as_deref() != Some("off")),
+            forgotten: RwSignal::new(None),
             problem: RwSignal::new(None),
             said: RwSignal::new(String::new()),
-            generation: StoredValue::new(0),
+            leaving_out: StoredValue::new(Slot::default()),
             model: StoredValue::new(None),
-            arrivals: StoredValue::new(0),
+            tile_set: StoredValue::new(None),
             pending: StoredValue::new(Vec::new()),
         };
         labels.follow();
+        labels.follow_store();
         labels
     }
 
@@ -100,7 +124,7 @@ impl Labels {
             let answered =
                 session.tiles.with(|tiles| tiles.iter().filter(|tile| tile.outcome.answer().is_some()).count());
             let is_idle = session.phase.with(|phase| !matches!(phase, Phase::Running { .. }));
-            (session.tiles.with(Vec::len), answered / APPLY_EVERY, is_idle.then_some(answered), session.arrivals.get())
+            (session.tiles.with(Vec::len), answered / APPLY_EVERY, is_idle.then_some(answered), session.tile_set.get())
         });
         let model = Memo::new(move |_| session.card.with(|card| card.as_ref().map(|card| card.sha256.clone())));
         Effect::new(move |_| {
@@ -111,12 +135,70 @@ impl Labels {
         });
     }
 
+    /// Brings back what an earlier visit marked, as soon as the model is known that it was marked for; keeps it from then on.
+    fn follow_store(self) {
+        let model = Memo::new(move |_| self.session.card.with(|card| card.as_ref().map(|card| card.sha256.clone())));
+        let known = StoredValue::new(None::<String>);
+        let storing = Slot::default();
+        Effect::new(move |_| {
+            let Some(model) = model.get() else { return };
+            let scope = self.session.model.get_untracked();
+            spawn_local(async move {
+                let Ok(text) = scope.hold(stored::read(&store_key(&model))).await else { return };
+                let card = self.session.card.get_untracked().unwrap_or_default();
+                let is_free = self.book.with_untracked(Book::is_empty);
+                // What this visit has marked goes before what an earlier one did; what cannot be read was of another release.
+                if let Some(Ok((book, head))) = text.filter(|_| is_free).map(|text| file::read(&text, &card))
+                    && !(book.is_empty() && head.is_none())
+                {
+                    let count = book.examples.len();
+                    self.learned_ms.set(None);
+                    self.head.set(head.map(Arc::new));
+                    self.said.set(format!("{count} marked tiles of your last visit are here again."));
+                    self.book.set(book);
+                }
+                known.set_value(Some(model));
+            });
+        });
+        Effect::new(move |_| {
+            self.book.track();
+            self.head.track();
+            let scope = storing.begin(&Scope::new());
+            set_timeout(
+                move || {
+                    // Before the model is known, it is not known whose marks these are.
+                    let model = self.session.card.with_untracked(|card| card.as_ref().map(|card| card.sha256.clone()));
+                    let Some(model) =
+                        model.filter(|model| !scope.is_over() && known.get_value().as_ref() == Some(model))
+                    else {
+                        return;
+                    };
+                    let is_empty =
+                        self.book.with_untracked(Book::is_empty) && self.head.with_untracked(Option::is_none);
+                    let text = (!is_empty).then(|| self.text());
+                    spawn_local(async move {
+                        match text {
+                            Some(text) => {
+                                stored::write(&store_key(&model), &text).await;
+                            }
+                            None => stored::remove(&store_key(&model)).await,
+                        }
+                    });
+                },
+                STORED_AFTER,
+            );
+        });
+    }
+
+    /// Switches marking by single keys on or off.
+    pub fn choose_keys(self, has_keys: bool) {
+        self.has_keys.set(has_keys);
+        remember(KEYS_KEY, if has_keys { "on" } else { "off" });
+    }
+
     /// Learns from the book, and starts to leave tiles out.
     fn learn(self) {
-        let generation = self.generation.try_update_value(|generation| {
-            *generation += 1;
-            *generation
-        });
+        let scope = self.leaving_out.get_value().begin(&Scope::new());
         let book = self.book.get();
         let started = js_sys::Date::now();
         match Head::learn(&book) {
@@ -133,14 +215,13 @@ impl Labels {
         }
         let Some(work) = LeaveOneOut::new(&book) else { return self.figure.set(Figure::None) };
         self.figure.set(Figure::Working(0, work.progress().1));
-        spawn_local(self.leave_out(work, generation));
+        spawn_local(self.leave_out(work, scope));
     }
 
-    async fn leave_out(self, mut work: LeaveOneOut, generation: Option<u64>) {
+    async fn leave_out(self, mut work: LeaveOneOut, scope: Scope) {
         loop {
             // Marks come one after the other: a moment later there may be a newer book.
-            breathe().await;
-            if self.generation.try_get_value() != generation {
+            if scope.hold(breathe()).await.is_err() {
                 return;
             }
             let started = js_sys::Date::now();
@@ -156,12 +237,11 @@ impl Labels {
 
     /// Brings marks and own classes of the tiles on the page up to date.
     fn apply(self, model: Option<String>) {
-        let arrivals = self.session.arrivals.get_untracked();
+        let tile_set = Some(self.session.tile_set.get_untracked());
         let count = self.session.tiles.with_untracked(Vec::len);
-        let is_new_set =
-            self.arrivals.try_get_value() != Some(arrivals) || self.own.with_untracked(|own| own.len() != count);
+        let is_new_set = self.tile_set.get_value() != tile_set || self.own.with_untracked(|own| own.len() != count);
         if is_new_set {
-            self.arrivals.set_value(arrivals);
+            self.tile_set.set_value(tile_set);
             self.pending.set_value(Vec::new());
             self.chosen.set(BTreeSet::new());
         }
@@ -211,6 +291,7 @@ impl Labels {
         self.pending.set_value(marks);
         self.learned_ms.set(None);
         self.head.set(None);
+        self.forgotten.set(None);
         self.book.update(|book| book.examples.clear());
         if lost > 0 {
             self.said.set(format!(
@@ -300,14 +381,29 @@ impl Labels {
         self.book.with_untracked(|book| file::write(&card, book, head.as_deref(), left_out))
     }
 
-    /// Forgets classes, marks and head.
+    /// Forgets classes, marks and head; [`Self::unforget`] brings them back.
     pub fn forget(self) {
+        self.forgotten.set(Some(Forgotten {
+            book: self.book.get_untracked(),
+            head: self.head.get_untracked(),
+            learned_ms: self.learned_ms.get_untracked(),
+        }));
         self.learned_ms.set(None);
         self.head.set(None);
         self.problem.set(None);
         self.chosen.set(BTreeSet::new());
         self.book.set(Book::default());
         self.said.set("Everything was forgotten.".to_owned());
+    }
+
+    /// Brings back what was forgotten last.
+    pub fn unforget(self) {
+        let Some(Forgotten { book, head, learned_ms }) = self.forgotten.get_untracked() else { return };
+        self.forgotten.set(None);
+        self.learned_ms.set(learned_ms);
+        self.head.set(head);
+        self.book.set(book);
+        self.said.set("What was forgotten is here again.".to_owned());
     }
 
     /// What table and files need to know.
@@ -351,6 +447,10 @@ impl Labels {
 #[must_use]
 pub fn use_labels() -> Labels {
     expect_context::<Labels>()
+}
+
+fn store_key(model: &str) -> String {
+    format!("{STORED_KEY} {model}")
 }
 
 /// Lets the page draw and hear.
