@@ -12,6 +12,8 @@ use crate::source::ByteSource;
 const MAX_SIDE: u64 = 1 << 24;
 /// A pixel of more samples is damage.
 const MAX_SAMPLES: u64 = 4096;
+/// Rows of a strip read at once.
+const ROWS_AT_ONCE: usize = 64;
 /// Directories looked at for a mask.
 const MAX_DIRECTORIES: usize = 64;
 
@@ -178,13 +180,14 @@ impl Header {
         self.no_data.is_some() || self.mask.is_some()
     }
 
-    /// The row from which reading is cheapest, at or above `row`, and the first row after it that belongs to the next
-    /// blocks: rows of tiles are decoded whole, strips row by row.
+    /// The row from which reading is cheapest, at or above `row`, and the row where to stop: rows of tiles are decoded
+    /// whole, strips a few rows at a time.
     #[must_use]
     pub fn step(&self, row: usize) -> std::ops::Range<usize> {
         let rows = self.layout.block_height;
         let start = if self.layout.is_tiled { row / rows * rows } else { row };
         let end = (row / rows).saturating_add(1).saturating_mul(rows);
+        let end = if self.layout.is_tiled { end } else { end.min(row + ROWS_AT_ONCE) };
         start..end.min(self.height)
     }
 }

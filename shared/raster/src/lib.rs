@@ -10,8 +10,9 @@
 //! files give errors: nothing here panics by itself, though a codec might (see the trainer's `decode`).
 //!
 //! # Why neither `tiff` nor `async-tiff` reads the blocks
-//! `tiff` 0.11 panics on planar tiles at edges, decodes the header as pixels where blocks are left out, demands the end
-//! code of LZW, drops extra samples and gives Y, Cb, Cr for colours; `async-tiff` 0.4 decodes whole tiles only, with a
+//! Of the 990 files of the matrix that must read (tests/reference/tiff_matrix.py), `tiff` 0.11.3 reads 515 right and 71
+//! wrong, refuses 287 and panics on 117: it panics on planar tiles at edges, decodes the header as pixels where blocks are
+//! left out, demands the end code of LZW, drops extra samples and gives Y, Cb, Cr for colours; `async-tiff` 0.4 decodes whole tiles only, with a
 //! ZSTD in C that the browser cannot run, and panics at unknown types of tags. Directories and blocks are therefore
 //! walked here; the codecs are those crates' own or better: `weezl`, `flate2`, `zune-jpeg`, `image-webp`, `ruzstd`.
 
@@ -23,6 +24,7 @@ mod header;
 mod ifd;
 mod layout;
 mod metadata;
+mod naming;
 mod predictor;
 mod reader;
 mod sample;
@@ -32,6 +34,7 @@ pub use bands::{Band, Colour, Role};
 pub use error::RasterError;
 pub use header::{GeoTags, Header, SampleKind};
 pub use metadata::Metadata;
+pub use naming::{sentinel_2_name, sentinel_2_names};
 pub use reader::{Reader, Rows};
 pub use source::{ByteSource, Memory, Seekable};
 

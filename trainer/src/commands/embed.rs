@@ -33,7 +33,7 @@ pub struct EmbedArgs {
     /// Exported model, run folder, encoder file, or PyTorch .pth
     #[arg(long, value_name = "FILE|RUN")]
     pub encoder: PathBuf,
-    /// Folder of pictures, or a tar of one
+    /// Folder of pictures, or a tar of one; or kind=…,path=…,file_bands=[…] with any key of a [[data]] table
     #[arg(long, value_name = "DIR|TAR")]
     pub data: PathBuf,
     /// Folder for the gallery and the other files
@@ -71,7 +71,8 @@ pub fn run(args: EmbedArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let description = &loaded.description;
     let resolved = device::resolve(&args.device)?;
     let mut warnings = Vec::new();
-    let spec = SourceSpec { kind: Some(SourceKind::Folder), ..SourceSpec::new(&args.data) };
+    let typed = SourceSpec::typed(&args.data)?;
+    let spec = SourceSpec { kind: typed.kind.or(Some(SourceKind::Folder)), ..typed };
     let source = spec.open_tiles(Path::new(""), &mut warnings)?;
     warn(&warnings, reporter);
     if source.bands() != &description.bands {
@@ -154,9 +155,9 @@ pub fn display_planes(bands: &Bands) -> [usize; 3] {
 fn readable(source: &TileSource, reporter: &mut Reporter<'_>) -> Result<Vec<usize>> {
     let mut good = Vec::with_capacity(source.len());
     for place in 0..source.len() {
-        match source.picture(place) {
+        match source.read(place, &[0], &mut view_rng(0, 0, 0)) {
             Ok(_) => good.push(place),
-            Err(error) => reporter.warning(&error.to_string()),
+            Err(error) => reporter.warning(&error.in_full()),
         }
         reporter.progress("pictures read", place + 1, source.len());
     }

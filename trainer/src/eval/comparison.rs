@@ -136,6 +136,13 @@ fn score(
     let what = format!("{name}: linear probe");
     let mut scored =
         score_features(name, features, classes, subject.ks, |done, total| reporter.progress(&what, done, total))?;
+    let unfinished = scored.probe.grid.iter().filter(|point| !point.is_converged).count();
+    if unfinished > 0 {
+        reporter.warning(&format!(
+            "{name}: the linear probe did not come to rest for {unfinished} of {} regularisers; the best that was found counts",
+            scored.probe.grid.len()
+        ));
+    }
     if let Some(c) = subject.svm {
         scored.scores.svm = Some(svm(name, features, classes, c, reporter)?);
     }
