@@ -11,7 +11,8 @@ const OTHERS: [&str; 10] = ["SR", "ST", "TOA", "LANDSAT", "TM", "ETM", "OLI", "T
 #[must_use]
 pub fn sentinel_2_names<'a>(descriptions: impl Iterator<Item = Option<&'a str>> + Clone) -> Vec<Option<String>> {
     let numbers: Vec<&str> = descriptions.clone().flatten().filter_map(plain_number).collect();
-    let is_landsat = numbers.len() >= 6 && numbers.iter().all(|number| matches!(*number, "1" | "2" | "3" | "4" | "5" | "6" | "7"));
+    let is_landsat =
+        numbers.len() >= 6 && numbers.iter().all(|number| matches!(*number, "1" | "2" | "3" | "4" | "5" | "6" | "7"));
     descriptions.map(|description| sentinel_2_name(description?).filter(|_| !is_landsat)).collect()
 }
 
@@ -19,7 +20,8 @@ pub fn sentinel_2_names<'a>(descriptions: impl Iterator<Item = Option<&'a str>> 
 #[must_use]
 pub fn sentinel_2_name(description: &str) -> Option<String> {
     let upper = description.to_uppercase();
-    let words: Vec<&str> = upper.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        upper.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let is_other = words.iter().any(|word| OTHERS.contains(word));
     words.iter().find_map(|word| {
         let plain = match *word {

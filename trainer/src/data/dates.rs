@@ -166,11 +166,7 @@ fn checked(year: u16, month: u16, day: u16) -> Option<NamedDate> {
 fn of_year_day(year: u16, day: u16) -> Option<NamedDate> {
     use chrono::Datelike;
     let date = chrono::NaiveDate::from_yo_opt(i32::from(year), u32::from(day))?;
-    (1970..2100).contains(&year).then_some(NamedDate {
-        year,
-        month: date.month() as u8,
-        day: Some(date.day() as u8),
-    })
+    (1970..2100).contains(&year).then_some(NamedDate { year, month: date.month() as u8, day: Some(date.day() as u8) })
 }
 
 #[cfg(test)]
@@ -203,7 +199,8 @@ mod tests {
 
     #[test]
     fn other_numbers_are_no_dates() {
-        for name in ["Forest_2015", "img1", "Forest_12004", "LC08_201003_B4", "A2019400", "20191340", "0001", "T33TUM"] {
+        for name in ["Forest_2015", "img1", "Forest_12004", "LC08_201003_B4", "A2019400", "20191340", "0001", "T33TUM"]
+        {
             assert_eq!(of(name), None, "{name}");
         }
     }

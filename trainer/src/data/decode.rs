@@ -58,7 +58,10 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         return decode_tiff(bytes);
     }
     let unknown = |_| {
-        DecodeError::new("not a JPEG, PNG, WebP or TIFF picture", "convert it, for example with gdal_translate or ImageMagick")
+        DecodeError::new(
+            "not a JPEG, PNG, WebP or TIFF picture",
+            "convert it, for example with gdal_translate or ImageMagick",
+        )
     };
     let format = image::guess_format(bytes).map_err(unknown)?;
     if format == ImageFormat::Jpeg && !jpeg_has_an_end(bytes) {
@@ -70,32 +73,44 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     reader.limits(limits);
     let decoded = from_image(reader.decode().map_err(|error| DecodeError::damaged(error.to_string()))?)?;
     if format == ImageFormat::Jpeg
-        && let Some(rows) = grey_rows(&decoded.picture)
+        && let Some(rows) = made_up_rows(&decoded.picture)
     {
-        let why = format!("the JPEG's data end early: its last {rows} of {} rows are filled with grey", decoded.picture.height);
+        let why = format!(
+            "the JPEG's data end early: the last {rows} of its {} rows are made up by the decoder",
+            decoded.picture.height
+        );
         return Err(DecodeError::damaged(why));
     }
     Ok(decoded)
 }
 
-/// Rows at the end that are all of the one grey that decoders put where data are missing, when there is a whole block of
-/// them and the rest is something else.
-fn grey_rows(picture: &Picture) -> Option<usize> {
-    const FILL: u8 = 128;
-    const BLOCK: usize = 8;
-    let Samples::U8(samples) = &picture.samples else { return None };
-    let rows = samples.chunks_exact(picture.width * picture.bands);
-    let grey = rows.rev().take_while(|row| row.iter().all(|value| *value == FILL)).count();
-    (BLOCK..picture.height).contains(&grey).then_some(grey)
-}
-
-/// Whether the last scan of a JPEG is followed by the end marker. Decoders fill what is missing with grey and say nothing.
+/// Whether the last scan of a JPEG is followed by the end marker. Decoders fill what is missing and say nothing.
 fn jpeg_has_an_end(bytes: &[u8]) -> bool {
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
     match (last([0xff, 0xda]), last([0xff, 0xd9])) {
         (Some(scan), Some(end)) => end > scan,
         _ => false,
     }
+}
+
+/// Rows at the end that a decoder made up because data were missing, when there is a whole block of them and the rest is
+/// something else. Decoders say nothing of it: they repeat the last block, or take the middle of the scale.
+fn made_up_rows(picture: &Picture) -> Option<usize> {
+    const MIDDLE: u8 = 128;
+    const BLOCK: usize = 8;
+    /// Blocks are 8 pixels wide, or 16 where colours are halved.
+    const PERIOD: usize = 16;
+    let (Samples::U8(samples), bands) = (&picture.samples, picture.bands) else { return None };
+    if picture.width < 2 * PERIOD {
+        return None;
+    }
+    let rows = || samples.chunks_exact(picture.width * bands).rev();
+    let is_repeated = |row: &[u8]| row[PERIOD * bands..] == row[..row.len() - PERIOD * bands];
+    let count = rows().take_while(|row| is_repeated(row)).count();
+    // Sea and borders repeat themselves too, but they are flat.
+    let is_textured = rows().take(BLOCK).any(|row| row.chunks_exact(bands).any(|pixel| pixel != &row[..bands]));
+    let is_middle = rows().take(BLOCK).all(|row| row.iter().all(|value| *value == MIDDLE));
+    ((BLOCK..picture.height).contains(&count) && (is_textured || is_middle)).then_some(count)
 }
 
 fn from_image(image: DynamicImage) -> Result<Decoded, DecodeError> {
@@ -182,7 +197,8 @@ mod tests {
         let whole =
             bytes_of(ImageBuffer::from_fn(96, 96, |x, y| Rgb([2 * x as u8, 2 * y as u8, 90])), ImageFormat::Jpeg);
         let cut = [&whole[..whole.len() * 2 / 3], &[0xff, 0xd9]].concat();
-        assert!(decode(&cut).unwrap_err().why.contains("filled with grey"));
+        let error = decode(&cut).map(|picture| picture.bands).unwrap_err();
+        assert!(error.why.contains("made up by the decoder"), "{error}");
         let grey = bytes_of(ImageBuffer::from_pixel(32, 32, Rgb([128u8, 128, 128])), ImageFormat::Jpeg);
         assert!(decode(&grey).is_ok(), "a picture that is grey throughout");
     }

@@ -55,7 +55,9 @@ impl Decoded {
         let Some(alpha) = self.alpha else { return false };
         let Picture { bands, height, width, samples, .. } = &self.picture;
         let between = match samples {
-            Samples::U8(values) => values[alpha..].iter().step_by(*bands).filter(|value| !matches!(value, 0 | 255)).count(),
+            Samples::U8(values) => {
+                values[alpha..].iter().step_by(*bands).filter(|value| !matches!(value, 0 | 255)).count()
+            }
             Samples::U16(values) => {
                 values[alpha..].iter().step_by(*bands).filter(|value| !matches!(value, 0 | 255 | 65_535)).count()
             }
@@ -106,7 +108,8 @@ mod tests {
     #[test]
     fn near_infrared_that_is_marked_alpha_is_seen_to_be_one() {
         let samples = (0..100u16).flat_map(|at| [7, at * 300]).collect();
-        let decoded = Decoded { picture: Picture::whole(2, 10, 10, Samples::U16(samples)), alpha: Some(1), names: None };
+        let decoded =
+            Decoded { picture: Picture::whole(2, 10, 10, Samples::U16(samples)), alpha: Some(1), names: None };
         assert!(decoded.alpha_is_measured());
     }
 

@@ -12,8 +12,20 @@ use super::store::Store;
 const MOSAIC_PX: usize = 320;
 /// Folders whose pictures are answers, not questions.
 const MASK_FOLDERS: [&str; 14] = [
-    "mask", "masks", "masks_png", "label", "labels", "labels_png", "labels_match_pix", "annotation", "annotations", "gt",
-    "groundtruth", "ground_truth", "udm_masks", "images_masked",
+    "mask",
+    "masks",
+    "masks_png",
+    "label",
+    "labels",
+    "labels_png",
+    "labels_match_pix",
+    "annotation",
+    "annotations",
+    "gt",
+    "groundtruth",
+    "ground_truth",
+    "udm_masks",
+    "images_masked",
 ];
 
 /// A convention, and what makes it a guess.
@@ -35,8 +47,7 @@ pub(super) fn leave_out_masks(store: &mut Store, warnings: &mut Vec<Warning>) {
         let folders = split_name(name).0;
         folders.split('/').any(|folder| MASK_FOLDERS.contains(&folder.to_lowercase().as_str()))
     };
-    let (masks, others): (Vec<&str>, Vec<&str>) =
-        pictures(store).map(|(_, name)| name).partition(|name| is_mask(name));
+    let (masks, others): (Vec<&str>, Vec<&str>) = pictures(store).map(|(_, name)| name).partition(|name| is_mask(name));
     let (Some(first), count) = (masks.first().map(|name| (*name).to_owned()), masks.len()) else { return };
     if others.is_empty() {
         return;

@@ -186,8 +186,12 @@ fn raw_tile(plane: &Picture) -> Result<Tile, shared::tile::TileError> {
         Samples::I16(samples) => samples.iter().map(|&value| f32::from(value)).collect(),
         Samples::F32(samples) => samples.clone(),
     };
-    let seen: Vec<f64> =
-        values.iter().zip(&plane.missing).filter(|(_, missing)| !**missing).map(|(value, _)| f64::from(*value)).collect();
+    let seen: Vec<f64> = values
+        .iter()
+        .zip(&plane.missing)
+        .filter(|(_, missing)| !**missing)
+        .map(|(value, _)| f64::from(*value))
+        .collect();
     let mean = (seen.iter().sum::<f64>() / seen.len().max(1) as f64) as f32;
     values.iter_mut().zip(&plane.missing).filter(|(_, missing)| **missing).for_each(|(value, _)| *value = mean);
     Tile::new(1, plane.height, plane.width, values)

@@ -194,8 +194,11 @@ pub(super) fn band_of(name: &str) -> Option<Band> {
     let last = stem.rsplit(['_', '.']).next().unwrap_or(stem);
     match (landsat(name), last.strip_prefix('B')) {
         (Some(satellite), Some(number)) => {
-            let names: &[&str] =
-                if satellite >= 8 { &["1", "2", "3", "4", "5", "6", "7", "9"] } else { &["", "1", "2", "3", "4", "5", "7"] };
+            let names: &[&str] = if satellite >= 8 {
+                &["1", "2", "3", "4", "5", "6", "7", "9"]
+            } else {
+                &["", "1", "2", "3", "4", "5", "7"]
+            };
             let bands: &[Band] = if satellite >= 8 {
                 &[Band::B01, Band::B02, Band::B03, Band::B04, Band::B8A, Band::B11, Band::B12, Band::B10]
             } else {
@@ -212,7 +215,7 @@ pub(super) fn band_of(name: &str) -> Option<Band> {
 fn date_of(name: &str) -> &str {
     let stem = &name[..name.len() - name.rsplit_once('.').map_or(0, |(_, extension)| extension.len() + 1)];
     match stem.rsplit_once('.') {
-        Some((date, band)) if band_of(&format!("{band}.tif")).is_some() => date,
+        Some((date, band)) if !band.contains('/') && band_of(&format!("{band}.tif")).is_some() => date,
         _ => split_name(name).0,
     }
 }

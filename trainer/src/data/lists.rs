@@ -11,10 +11,22 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::layout::is_picture;
 
-const HINT: &str = "a line holds <class>/<file>, or <class>/<file>,<class>; a heading may name the columns file and class";
+const HINT: &str =
+    "a line holds <class>/<file>, or <class>/<file>,<class>; a heading may name the columns file and class";
 /// Headings of the column of files, and of that of classes, the best first.
 const FILES: [&str; 12] = [
-    "file", "filename", "file_name", "path", "filepath", "file_path", "image", "image_path", "img", "picture", "name", "fname",
+    "file",
+    "filename",
+    "file_name",
+    "path",
+    "filepath",
+    "file_path",
+    "image",
+    "image_path",
+    "img",
+    "picture",
+    "name",
+    "fname",
 ];
 const CLASSES: [&str; 8] = ["classname", "class_name", "class", "label_name", "category", "label", "labels", "target"];
 /// Folders that tell parts of a data set apart: a file of one is never taken for that of another.
@@ -34,7 +46,8 @@ pub(super) struct Listed {
 pub(super) fn read_list(path: &Path) -> Result<Vec<Listed>> {
     let shown = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("cannot read the split list {shown}\nhint: {HINT}"))?;
-    let text = text_of(&bytes).with_context(|| format!("the split list {shown} is not text in UTF-8\nhint: save it as CSV in UTF-8"))?;
+    let text = text_of(&bytes)
+        .with_context(|| format!("the split list {shown} is not text in UTF-8\nhint: save it as CSV in UTF-8"))?;
     let rows = rows(&text).with_context(|| format!("the split list {shown} is no CSV\nhint: {HINT}"))?;
     let mut listed = columns(&rows).with_context(|| format!("the split list {shown}"))?;
     if listed.is_empty() {
@@ -176,7 +189,8 @@ impl<'a> Finder<'a> {
         let rank = |own: &[String]| {
             let shared = own.iter().zip(&wanted).take_while(|(own, wanted)| own == wanted).count();
             let is_part = |name: &String| PARTS.contains(&name.to_lowercase().as_str());
-            let differs_in_part = own.get(shared).zip(wanted.get(shared)).is_some_and(|(a, b)| is_part(a) || is_part(b));
+            let differs_in_part =
+                own.get(shared).zip(wanted.get(shared)).is_some_and(|(a, b)| is_part(a) || is_part(b));
             let is_covered = shared == own.len() || shared == wanted.len();
             (is_covered || shared >= 2 && !differs_in_part).then_some(shared)
         };
@@ -220,7 +234,12 @@ mod tests {
     fn every_form_of_a_list_is_read() {
         let plain = pairs(&[("a/1.png", None), ("b/2.png", None)]);
         let classes = pairs(&[("a/1.png", Some("x")), ("b/2.png", Some("y z"))]);
-        for text in ["a/1.png\n./b/2.png\n", "\u{feff}a/1.png\r\nb/2.png\r\n", "filename\n\"a/1.png\"\n\"b/2.png\"\n", "a\\1.png\nb\\2.png"] {
+        for text in [
+            "a/1.png\n./b/2.png\n",
+            "\u{feff}a/1.png\r\nb/2.png\r\n",
+            "filename\n\"a/1.png\"\n\"b/2.png\"\n",
+            "a\\1.png\nb\\2.png",
+        ] {
             assert_eq!(read(text.as_bytes()).unwrap(), plain, "{text:?}");
         }
         for text in [
@@ -252,13 +271,16 @@ mod tests {
 
     #[test]
     fn names_are_told_apart_by_as_many_parts_as_it_takes() {
-        let files = [(0, "train/a/0.png"), (1, "val/a/0.png"), (2, "b/7.png"), (3, "2750/c/9.png"), (4, "d/e\u{301}.png")];
+        let files =
+            [(0, "train/a/0.png"), (1, "val/a/0.png"), (2, "b/7.png"), (3, "2750/c/9.png"), (4, "d/e\u{301}.png")];
         let finder = Finder::new(&files);
         let index = |name: &str| finder.find(name).unwrap().map(|(index, _)| index);
         assert_eq!((index("train/a/0.png"), index("val/a/0.png")), (Some(0), Some(1)));
         assert_eq!((index("data/val/a/0.png"), index("7.png"), index("x/b/7.png")), (Some(1), Some(2), Some(2)));
         assert_eq!((index("c/9.png"), index("EuroSAT/c/9.png"), index("d/\u{e9}.png")), (Some(3), Some(3), Some(4)));
         assert_eq!((index("test/a/0.png"), index("a/1.png"), index("x/7.png")), (None, None, None));
-        assert!(finder.find("a/0.png").unwrap_err().to_string().contains("may mean train/a/0.png or val/a/0.png\nhint: "));
+        assert!(
+            finder.find("a/0.png").unwrap_err().to_string().contains("may mean train/a/0.png or val/a/0.png\nhint: ")
+        );
     }
 }

@@ -6,8 +6,8 @@ use anyhow::{Result, anyhow, bail};
 use shared::bands::Bands;
 use shared::preprocess::{SECO_STRETCH_HIGH, SECO_STRETCH_LOW};
 
-use super::frames::{Frames, default_bands};
 use super::detect::{detect, leave_out_masks};
+use super::frames::{Frames, default_bands};
 use super::layout::{Layout, band_files, class_folders, dated_places};
 use super::mosaic::cut_windows;
 use super::series::read_series;
@@ -139,10 +139,7 @@ impl SourceSpec {
             let hint = first_error.as_ref().map(|error| error.hint).filter(|hint| !hint.is_empty());
             let hint = hint.unwrap_or("are the files complete? JPEG, PNG, WebP and TIFF are read");
             let first = first_error.map(|error| error.to_string()).unwrap_or_default();
-            bail!(
-                "none of the {} pictures in {shown} can be read; {first}\nhint: {hint}",
-                frames.len()
-            );
+            bail!("none of the {} pictures in {shown} can be read; {first}\nhint: {hint}", frames.len());
         };
         if let Some(bands) = fixed {
             frames.expect(bands.clone(), None, decoded.picture.kind());

@@ -21,7 +21,8 @@ impl SourceSpec {
         if !is_table || text.exists() {
             return Ok(Self::new(PathBuf::from(text)));
         }
-        let wrong = |error: toml::de::Error| UsageError::new(format!("--data {shown}: {}\nhint: {HINT}", error.message()));
+        let wrong =
+            |error: toml::de::Error| UsageError::new(format!("--data {shown}: {}\nhint: {HINT}", error.message()));
         Ok(data_table(&shown)?.try_into().map_err(wrong)?)
     }
 }
@@ -51,7 +52,10 @@ pub(crate) fn scalar(text: &str) -> Value {
 /// `[B04,B03]`, which TOML would have in quotes.
 fn list(text: &str) -> Option<Value> {
     let words = text.strip_prefix('[')?.strip_suffix(']')?.split(',').map(str::trim);
-    let is_word = |word: &str| word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic())
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+    };
     words.clone().all(is_word).then(|| Value::Array(words.map(|word| Value::String(word.to_owned())).collect()))
 }
 
@@ -89,7 +93,10 @@ mod tests {
     fn a_path_or_a_table_is_one_source() {
         assert_eq!(SourceSpec::typed(Path::new("a/b=c")).unwrap(), SourceSpec::new("a/b=c"));
         let four = Some(Bands::new(vec![Band::B02, Band::B03, Band::B04, Band::B08]).unwrap());
-        for text in ["kind=folder,path=x.tar,file_bands=[B02,B03,B04,B8]", "kind=folder,path=x.tar,file_bands=[\"B02\",\"B3\",\"B04\",\"B08\"]"] {
+        for text in [
+            "kind=folder,path=x.tar,file_bands=[B02,B03,B04,B8]",
+            "kind=folder,path=x.tar,file_bands=[\"B02\",\"B3\",\"B04\",\"B08\"]",
+        ] {
             let spec = SourceSpec::typed(Path::new(text)).unwrap();
             assert_eq!((spec.kind, &spec.file_bands), (Some(SourceKind::Folder), &four), "{text}");
         }

@@ -53,8 +53,13 @@ pub fn fit_logistic(data: &LogisticData, regulariser: f64, start: Option<&[f64]>
     let preconditioner = Preconditioner::new(&data.moments, data.width, data.classes, regulariser);
     let start = preconditioner.to_solver(&start);
     let progress = Rc::new(Progress::default());
-    let objective =
-        Objective { data, regulariser, preconditioner: &preconditioner, last: RefCell::new(None), progress: Rc::clone(&progress) };
+    let objective = Objective {
+        data,
+        regulariser,
+        preconditioner: &preconditioner,
+        last: RefCell::new(None),
+        progress: Rc::clone(&progress),
+    };
     let failed = |error: argmin::core::Error| anyhow!("the linear probe cannot be fitted: {error}");
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
         .with_tolerance_grad(GRADIENT_TOLERANCE)
@@ -250,8 +255,13 @@ mod tests {
         let values: Vec<f32> = (0..12).map(|index| ((index * 37 % 11) as f32 - 5.0) / 3.0).collect();
         let data = LogisticData::new(values, 3, &[0, 1, 2, 1], 3).unwrap();
         let preconditioner = Preconditioner::new(&data.moments, 3, 3, 0.3);
-        let objective =
-            Objective { data: &data, regulariser: 0.3, preconditioner: &preconditioner, last: RefCell::new(None), progress: Rc::default() };
+        let objective = Objective {
+            data: &data,
+            regulariser: 0.3,
+            preconditioner: &preconditioner,
+            last: RefCell::new(None),
+            progress: Rc::default(),
+        };
         let at: Vec<f64> = (0..12).map(|index| f64::from(index * 7 % 5) / 4.0 - 0.5).collect();
         let gradient = objective.evaluate(&at).unwrap().gradient;
         for (index, slope) in gradient.iter().enumerate() {
@@ -281,7 +291,8 @@ mod tests {
             let (rows, width, classes) = (18 + seed as usize % 5, 96, 3);
             let labels: Vec<usize> = (0..rows).map(|row| row % classes).collect();
             let value = |row: usize, column: usize| {
-                let hash = (row as u32 * 7919 + column as u32 * 104_729 + seed * 15_485_863).wrapping_mul(2_654_435_761);
+                let hash =
+                    (row as u32 * 7919 + column as u32 * 104_729 + seed * 15_485_863).wrapping_mul(2_654_435_761);
                 let noise = f32::from((hash >> 16) as u16) / 65_535.0 - 0.5;
                 noise * 0.01 + if column % classes == row % classes { 3.0 } else { -1.5 }
             };

@@ -206,7 +206,8 @@ fn decode_tiff(bytes: &[u8], wanted: &Wanted, reading: &Reading) -> Result<Decod
     check_size(width as u32, height as u32)?;
     let mut units = Units::new(&header.bands, header.depth, header.no_data, wanted, reading)?;
     let read = rows.rows(&units.taken.planes, 0..height)?;
-    let samples = if header.no_data.is_some() { filled(&read)? } else { read.iter().map(|band| band.to_vec()).collect() };
+    let samples =
+        if header.no_data.is_some() { filled(&read)? } else { read.iter().map(|band| band.to_vec()).collect() };
     let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
     units.settle(reading, header.dn_offset, wanted, &samples);
     let tile = units.tile(&samples, height, width)?;

@@ -76,12 +76,7 @@ impl<R: Read + Seek> TiffRows<R> {
         let header = TiffHeader {
             width: own.width,
             height: own.height,
-            bands: FileBands {
-                count: own.bands.len(),
-                names,
-                is_rgb: own.is_rgb(),
-                is_picture: depth == Depth::U8,
-            },
+            bands: FileBands { count: own.bands.len(), names, is_rgb: own.is_rgb(), is_picture: depth == Depth::U8 },
             depth,
             stored: own.kind.to_string(),
             georeference: Georeference::from_tags(&GeoTags {
@@ -159,7 +154,8 @@ impl<R: Read + Seek> TiffRows<R> {
 impl Depth {
     /// As which the samples of a file are given: numbers of other types and other scales become reflectance.
     fn of(header: &Header) -> Self {
-        let is_usual = |band: &Band| band.scale == 1.0 || header.kind.bits() > 8 && (band.scale - DN_SCALE).abs() < 1e-9;
+        let is_usual =
+            |band: &Band| band.scale == 1.0 || header.kind.bits() > 8 && (band.scale - DN_SCALE).abs() < 1e-9;
         match header.kind {
             _ if !header.bands.iter().all(is_usual) => Self::F32,
             SampleKind::Unsigned(..=8) => Self::U8,

@@ -7,7 +7,11 @@ use shared::bands::{Band, Bands};
 /// One folder of `cases.tar`.
 fn case(name: &str) -> SourceSpec {
     let tar = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/data/tests/cases.tar");
-    SourceSpec { include: Some(format!("{name}/")), kind: Some(crate::data::SourceKind::Folder), ..SourceSpec::new(tar) }
+    SourceSpec {
+        include: Some(format!("{name}/")),
+        kind: Some(crate::data::SourceKind::Folder),
+        ..SourceSpec::new(tar)
+    }
 }
 
 fn means(spec: &SourceSpec) -> Vec<f64> {
@@ -72,13 +76,22 @@ fn a_band_that_is_marked_alpha_can_be_named() {
 #[test]
 fn a_jpeg_with_a_hole_is_named() {
     let message = error_of(&case("24_jpeg_grey_fill"));
-    assert!(message.contains("24_jpeg_grey_fill/a.jpg: the JPEG's data end early") && message.contains("\nhint: "), "{message}");
+    assert!(
+        message.contains("24_jpeg_grey_fill/a.jpg: the JPEG's data end early") && message.contains("\nhint: "),
+        "{message}"
+    );
 }
 
 #[test]
 fn one_picture_that_cannot_be_read_is_a_warning_beside_good_ones() {
-    let (source, _) = open(&SourceSpec { include: Some("a.".to_owned()), file_bands: Some(Bands::rgb()), ..case("") });
-    let survey = Survey::of(&source);
-    assert!(survey.damaged.iter().any(|error| error.name.contains("24_jpeg")), "{:?}", survey.damaged);
-    assert!(survey.sizes.iter().map(|(_, count)| count).sum::<usize>() >= 5);
+    let folder = tempfile::tempdir().unwrap();
+    (0..5).for_each(|at| picture(&folder.path().join(format!("x/{at}.png")), 8, [at, 2, 3]));
+    std::fs::write(folder.path().join("x/9.tif"), b"II*\0\x08\0\0\0\x01\0 and then nothing").unwrap();
+    let survey = Survey::of(&open(&SourceSpec::new(folder.path())).0);
+    assert_eq!((survey.damaged.len(), survey.sizes[0].1), (1, 5));
+    let told = survey.damaged[0].in_full();
+    assert!(
+        told.starts_with("cannot read x/9.tif: the TIFF is damaged") && told.contains("is the file complete"),
+        "{told}"
+    );
 }

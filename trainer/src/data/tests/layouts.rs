@@ -45,7 +45,8 @@ fn every_patch_of_bigearthnet_is_a_place_of_its_own() {
             let path = folder.path().join(format!("BigEarthNet-v1.0/{patch}/{patch}_{name}.tif"));
             band(&path, side, |_, _| at as u8 * 50);
         }
-        std::fs::write(folder.path().join(format!("BigEarthNet-v1.0/{patch}/{patch}_labels_metadata.json")), "{}").unwrap();
+        std::fs::write(folder.path().join(format!("BigEarthNet-v1.0/{patch}/{patch}_labels_metadata.json")), "{}")
+            .unwrap();
     }
     let (source, _) = open(&SourceSpec::new(folder.path()));
     assert_eq!((source.kind(), source.len(), source.dates(0)), (SourceKind::Seco, 2, 1));
@@ -55,7 +56,9 @@ fn every_patch_of_bigearthnet_is_a_place_of_its_own() {
 #[test]
 fn whole_pictures_in_folders_of_dates_are_dates_of_the_folder_above() {
     let folder = tempfile::tempdir().unwrap();
-    for (place, date) in [("0001", "LC08_044034_20140318"), ("0001", "LC08_044034_20140606"), ("0002", "LC08_045030_20140318")] {
+    for (place, date) in
+        [("0001", "LC08_044034_20140318"), ("0001", "LC08_044034_20140606"), ("0002", "LC08_045030_20140318")]
+    {
         picture(&folder.path().join(format!("{place}/{date}/all_bands.png")), 4, [1, 2, 3]);
     }
     let (source, _) = open(&SourceSpec::new(folder.path()));
@@ -101,7 +104,8 @@ fn lists_of_two_parts_with_equal_names_do_not_leak() {
         path
     };
     let data = folder.path().join("data");
-    let first = |list: &Path| LabelledSet::open(&data, Some(list), &mut Vec::new()).unwrap().tile(0).unwrap().pixels()[0];
+    let first =
+        |list: &Path| LabelledSet::open(&data, Some(list), &mut Vec::new()).unwrap().tile(0).unwrap().pixels()[0];
     assert_eq!(first(&list("train.csv", "train/water/1.png\n")), 11.0 / 255.0);
     assert_eq!(first(&list("val.csv", "val/water/1.png\n")), 201.0 / 255.0);
     let error = LabelledSet::open(&data, Some(&list("both.csv", "water/1.png\n")), &mut Vec::new()).err().unwrap();
