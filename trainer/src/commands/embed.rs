@@ -15,7 +15,7 @@ use crate::checkpoint::load_encoder;
 use crate::data::{Source, SourceKind, SourceSpec, TileSource};
 use crate::device;
 use crate::error::UsageError;
-use crate::eval::{BATCH, FeatureSettings, features_of, read_out_rows, weights_sha256};
+use crate::eval::{BATCH, FeatureSettings, features_of, outside_normalisation, read_out_rows, sampled, weights_sha256};
 use crate::export::{GalleryContent, build_gallery, order_by_place, thumbnails, write_gallery};
 use crate::report::{Reporter, atomic, grouped};
 use crate::views::view_rng;
@@ -77,13 +77,17 @@ pub fn run(args: EmbedArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     warn(&warnings, reporter);
     if source.bands() != &description.bands {
         return Err(UsageError::new(format!(
-            "the tiles have bands {}, the encoder reads {}\nhint: embed tiles with the encoder's bands, in its order",
+            "the tiles have bands {}, the encoder reads {}\nhint: --data path=…,file_bands=[…],bands=[…] takes the encoder's bands out of files that hold more",
             source.bands(),
             description.bands
         ))
         .into());
     }
     let readable = readable(&source, reporter)?;
+    let some = sampled(readable.len()).filter_map(|at| read(&source, readable[at]).ok());
+    if let Some(warning) = outside_normalisation(&description.normalisation, &description.bands, some) {
+        reporter.warning(&warning);
+    }
     let encoder = loaded.encoder(&resolved.device)?;
     // A run folder has no readout: its embedding is the mean of the last feature map.
     let pooling = if loaded.readout.is_some() { Pooling::Moments } else { Pooling::Mean };
