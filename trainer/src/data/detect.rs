@@ -5,28 +5,14 @@ use std::collections::{HashMap, HashSet};
 use super::Warning;
 use super::dates::{date_in, without_date};
 use super::layout::{band_of, is_picture, pictures, split_name, stem};
+use super::lists::PARTS;
 use super::spec::SourceKind;
 use super::store::Store;
 
 /// Shorter sides are those of tiles, longer ones those of mosaics.
 const MOSAIC_PX: usize = 320;
-/// Folders whose pictures are answers, not questions.
-const MASK_FOLDERS: [&str; 14] = [
-    "mask",
-    "masks",
-    "masks_png",
-    "label",
-    "labels",
-    "labels_png",
-    "labels_match_pix",
-    "annotation",
-    "annotations",
-    "gt",
-    "groundtruth",
-    "ground_truth",
-    "udm_masks",
-    "images_masked",
-];
+/// Words in names of folders whose pictures are answers, not questions.
+const ANSWERS: [&str; 6] = ["ann", "annotation", "annotations", "gt", "groundtruth", "udm"];
 
 /// A convention, and what makes it a guess.
 pub(super) struct Guess {
@@ -41,11 +27,20 @@ impl From<SourceKind> for Guess {
     }
 }
 
+/// A folder without the part of the data set that it may begin with: the classes of `train` and `val` are the same.
+fn without_part(folder: &str) -> &str {
+    match folder.split_once('/') {
+        Some((part, rest)) if PARTS.contains(&part.to_lowercase().as_str()) => rest,
+        _ => folder,
+    }
+}
+
 /// Leaves out the pictures in folders of masks and labels where there are others.
 pub(super) fn leave_out_masks(store: &mut Store, warnings: &mut Vec<Warning>) {
+    let is_answer = |word: &str| word.starts_with("mask") || word.starts_with("label") || ANSWERS.contains(&word);
     let is_mask = |name: &str| {
-        let folders = split_name(name).0;
-        folders.split('/').any(|folder| MASK_FOLDERS.contains(&folder.to_lowercase().as_str()))
+        let folders = split_name(name).0.to_lowercase();
+        folders.split(|letter: char| !letter.is_alphanumeric()).any(is_answer)
     };
     let (masks, others): (Vec<&str>, Vec<&str>) = pictures(store).map(|(_, name)| name).partition(|name| is_mask(name));
     let (Some(first), count) = (masks.first().map(|name| (*name).to_owned()), masks.len()) else { return };
@@ -98,7 +93,7 @@ pub(super) fn detect(store: &Store, short_side: impl Fn(usize) -> Option<usize>)
     let stems = folders_by_stem.len();
     let is_repeated = all.len() > stems && folders_by_stem.values().all(|&count| 2 * count * stems > all.len());
     if is_repeated {
-        let folders = all.iter().map(|(_, name)| split_name(name).0).collect::<HashSet<_>>().len();
+        let folders = all.iter().map(|(_, name)| without_part(split_name(name).0)).collect::<HashSet<_>>().len();
         // Many places have few dates each; few classes have many pictures each.
         if folders > stems {
             return of_dates(Some(format!(

@@ -71,7 +71,9 @@ impl LabelledSet {
         }
         warnings.extend(Warning::of_pictures(&unusable));
         if set.labels.is_empty() {
-            bail!("none of the {} listed pictures can be read\nhint: are the files complete?", set.source.len());
+            let hint = unusable.first().map(|error| error.hint).filter(|hint| !hint.is_empty());
+            let hint = hint.unwrap_or("are the files complete?");
+            bail!("none of the {} listed pictures can be used\nhint: {hint}", set.source.len());
         }
         Ok(set)
     }

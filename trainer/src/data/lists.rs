@@ -30,7 +30,8 @@ const FILES: [&str; 12] = [
 ];
 const CLASSES: [&str; 8] = ["classname", "class_name", "class", "label_name", "category", "label", "labels", "target"];
 /// Folders that tell parts of a data set apart: a file of one is never taken for that of another.
-const PARTS: [&str; 9] = ["train", "training", "val", "valid", "validation", "dev", "test", "testing", "holdout"];
+pub(super) const PARTS: [&str; 9] =
+    ["train", "training", "val", "valid", "validation", "dev", "test", "testing", "holdout"];
 
 /// One line of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -46,6 +46,10 @@ impl SourceSpec {
         let kind = self.kind.unwrap_or_else(|| {
             let guess = detect(&store, |index| {
                 let bytes = store.bytes(index).ok()?;
+                if raster::is_tiff(&bytes) {
+                    let reader = raster::Reader::open(raster::Memory(bytes)).ok()?;
+                    return Some(reader.header().width.min(reader.header().height));
+                }
                 let (width, height) = image::ImageReader::new(std::io::Cursor::new(bytes))
                     .with_guessed_format()
                     .ok()?

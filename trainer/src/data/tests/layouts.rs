@@ -14,6 +14,12 @@ fn class_folders_with_equal_file_names_are_classes_and_places_with_few_dates_pla
     assert!(warnings[0].what.contains("a guess: 4 folders") && warnings[0].what.contains("--kind"), "{warnings:?}");
 
     let folder = tempfile::tempdir().unwrap();
+    for class in ["train/forest", "train/water", "train/urban", "val/forest", "val/water", "val/urban"] {
+        (0..4).for_each(|at| picture(&folder.path().join(format!("{class}/{at}.png")), 4, [at as u8, 0, 0]));
+    }
+    assert_eq!(open(&SourceSpec::new(folder.path())).0.kind(), SourceKind::Folder);
+
+    let folder = tempfile::tempdir().unwrap();
     for place in 0..12 {
         (0..4).for_each(|at| picture(&folder.path().join(format!("{place:04}/{at}.png")), 4, [at as u8, 0, 0]));
     }
