@@ -24,7 +24,8 @@ pub(super) fn decode_tiff(bytes: &[u8]) -> Result<Decoded, DecodeError> {
             "cut it into parts, for example with gdal_retile.py",
         ));
     }
-    let mut samples = Stored::of(&header).empty(bands * height * width);
+    let is_scaled = is_scaled(&header);
+    let mut samples = Stored::of(&header, is_scaled).empty(bands * height * width);
     let mut missing = Vec::new();
     let all: Vec<usize> = (0..bands).collect();
     let mut top = 0;
@@ -37,7 +38,7 @@ pub(super) fn decode_tiff(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         for at in 0..rows.len() * width {
             let pixel = (top * width + at) * bands;
             for band in 0..bands {
-                push(&mut samples, read.bands[band][at], &header, band);
+                push(&mut samples, read.bands[band][at], &header, band, is_scaled);
                 if let Some(marks) = read.missing.get(band) {
                     missing[pixel + band] = marks[at];
                 }
@@ -67,9 +68,9 @@ enum Stored {
 }
 
 impl Stored {
-    fn of(header: &Header) -> Self {
+    fn of(header: &Header, is_scaled: bool) -> Self {
         match header.kind {
-            _ if is_scaled(header) => Self::F32,
+            _ if is_scaled => Self::F32,
             SampleKind::Unsigned(..=8) => Self::U8,
             SampleKind::Unsigned(..=16) => Self::U16,
             SampleKind::Signed(16) => Self::I16,
@@ -93,7 +94,7 @@ fn is_scaled(header: &Header) -> bool {
     header.bands.iter().any(|band| band.offset != 0.0 || band.scale != 1.0 && !is_usual(band.scale))
 }
 
-fn push(samples: &mut Samples, value: f32, header: &Header, band: usize) {
+fn push(samples: &mut Samples, value: f32, header: &Header, band: usize, is_scaled: bool) {
     match samples {
         // Few bits are grey levels too: all of them set is white.
         Samples::U8(all) if header.kind.bits() < 8 => {
@@ -106,7 +107,7 @@ fn push(samples: &mut Samples, value: f32, header: &Header, band: usize) {
         Samples::F32(all) => {
             let band = &header.bands[band];
             all.push(match header.kind {
-                _ if is_scaled(header) => (f64::from(value) * band.scale + band.offset) as f32,
+                _ if is_scaled => (f64::from(value) * band.scale + band.offset) as f32,
                 SampleKind::Float(_) => value,
                 SampleKind::Signed(8) => value / 255.0,
                 _ => (f64::from(value) * USUAL_SCALE) as f32,
@@ -141,5 +142,69 @@ fn said_of_bands(header: &Header) -> (Option<usize>, Option<shared::bands::Bands
 impl From<RasterError> for DecodeError {
     fn from(error: RasterError) -> Self {
         Self::new(error.to_string(), error.hint())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use shared::bands::Bands;
+    use tiff::encoder::{TiffEncoder, colortype};
+    use tiff::tags::Tag;
+
+    /// Four pixels of one band with GDAL's metadata and mark for "no data".
+    fn scene(values: &[u16; 4], metadata: &str, no_data: Option<&str>) -> Vec<u8> {
+        let mut file = Cursor::new(Vec::new());
+        let mut encoder = TiffEncoder::new(&mut file).unwrap();
+        let mut image = encoder.new_image::<colortype::Gray16>(2, 2).unwrap();
+        image
+            .encoder()
+            .write_tag(Tag::Unknown(42_112), format!("<GDALMetadata>{metadata}</GDALMetadata>").as_str())
+            .unwrap();
+        if let Some(text) = no_data {
+            image.encoder().write_tag(Tag::GdalNodata, text).unwrap();
+        }
+        image.write_data(values).unwrap();
+        file.into_inner()
+    }
+
+    #[test]
+    fn a_scale_multiplies_and_an_offset_is_added() {
+        // Landsat's: 7273 is nothing, 18 639 is 0.3125725.
+        let metadata = "<Item name=\"SCALE\" sample=\"0\" role=\"scale\">2.75e-05</Item><Item name=\"OFFSET\" sample=\"0\" role=\"offset\">-0.2</Item>";
+        let picture = decode_tiff(&scene(&[7_273, 18_639, 0, 40_000], metadata, Some("0"))).unwrap().picture;
+        let Samples::F32(values) = &picture.samples else { panic!("reflectance") };
+        for (value, expected) in values.iter().zip([0.000_007_5f32, 0.312_572_5, -0.2, 0.9]) {
+            assert!((value - expected).abs() < 1e-6, "{values:?}");
+        }
+        assert_eq!(picture.missing, [false, false, true, false]);
+    }
+
+    #[test]
+    fn sentinels_own_scale_leaves_digital_numbers() {
+        let metadata = "<Item name=\"SCALE\" sample=\"0\" role=\"scale\">0.0001</Item>";
+        let picture = decode_tiff(&scene(&[1, 2, 3, 4], metadata, None)).unwrap().picture;
+        assert_eq!(picture, Picture::whole(1, 2, 2, Samples::U16(vec![1, 2, 3, 4])));
+    }
+
+    #[test]
+    fn bands_are_what_their_descriptions_say() {
+        let metadata = "<Item name=\"DESCRIPTION\" sample=\"0\" role=\"description\">B8, near infrared</Item>";
+        let decoded = decode_tiff(&scene(&[1, 2, 3, 4], metadata, None)).unwrap();
+        assert_eq!(decoded.names, Some(Bands::new(vec!["B08".parse().unwrap()]).unwrap()));
+        assert_eq!(decode_tiff(&scene(&[1, 2, 3, 4], "", None)).unwrap().names, None);
+    }
+
+    #[test]
+    fn truncation_never_panics() {
+        let whole = scene(&[1, 2, 3, 4], "", None);
+        for len in 0..whole.len() {
+            // What stands behind the pixels may be cut off.
+            drop(decode_tiff(&whole[..len]));
+        }
+        assert!(decode_tiff(&whole[..whole.len() / 2]).is_err());
     }
 }
