@@ -73,15 +73,18 @@ fn leading_direction(covariance: &[Vec<f64>], found: Option<&[f64]>) -> Vec<f64>
 }
 
 /// `[rows, 2]` by Barnes–Hut t-SNE on Euclidean distances, started from the principal components: the same map every
-/// time, and neighbourhoods lie about where the components put them. Rows that do not differ, or too little for t-SNE to
-/// tell them apart, stay at their components.
+/// time, and neighbourhoods lie about where the components put them. Rows that are all the same lie in the middle; rows that
+/// t-SNE cannot tell apart stay at their components.
 ///
 /// # Errors
 /// When `values` does not consist of rows of `width`, or no thread can be started.
 pub fn tsne(values: &[f32], width: usize) -> Result<Vec<[f32; 2]>> {
     let components = principal_components(values, width)?;
     let rows: Vec<&[f32]> = values.chunks_exact(width).collect();
-    if rows.len() < 4 || rows.windows(2).all(|pair| pair[0] == pair[1]) {
+    if rows.windows(2).all(|pair| pair[0] == pair[1]) {
+        return Ok(vec![[0.0; 2]; rows.len()]);
+    }
+    if rows.len() < 4 {
         return Ok(components);
     }
     let perplexity = TSNE_PERPLEXITY.min((rows.len() - 1) as f32 / 3.0);
