@@ -16,7 +16,8 @@ use crate::tensors::{NamedTensor, TensorMap};
 const LANDMARK: &str = "layer1.0.conv1.weight";
 /// The same where the encoder is an `nn.Sequential` of torchvision's children, as in SeCo.
 const LANDMARK_SEQUENTIAL: &str = "4.0.conv1.weight";
-/// Parts of names that mark a copy which is not the trained encoder: the key side of a momentum pair and the like.
+/// Words of names that mark a copy which is not the trained encoder: the key side of a momentum pair and the like, as
+/// `encoder_k` (MoCo), `momentum_backbone` (solo-learn), `backbone_momentum` (lightly), `teacher` (DINO), `target_network` (BYOL).
 const NOT_THE_ENCODER: [&str; 7] =
     ["encoder_k", "key_encoder", "momentum", "teacher", "target", "ema", "optimizer_states"];
 /// How many names an error quotes.
@@ -109,11 +110,17 @@ fn find_encoder(names: &BTreeSet<&str>) -> Result<(String, bool), PytorchError> 
                 .map(|prefix| (prefix, sequential)),
         );
     }
-    found.retain(|(prefix, _)| {
-        !prefix
-            .split('.')
-            .any(|part| NOT_THE_ENCODER.iter().any(|word| part == *word || part.ends_with(&format!("_{word}"))))
-    });
+    let is_copy = |prefix: &str| {
+        let is = |part: &str, word: &str| {
+            part.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+                || part.strip_suffix(word).is_some_and(|rest| rest.ends_with('_'))
+        };
+        prefix.split('.').any(|part| NOT_THE_ENCODER.iter().any(|word| is(part, word)))
+    };
+    // Of a file that holds nothing but a copy, the copy is meant.
+    if found.iter().any(|(prefix, _)| !is_copy(prefix)) {
+        found.retain(|(prefix, _)| !is_copy(prefix));
+    }
     match found.as_slice() {
         [(prefix, sequential)] => Ok(((*prefix).to_owned(), *sequential)),
         [] => {
@@ -158,4 +165,44 @@ fn floats(name: &str, tensor: &Tensor) -> Result<Vec<f32>, PytorchError> {
         DType::BF16 => elements.map(|bytes| bf16::from_bits(two(bytes)).to_f32()).collect(),
         other => return Err(PytorchError::NotFloat { name: name.to_owned(), found: format!("{other:?}") }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of a residual encoder under each of some prefixes.
+    fn find(prefixes: &[(&str, bool)]) -> Result<(String, bool), PytorchError> {
+        let names: Vec<String> = prefixes
+            .iter()
+            .flat_map(|(prefix, sequential)| {
+                let own = if *sequential { ["0.weight", LANDMARK_SEQUENTIAL] } else { ["conv1.weight", LANDMARK] };
+                own.map(|name| format!("{prefix}{name}"))
+            })
+            .collect();
+        find_encoder(&names.iter().map(String::as_str).collect())
+    }
+
+    #[test]
+    fn each_librarys_encoder_is_told_from_its_copies() {
+        for (prefixes, expected) in [
+            (&[("", false)][..], ""),
+            (&[("state_dict.backbone.", false), ("state_dict.momentum_backbone.", false)], "state_dict.backbone."),
+            (&[("backbone.", true), ("backbone_momentum.", true)], "backbone."),
+            (
+                &[("state_dict.module.base_encoder.", false), ("state_dict.module.momentum_encoder.", false)],
+                "state_dict.module.base_encoder.",
+            ),
+            (&[("student.module.backbone.", false), ("teacher.backbone.", false)], "student.module.backbone."),
+            (&[("online_network.", false), ("target_network.", false)], "online_network."),
+            (
+                &[("classy_state_dict.base_model.model.trunk._feature_blocks.", false)],
+                "classy_state_dict.base_model.model.trunk._feature_blocks.",
+            ),
+            (&[("teacher.", false)], "teacher."),
+        ] {
+            assert_eq!(find(prefixes).ok().map(|(prefix, _)| prefix).as_deref(), Some(expected), "{prefixes:?}");
+        }
+        assert!(matches!(find(&[("a.", false), ("b.", false)]), Err(PytorchError::Ambiguous(_))));
+    }
 }

@@ -13,6 +13,7 @@ use shared::encoder::{Encoder, EncoderConfig, Pooling};
 use shared::preprocess::Normalisation;
 use shared::tensors::{NamedTensor, TensorMap};
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 mod discriminator;
@@ -98,10 +99,20 @@ pub fn load_encoder(path: &Path) -> anyhow::Result<LoadedEncoder> {
             path.display()
         );
     }
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("pth" | "pt" | "ckpt" | "bin") => from_pytorch(path),
-        _ => from_file(path),
-    }
+    if is_pytorch(path) { from_pytorch(path) } else { from_file(path) }
+}
+
+/// Whether a file begins as torch.save writes it, whatever its ending says (MoCo's is `.pth.tar`), or has an ending that
+/// says so, as damaged ones do.
+fn is_pytorch(path: &Path) -> bool {
+    let mut start = [0; 4];
+    let is_read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
+    let has_ending = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .is_some_and(|ending| matches!(ending, "pth" | "pt" | "ckpt" | "bin" | "tar"));
+    // The second is PyTorch's old format: a pickle that begins with a long number.
+    is_read && matches!(start, [b'P', b'K', 3, 4] | [0x80, 2..=5, 0x8a, 0x0a]) || has_ending
 }
 
 /// Writes the trained encoder and its heads; `heads[i]` belongs to `subspaces[i]`.

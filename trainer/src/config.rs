@@ -2,7 +2,7 @@
 //! run. Unknown keys are errors.
 
 use crate::clusters::PartConfig;
-use crate::data::SourceSpec;
+use crate::data::{SourceSpec, data_table, scalar};
 use crate::engine::fit::FitConfig;
 use crate::error::UsageError;
 use crate::methods::{DncConfig, MethodConfig};
@@ -162,7 +162,7 @@ impl RunConfig {
             .into());
         }
         if !typed.data.is_empty() {
-            let sources = typed.data.iter().map(|source| data_source(source)).collect::<anyhow::Result<Vec<_>>>()?;
+            let sources = typed.data.iter().map(|source| data_table(source)).collect::<anyhow::Result<Vec<_>>>()?;
             table.insert("data".into(), Value::Array(sources));
         }
         for change in &typed.set {
@@ -346,72 +346,10 @@ fn apply(table: &mut Table, change: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// TOML where it is some; else a text or, in brackets, a list: `[paris,pisa]`.
-fn scalar(text: &str) -> Value {
-    let parsed = format!("value = {text}").parse::<Table>().ok();
-    let listed = || text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| match listed() {
-        Some(items) => Value::Array(outside_brackets(items).into_iter().map(|item| scalar(item.trim())).collect()),
-        None => Value::String(text.to_owned()),
-    })
-}
-
-/// `kind=folder,path=eurosat.tar,weight=2` as a table.
-fn data_source(text: &str) -> anyhow::Result<Value> {
-    let mut table = Table::new();
-    for pair in outside_brackets(text) {
-        let (key, value) = pair.split_once('=').ok_or_else(|| {
-            UsageError::new(format!(
-                "--data {text:?}: {pair:?} has no `key=value` form\nhint: --data kind=folder,path=tiles or --data kind=mosaic,path=months,weight=0.5"
-            ))
-        })?;
-        table.insert(key.trim().to_owned(), scalar(value.trim()));
-    }
-    Ok(Value::Table(table))
-}
-
-/// What `--data kind=folder,path=tiles` names.
-///
-/// # Errors
-/// When the text has another form, or a key is unknown or missing.
-pub fn source_spec(text: &str) -> anyhow::Result<SourceSpec> {
-    data_source(text)?.try_into().map_err(|error: toml::de::Error| {
-        UsageError::new(format!("--data {text:?}: {}\nhint: --data kind=folder,path=tiles", error.message())).into()
-    })
-}
-
-/// The parts of `text` between commas that stand in no bracket.
-fn outside_brackets(text: &str) -> Vec<&str> {
-    let mut depth = 0_i32;
-    text.split(|character| {
-        depth += match character {
-            '[' | '{' => 1,
-            ']' | '}' => -1,
-            _ => 0,
-        };
-        character == ',' && depth == 0
-    })
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::schedule::Schedule;
-
-    #[test]
-    fn a_source_may_hold_lists() {
-        let source =
-            data_source("kind=mosaic,path=months,weight=0.5,skip_longitude=[[60.0,180.0],[0,1]]").expect("is one");
-        assert_eq!(source["path"].as_str(), Some("months"));
-        assert_eq!(source["weight"].as_float(), Some(0.5));
-        assert_eq!(source["skip_longitude"].as_array().map(Vec::len), Some(2));
-        let cities = data_source("path=oscd,keep_places=[paris, \"pisa\",saclay_e],weight=1").expect("is one");
-        let expected = ["paris", "pisa", "saclay_e"].map(|city| Value::String(city.into()));
-        assert_eq!(cities["keep_places"].as_array().map(Vec::as_slice), Some(&expected[..]));
-        assert_eq!(cities["weight"].as_integer(), Some(1));
-        assert!(data_source("months").is_err());
-    }
 
     #[test]
     fn a_table_of_another_kind_replaces_the_presets() {

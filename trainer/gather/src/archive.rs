@@ -90,6 +90,9 @@ impl Archive {
     }
 }
 
+/// An offset that is larger is one of digital numbers.
+const MOST_REFLECTANCE: f64 = 10.0;
+
 /// What must be added to digital numbers so that 10 000 is a reflectance of 1, by what the item says of itself; `None`
 /// when it does not say.
 #[must_use]
@@ -107,7 +110,13 @@ pub fn dn_offset(item: &Item, asset: &Asset) -> Option<i32> {
         own.or_else(|| fields.get(&format!("raster:{key}")))?.as_f64()
     };
     if let Some(offset) = of("offset") {
-        return Some((offset / of("scale").filter(|scale| *scale > 0.0).unwrap_or(1e-4)).round() as i32);
+        // The extension means reflectance; some archives state digital numbers, which no reflectance is as large as.
+        let in_dn = if offset.abs() < MOST_REFLECTANCE {
+            offset / of("scale").filter(|scale| *scale > 0.0).unwrap_or(1e-4)
+        } else {
+            offset
+        };
+        return Some(in_dn.round() as i32);
     }
     match item.processing_baseline() {
         Some(baseline) => Some(if baseline >= 4.0 { -1_000 } else { 0 }),
@@ -189,6 +198,8 @@ mod tests {
         assert_eq!(offset(based("03.01"), plain), Some(0));
         let raster = json!({"href": "x", "raster:bands": [{"scale": 0.0001, "offset": -0.1}]});
         assert_eq!(offset(json!({"datetime": "2022-05-01T00:00:00Z"}), raster.clone()), Some(-1_000));
+        let in_dn = json!({"href": "x", "raster:bands": [{"scale": 0.0001, "offset": -1000}]});
+        assert_eq!(offset(json!({"datetime": "2022-05-01T00:00:00Z"}), in_dn), Some(-1_000));
         let applied = json!({"earthsearch:boa_offset_applied": true, "s2:processing_baseline": "05.00"});
         assert_eq!(offset(applied, raster), Some(0));
         let stac_1_1 = json!({"href": "x", "bands": [{"raster:scale": 0.0001, "raster:offset": -0.1}]});

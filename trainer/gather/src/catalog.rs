@@ -11,7 +11,11 @@ use stac::{ItemCollection, Link, Links};
 
 use crate::comb::Window;
 use crate::http::{Http, HttpError};
+use crate::patch::one_line;
 use crate::stac::{Item, Scene, resolve};
+
+/// Is told of items that are left out.
+pub type Warn = dyn Fn(String) + Send + Sync;
 
 /// Items asked for at a time.
 const PAGE: usize = 100;
@@ -48,7 +52,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When the address cannot be read or is no STAC.
-    pub async fn open(http: &Http, address: &str, collections: &[String]) -> Result<Self> {
+    pub async fn open(http: &Http, address: &str, collections: &[String], warn: &Warn) -> Result<Self> {
         let bytes = http.get(address).await.with_context(|| {
             format!("cannot open the STAC archive {address}\nhint: the address of an API's landing page or of a catalog.json")
         })?;
@@ -68,7 +72,7 @@ impl Catalog {
                 collections: collections.to_vec(),
             });
         }
-        let mut items = crawl(http, address, &bytes).await?;
+        let mut items = crawl(http, address, &bytes, warn).await?;
         items.retain(|item| {
             let named = |own: &String| collections.iter().any(|wanted| wanted == own);
             collections.is_empty() || item.collection.as_ref().is_none_or(named)
@@ -85,7 +89,14 @@ impl Catalog {
     ///
     /// # Errors
     /// When the archive cannot be read, or answers with something else.
-    pub async fn search(&self, http: &Http, area: [f64; 4], window: Window, max_cloud: f64) -> Result<Vec<Arc<Item>>> {
+    pub async fn search(
+        &self,
+        http: &Http,
+        area: [f64; 4],
+        window: Window,
+        max_cloud: f64,
+        warn: &Warn,
+    ) -> Result<Vec<Arc<Item>>> {
         let mut found: Vec<Arc<Item>> = match self {
             Self::Static(items) => {
                 let from = items.partition_point(|item| item.moment() < Some(window.from));
@@ -103,7 +114,7 @@ impl Catalog {
                 if *has_query {
                     query.insert("query".to_owned(), json!({ "eo:cloud_cover": { "lt": max_cloud } }));
                 }
-                pages(http, search, *is_post, query).await?.into_iter().map(Arc::new).collect()
+                pages(http, search, *is_post, query, warn).await?.into_iter().map(Arc::new).collect()
             }
         };
         found.retain(|item| {
@@ -126,7 +137,13 @@ fn is_post(link: &Link) -> bool {
 }
 
 /// All pages of a search.
-async fn pages(http: &Http, search: &str, is_posted: bool, query: Map<String, Value>) -> Result<Vec<Item>> {
+async fn pages(
+    http: &Http,
+    search: &str,
+    is_posted: bool,
+    query: Map<String, Value>,
+    warn: &Warn,
+) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     let mut body = query;
     let mut bytes = match is_posted {
@@ -134,10 +151,15 @@ async fn pages(http: &Http, search: &str, is_posted: bool, query: Map<String, Va
         false => http.get(&with_query(search, &body)?).await?,
     };
     for _ in 0..MAX_PAGES {
-        let page: ItemCollection = serde_json::from_slice(&bytes)
-            .map_err(|error| HttpError::Unreachable(format!("{search} did not answer with items ({error})")))?;
-        let got = page.items.len();
-        items.extend(page.items.into_iter().map(|mut item| {
+        let unreadable = |error| HttpError::Unreachable(format!("{search} did not answer with items ({error})"));
+        let mut page: Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        // One by one, so that one bad item costs itself alone.
+        let features = page.get_mut("features").map(Value::take).unwrap_or_else(|| Value::Array(Vec::new()));
+        page["features"] = Value::Array(Vec::new());
+        let page: ItemCollection = serde_json::from_value(page).map_err(unreadable)?;
+        let features: Vec<Value> = serde_json::from_value(features).map_err(unreadable)?;
+        let got = features.len();
+        items.extend(features.into_iter().filter_map(|feature| readable(feature, search, warn)).map(|mut item| {
             let own = item.self_link().map_or(search, |link| &link.href).to_owned();
             item.resolve(&own);
             item
@@ -177,7 +199,7 @@ fn with_query(search: &str, query: &Map<String, Value>) -> Result<String> {
 }
 
 /// All items that a static catalog leads to.
-async fn crawl(http: &Http, address: &str, root: &Bytes) -> Result<Vec<Item>> {
+async fn crawl(http: &Http, address: &str, root: &Bytes, warn: &Warn) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     let mut seen = HashSet::from([address.to_owned()]);
     let mut left = Vec::new();
@@ -185,12 +207,12 @@ async fn crawl(http: &Http, address: &str, root: &Bytes) -> Result<Vec<Item>> {
         Found::Items(found) => items.extend(found),
         Found::Links(links) => left.extend(links.into_iter().filter(|link| seen.insert(link.clone()))),
     };
-    take(read(root, address).with_context(|| not_stac(address))?, &mut left);
+    take(read(root, address, warn).with_context(|| not_stac(address))?, &mut left);
     let fetch = |own: String| async move {
         let bytes = http.get(&own).await.with_context(|| {
             format!("the catalog {address} has a broken link\nhint: every child and item link must lead to a file")
         })?;
-        read(&bytes, &own).with_context(|| not_stac(address))
+        Ok::<_, anyhow::Error>(read(&bytes, &own, warn).map_err(|error| (own, error)))
     };
     let mut reading = FuturesUnordered::new();
     loop {
@@ -200,18 +222,31 @@ async fn crawl(http: &Http, address: &str, root: &Bytes) -> Result<Vec<Item>> {
             reading.push(fetch(own));
         }
         match reading.next().await {
-            Some(found) => take(found?, &mut left),
+            Some(found) => match found? {
+                Ok(found) => take(found, &mut left),
+                Err((own, error)) => warn(format!("left out {own}: {}", one_line(&error))),
+            },
             None => return Ok(items),
         }
     }
 }
 
-fn read(bytes: &[u8], own: &str) -> Result<Found> {
+/// An item, or a warning that it is none.
+fn readable(feature: Value, own: &str, warn: &Warn) -> Option<Item> {
+    let id = feature.get("id").and_then(Value::as_str).unwrap_or("without a name").to_owned();
+    serde_json::from_value(feature).map_err(|error| warn(format!("left out the item {id} of {own}: {error}"))).ok()
+}
+
+fn read(bytes: &[u8], own: &str, warn: &Warn) -> Result<Found> {
     let value: Value = serde_json::from_slice(bytes)?;
     let damaged = || format!("{own} is damaged");
     let mut items: Vec<Item> = match value.get("type").and_then(Value::as_str) {
         Some("Feature") => vec![serde_json::from_value(value).with_context(damaged)?],
-        Some("FeatureCollection") => serde_json::from_value::<ItemCollection>(value).with_context(damaged)?.items,
+        Some("FeatureCollection") => {
+            let features = value.get("features").cloned().map_or(Ok(Vec::new()), serde_json::from_value::<Vec<Value>>);
+            let features = features.with_context(damaged)?;
+            features.into_iter().filter_map(|feature| readable(feature, own, warn)).collect()
+        }
         Some("Catalog" | "Collection") => {
             let links = value.get("links").cloned().map_or(Ok(Vec::new()), serde_json::from_value::<Vec<Link>>)?;
             let ours = links.iter().filter(|link| link.is_child() || link.is_item());

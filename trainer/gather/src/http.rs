@@ -210,9 +210,9 @@ impl Http {
         if !status.is_success() {
             let after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             let is_passing = matches!(status.as_u16(), 408 | 429 | 500..=599);
-            let what = format!("status {}", status.as_u16());
             // Read to its end, which is near, a connection can be used again.
-            let _ = answer.chunk().await;
+            let said = answer.chunk().await.ok().flatten().map(|text| message(&text)).unwrap_or_default();
+            let what = format!("status {}{said}", status.as_u16());
             return Err(Failure { what, is_passing, pause: after.map(Duration::from_secs) });
         }
         let body = self.body(answer).await?;
@@ -277,6 +277,15 @@ fn encryption() -> Result<ClientConfig> {
         .with_safe_default_protocol_versions()
         .context("cannot set up encryption")?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// What a server says of a refusal, in one line; nothing of a page of HTML.
+fn message(body: &[u8]) -> String {
+    const MOST: usize = 200;
+    let text = String::from_utf8_lossy(body);
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_plain = !line.is_empty() && !line.starts_with('<') && !line.contains('\u{fffd}');
+    if is_plain { format!(" ({})", line.chars().take(MOST).collect::<String>()) } else { String::new() }
 }
 
 /// An address without its token.

@@ -76,6 +76,10 @@ impl Outline {
         if polygons.is_empty() {
             bail!("it holds no polygon");
         }
+        let mut points = polygons.iter().flatten().flatten();
+        if let Some([x, y]) = points.find(|[x, y]| !(x.abs() <= 540.0 && y.abs() <= 90.0)) {
+            bail!("{x}, {y} are no degrees (ogr2ogr -t_srs EPSG:4326 out.geojson in.geojson makes some)");
+        }
         Ok(polygons.into_iter().map(Self::new).collect())
     }
 
@@ -118,7 +122,7 @@ type Rings = Vec<Vec<[f64; 2]>>;
 
 fn collect(value: &GeometryValue, polygons: &mut Vec<Rings>) {
     let ring = |ring: &Vec<geojson::Position>| {
-        ring.iter().filter(|at| at.len() >= 2).map(|at| [at[0], at[1]]).collect::<Vec<_>>()
+        unwrapped(ring.iter().filter(|at| at.len() >= 2).map(|at| [at[0], at[1]]).collect::<Vec<_>>())
     };
     match value {
         GeometryValue::Polygon { coordinates } => polygons.push(coordinates.iter().map(ring).collect()),
@@ -130,6 +134,20 @@ fn collect(value: &GeometryValue, polygons: &mut Vec<Rings>) {
         }
         _ => {}
     }
+}
+
+/// A ring whose edges take the short way: one from 177 to −178 crosses the date line (RFC 7946, section 3.1.9), and goes on to
+/// 182. Edges round the whole globe stay.
+fn unwrapped(mut ring: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
+    let mut turn = 0.0;
+    for at in 1..ring.len() {
+        let step = ring[at][0] + turn - ring[at - 1][0];
+        if step.abs() > 180.0 && step.abs() < 360.0 {
+            turn -= 360.0 * step.signum();
+        }
+        ring[at][0] += turn;
+    }
+    ring
 }
 
 /// The text of a deflated file that the crate carries; empty if it were damaged, which a test rules out.
@@ -217,5 +235,28 @@ mod tests {
         assert!(!region.contains(LonLat { lon: 11.0, lat: 5.0 }));
         assert_eq!(region.bounds(), [0.0, 0.0, 10.0, 10.0]);
         assert!(Outline::from_geojson(r#"{"type":"Point","coordinates":[1,2]}"#).is_err());
+    }
+
+    #[test]
+    fn a_region_may_lie_over_the_date_line_in_either_spelling() {
+        for east in [182.0, -178.0] {
+            let text = format!(
+                r#"{{"type":"Polygon","coordinates":[[[177,-19],[{east},-19],[{east},-16],[177,-16],[177,-19]]]}}"#
+            );
+            let [region] = &Outline::from_geojson(&text).unwrap()[..] else { panic!("one polygon") };
+            assert_eq!(region.bounds(), [177.0, -19.0, 182.0, -16.0]);
+            for (lon, is_inside) in [(179.0, true), (-179.0, true), (-177.0, false), (0.0, false), (176.0, false)] {
+                assert_eq!(region.contains(LonLat { lon, lat: -17.0 }), is_inside, "{east} {lon}");
+            }
+        }
+        let world = r#"{"type":"Polygon","coordinates":[[[-180,-90],[180,-90],[180,90],[-180,90],[-180,-90]]]}"#;
+        assert_eq!(Outline::from_geojson(world).unwrap()[0].bounds(), [-180.0, -90.0, 180.0, 90.0]);
+    }
+
+    #[test]
+    fn metres_are_no_degrees() {
+        let text = r#"{"type":"Polygon","coordinates":[[[600000,5340000],[601000,5340000],[601000,5341000],[600000,5340000]]]}"#;
+        let error = Outline::from_geojson(text).err().unwrap().to_string();
+        assert!(error.contains("are no degrees") && error.contains("EPSG:4326"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use futures::stream::{StreamExt, iter};
 
 use crate::archive::{Signer, dn_offset};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Warn};
 use crate::cities::cities;
 use crate::cog::{Cogs, Plane, Square};
 use crate::comb::Window;
@@ -51,7 +51,7 @@ pub struct Reading {
     /// Adds tokens to addresses.
     pub signer: Signer,
     /// Told of scenes that cannot be used.
-    pub warn: Box<dyn Fn(String) + Send + Sync>,
+    pub warn: Box<Warn>,
 }
 
 /// The square in which all dates are cut.
@@ -142,7 +142,12 @@ impl Reading {
             (centre.lon + wide).min(180.0),
             (centre.lat + tall).min(90.0),
         ];
-        let mut items = self.catalog.search(&self.http, area, window, self.plan.max_cloud).await?;
+        let mut items = self.catalog.search(&self.http, area, window, self.plan.max_cloud, &*self.warn).await?;
+        if let Some(item) = items.iter().find(|item| item.epsg().is_none()) {
+            (self.warn)(format!("scenes such as {} say no coordinate system (proj:code) and are passed over", item.id));
+        } else if let Some(item) = items.iter().find(|item| !item.epsg().is_some_and(is_utm)) {
+            (self.warn)(format!("scenes such as {} are not in UTM and are passed over", item.id));
+        }
         items.retain(|item| item.epsg().is_some_and(is_utm));
         Ok(items)
     }
@@ -237,8 +242,18 @@ impl Reading {
             let (href, offset) = self.source(item, file)?;
             let address = self.signer.sign(&self.http, href).await?;
             let mut plane = self.cogs.read(&self.http, href, &address, ground.square).await?;
-            for value in &mut plane.values {
-                *value = (i32::from(*value) + offset).clamp(0, i32::from(u16::MAX)) as u16;
+            let mut below_zero = 0;
+            for (value, valid) in plane.values.iter_mut().zip(&plane.valid) {
+                let sum = i32::from(*value) + offset;
+                below_zero += usize::from(*valid && sum < 0);
+                *value = sum.clamp(0, i32::from(u16::MAX)) as u16;
+            }
+            let seen = plane.valid.iter().filter(|valid| **valid).count();
+            if seen > 0 && below_zero * 10 > seen * 9 {
+                (self.warn)(format!(
+                    "{}: with its offset of {offset}, nearly all numbers of a patch fall below zero; was the offset taken out already?",
+                    item.id
+                ));
             }
             offsets.push(offset);
             match &mut whole {

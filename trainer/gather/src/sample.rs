@@ -195,7 +195,9 @@ impl Region {
             };
             let count = self.boxes.iter().filter(inside).count().max(1);
             if rng.random::<f64>() * count as f64 <= 1.0 {
-                return point;
+                // A box over the date line goes on beyond 180 degrees.
+                let is_beyond = point.lon.abs() > 180.0;
+                return if is_beyond { LonLat { lon: wrapped(point.lon), ..point } } else { point };
             }
         }
     }

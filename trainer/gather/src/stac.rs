@@ -37,9 +37,15 @@ impl Scene for Item {
 
     fn epsg(&self) -> Option<u32> {
         let of = |fields: &Map<String, Value>| {
-            let code = fields.get("proj:code").and_then(Value::as_str).and_then(|code| code.strip_prefix("EPSG:"));
-            let number = fields.get("proj:epsg").and_then(Value::as_u64);
-            number.and_then(|number| u32::try_from(number).ok()).or_else(|| code?.parse().ok())
+            let number = fields.get("proj:epsg").and_then(epsg_code).or_else(|| epsg_code(fields.get("proj:code")?));
+            let id = || fields.get("proj:projjson")?.get("id")?.get("code").and_then(epsg_code);
+            // The last identifier of a WKT2 text is that of the whole system.
+            let wkt = || {
+                let text = fields.get("proj:wkt2").and_then(Value::as_str)?;
+                let (_, code) = text.rsplit_once("ID[\"EPSG\",")?;
+                code.split(']').next()?.trim().parse().ok()
+            };
+            number.or_else(id).or_else(wkt)
         };
         let own = of(&self.properties.additional_fields);
         own.or_else(|| self.assets.values().find_map(|asset| of(&asset.additional_fields)))
@@ -70,8 +76,24 @@ impl Scene for Item {
 
     fn resolve(&mut self, own: &str) {
         for asset in self.assets.values_mut() {
+            let https = || asset.additional_fields.get("alternate")?.get("https")?.get("href")?.as_str();
+            // Buckets are reached by the address that the item gives beside theirs.
+            if asset.href.starts_with("s3://")
+                && let Some(https) = https()
+            {
+                asset.href = https.to_owned();
+            }
             asset.href = resolve(own, &asset.href);
         }
+    }
+}
+
+/// `32633`, `"32633"` and `"EPSG:32633"`.
+fn epsg_code(value: &Value) -> Option<u32> {
+    match value {
+        Value::Number(number) => u32::try_from(number.as_u64()?).ok(),
+        Value::String(text) => text.trim().rsplit(':').next()?.parse().ok(),
+        _ => None,
     }
 }
 
@@ -129,11 +151,30 @@ mod tests {
         };
         assert_eq!(item(json!({"proj:epsg": 32633}), json!([0, 0, 1, 1])).epsg(), Some(32_633));
         assert_eq!(item(json!({"proj:code": "EPSG:32733"}), json!(null)).epsg(), Some(32_733));
+        for properties in [
+            json!({"proj:epsg": "32633"}),
+            json!({"proj:epsg": null, "proj:code": "epsg:32633"}),
+            json!({"proj:projjson": {"id": {"authority": "EPSG", "code": 32633}}}),
+            json!({"proj:wkt2": "PROJCRS[\"WGS 84 / UTM zone 33N\",BASEGEOGCRS[\"WGS 84\",ID[\"EPSG\",4326]],ID[\"EPSG\",32633]]"}),
+        ] {
+            assert_eq!(item(properties.clone(), json!(null)).epsg(), Some(32_633), "{properties}");
+        }
         let over_the_date_line = item(json!({}), json!([179.0, -20.0, -179.0, -10.0]));
         assert!(over_the_date_line.touches([-179.6, -15.1, -179.5, -15.0]));
         assert!(over_the_date_line.touches([179.5, -15.1, 179.6, -15.0]));
         assert!(!over_the_date_line.touches([0.0, -15.1, 0.1, -15.0]));
         let baseline = item(json!({"s2:processing_baseline": "05.09"}), json!(null)).processing_baseline();
         assert_eq!(baseline, Some(5.09));
+    }
+
+    #[test]
+    fn a_bucket_is_reached_by_its_address_on_the_web() {
+        let mut item: Item = serde_json::from_value(json!({"id": "x", "properties": {}, "assets": {
+            "B02": {"href": "s3://bucket/B02.tif", "alternate": {"https": {"href": "https://host/B02.tif"}}},
+            "B03": {"href": "s3://bucket/B03.tif"}}}))
+        .unwrap();
+        item.resolve("https://host/item.json");
+        assert_eq!(item.assets["B02"].href, "https://host/B02.tif");
+        assert_eq!(item.assets["B03"].href, "s3://bucket/B03.tif");
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Warn};
 use crate::cog::Cogs;
 use crate::cpu::Cpu;
 use crate::http::{Http, HttpError};
@@ -50,13 +50,14 @@ impl Job {
         let cpu = Cpu::default();
         let (warn, warnings) = unbounded_channel();
         let (refusals, heard) = unbounded_channel();
+        // Whoever listened is gone only when the work is being ended.
+        let warn: Box<Warn> = Box::new(move |text| drop(warn.send(text)));
         let reading = Reading {
-            catalog: Catalog::open(&http, &plan.archive.stac, &plan.archive.collections).await?,
+            catalog: Catalog::open(&http, &plan.archive.stac, &plan.archive.collections, &*warn).await?,
             cogs: Cogs::new(effort.memory_bytes, cpu.clone()),
             signer: plan.signer(),
             plan: plan.clone(),
-            // Whoever listened is gone only when the work is being ended.
-            warn: Box::new(move |text| drop(warn.send(text))),
+            warn,
             http,
             cpu,
         };

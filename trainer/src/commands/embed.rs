@@ -15,7 +15,7 @@ use crate::checkpoint::load_encoder;
 use crate::data::{Source, SourceKind, SourceSpec, TileSource};
 use crate::device;
 use crate::error::UsageError;
-use crate::eval::{BATCH, FeatureSettings, features_of, read_out_rows, weights_sha256};
+use crate::eval::{BATCH, FeatureSettings, features_of, outside_normalisation, read_out_rows, sampled, weights_sha256};
 use crate::export::{GalleryContent, build_gallery, order_by_place, thumbnails, write_gallery};
 use crate::report::{Reporter, grouped};
 use crate::views::view_rng;
@@ -33,7 +33,7 @@ pub struct EmbedArgs {
     /// Exported model, run folder, encoder file, or PyTorch .pth
     #[arg(long, value_name = "FILE|RUN")]
     pub encoder: PathBuf,
-    /// Folder of pictures, or a tar of one
+    /// Folder of pictures, or a tar of one; or kind=…,path=…,file_bands=[…] with any key of a [[data]] table
     #[arg(long, value_name = "DIR|TAR")]
     pub data: PathBuf,
     /// Folder for the gallery and the other files
@@ -71,18 +71,23 @@ pub fn run(args: EmbedArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let description = &loaded.description;
     let resolved = device::resolve(&args.device)?;
     let mut warnings = Vec::new();
-    let spec = SourceSpec { kind: Some(SourceKind::Folder), ..SourceSpec::new(&args.data) };
+    let typed = SourceSpec::typed(&args.data)?;
+    let spec = SourceSpec { kind: typed.kind.or(Some(SourceKind::Folder)), ..typed };
     let source = spec.open_tiles(Path::new(""), &mut warnings)?;
     warn(&warnings, reporter);
     if source.bands() != &description.bands {
         return Err(UsageError::new(format!(
-            "the tiles have bands {}, the encoder reads {}\nhint: embed tiles with the encoder's bands, in its order",
+            "the tiles have bands {}, the encoder reads {}\nhint: --data path=…,file_bands=[…],bands=[…] takes the encoder's bands out of files that hold more",
             source.bands(),
             description.bands
         ))
         .into());
     }
     let readable = readable(&source, reporter)?;
+    let some = sampled(readable.len()).filter_map(|at| read(&source, readable[at]).ok());
+    if let Some(warning) = outside_normalisation(&description.normalisation, &description.bands, some) {
+        reporter.warning(&warning);
+    }
     let encoder = loaded.encoder(&resolved.device)?;
     // A run folder has no readout: its embedding is the mean of the last feature map.
     let pooling = if loaded.readout.is_some() { Pooling::Moments } else { Pooling::Mean };
@@ -154,9 +159,9 @@ pub fn display_planes(bands: &Bands) -> [usize; 3] {
 fn readable(source: &TileSource, reporter: &mut Reporter<'_>) -> Result<Vec<usize>> {
     let mut good = Vec::with_capacity(source.len());
     for place in 0..source.len() {
-        match source.picture(place) {
+        match source.read(place, &[0], &mut view_rng(0, 0, 0)) {
             Ok(_) => good.push(place),
-            Err(error) => reporter.warning(&error.to_string()),
+            Err(error) => reporter.warning(&error.in_full()),
         }
         reporter.progress("pictures read", place + 1, source.len());
     }

@@ -11,6 +11,7 @@ use shared::encoder::Pooling;
 use shared::preprocess::Normalisation;
 
 use crate::checkpoint::{Evaluable, LoadedEncoder, load_evaluable};
+use crate::data::SourceSpec;
 use crate::device;
 use crate::error::UsageError;
 use crate::eval::{
@@ -38,7 +39,7 @@ pub struct EvaluateArgs {
     /// Run folder, encoder file, exported model, or PyTorch .pth
     #[arg(long, value_name = "RUN|FILE")]
     pub encoder: PathBuf,
-    /// Folder of class folders, or a tar of one
+    /// Folder of class folders, or a tar of one; or kind=…,path=…,file_bands=[…] with any key of a [[data]] table
     #[arg(long, value_name = "DIR|TAR")]
     pub data: PathBuf,
     /// How the data is split
@@ -302,7 +303,8 @@ pub fn write_results(folder: &Path, comparison: &Comparison) -> Result<()> {
     atomic_file::write(&folder.join("results.json"), serde_json::to_string_pretty(evaluation)?.as_bytes())
 }
 
-/// The last part of a path: results travel, folders of this machine do not.
+/// The last part of a path, or of a typed source's: results travel, folders of this machine do not.
 pub fn file_name(path: &Path) -> String {
+    let path = &SourceSpec::typed(path).map_or_else(|_| path.to_owned(), |spec| spec.path);
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -45,7 +45,7 @@ pub struct InspectDataArgs {
     /// Folders or tars of pictures.
     #[arg(required_unless_present = "data")]
     paths: Vec<PathBuf>,
-    /// Inspect the [[data]] tables of a preset or run configuration (TOML).
+    /// Inspect the [[data]] tables of a preset or run configuration (TOML), or one source, kind=…,path=…
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     data: Option<PathBuf>,
     /// How the files are laid out [default: guessed]
@@ -207,6 +207,9 @@ impl InspectDataArgs {
     fn specs(&self) -> Result<Vec<SourceSpec>> {
         if let Some(path) = &self.data {
             let shown = path.display();
+            if !path.exists() && shown.to_string().contains("path=") {
+                return Ok(vec![SourceSpec::typed(path)?]);
+            }
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read {shown}\nhint: a TOML file with [[data]] tables"))?;
             let tables: DataTables = toml::from_str(&text).map_err(|error| {

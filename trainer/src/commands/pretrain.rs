@@ -3,19 +3,20 @@
 use crate::checkpoint::{self, CHECKPOINT_FILE, CONFIG_FILE, ENCODER_FILE};
 use crate::clusters;
 use crate::config::{RunConfig, Typed, preset_names};
-use crate::data::{Loader, LoaderConfig, Mixture};
+use crate::data::{Loader, LoaderConfig, Mixture, Warning};
 use crate::device::{self, Resolved};
 use crate::engine::checkpoint::{Progress, read_newest};
 use crate::engine::event::Event;
 use crate::engine::fit::{Fit, Outcome};
 use crate::engine::optimiser::Optimiser;
 use crate::error::UsageError;
+use crate::eval::{outside_normalisation, sampled};
 use crate::methods::{Backbone, Method, MethodConfig, SUBSPACES, Teachers};
 use crate::parts::Frozen;
 use crate::report::{Reporter, tile_grid_png};
 use crate::seen::{SEEN_FILE, Seen};
 use crate::teachers::load_teachers;
-use crate::views::ViewSet;
+use crate::views::{ViewSet, view_rng};
 use anyhow::Context;
 use shared::artifact::Projection;
 use shared::encoder::module_tensors;
@@ -306,6 +307,10 @@ pub(super) fn open_sources(config: &RunConfig, reporter: &mut Reporter<'_>) -> a
             .into());
         }
         reporter.note(&source.describe());
+        let first = |place: usize| source.read(place, &[0], &mut view_rng(0, 0, 0)).ok()?.pop();
+        let some = sampled(source.len()).filter_map(first);
+        let outside = outside_normalisation(&config.normalisation()?, &config.tiles.bands, some);
+        warnings.extend(outside.map(|what| Warning { what: format!("{}: {what}", source.name()), count: 1 }));
         sources.push((source, spec.weight));
     }
     for warning in &warnings {

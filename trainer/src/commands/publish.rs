@@ -43,7 +43,7 @@ pub struct PublishArgs {
     /// What people call it [default: its name]
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
-    /// Folder of class folders, or a tar of one
+    /// Folder of class folders, or a tar of one; or kind=…,path=…,file_bands=[…] with any key of a [[data]] table
     #[arg(long, value_name = "DIR|TAR")]
     pub data: PathBuf,
     /// List of tiles that the model has not learned from

@@ -10,8 +10,7 @@ use shared::preprocess::fit;
 use shared::tile::Tile;
 
 use crate::checkpoint::{LoadedEncoder, load_encoder};
-use crate::config::source_spec;
-use crate::data::{Placement, Source, TileSource};
+use crate::data::{Placement, Source, SourceSpec, TileSource};
 use crate::device;
 use crate::error::UsageError;
 use crate::eval::{
@@ -116,7 +115,7 @@ fn open(args: &SeasonsArgs, loaded: &LoadedEncoder, reporter: &mut Reporter<'_>)
     let mut sources = Vec::new();
     let mut warnings = Vec::new();
     for text in &args.data {
-        let mut spec = source_spec(text)?;
+        let mut spec = SourceSpec::typed(Path::new(text))?;
         // Places are compared over their dates: each must be the same ground every time.
         spec.placement = Placement::Grid;
         let source = spec.open_tiles(Path::new(""), &mut warnings)?;

@@ -65,7 +65,7 @@ mod tests {
         let loads = AtomicUsize::new(0);
         let picture = |_| {
             loads.fetch_add(1, Ordering::Relaxed);
-            Ok(Picture { bands: 1, height: 1, width: 60, samples: Samples::U8(vec![0; 60]) })
+            Ok(Picture::whole(1, 1, 60, Samples::U8(vec![0; 60])))
         };
         for index in [0, 1, 2, 0, 1, 2, 2] {
             cache.get(index, || picture(index)).unwrap();

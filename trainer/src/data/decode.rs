@@ -2,37 +2,89 @@
 
 use std::io::Cursor;
 
-use image::{ColorType, DynamicImage, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageFormat, ImageReader};
 
 use super::decode_tiff::decode_tiff;
+use super::decoded::Decoded;
+use super::guard::guarded;
 use super::picture::{Picture, Samples};
 
 /// No tile source needs more, and a damaged header cannot ask for more.
 pub(super) const MAX_DECODED_BYTES: u64 = 4 << 30;
 
-/// Decodes a picture; an alpha channel is dropped.
+/// Why a file is no usable picture.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct DecodeError {
+    /// What is wrong with it, in one line.
+    pub why: String,
+    /// What mends it.
+    pub hint: &'static str,
+}
+
+impl DecodeError {
+    pub(super) fn new(why: impl Into<String>, hint: &'static str) -> Self {
+        Self { why: one_line(&why.into()), hint }
+    }
+
+    fn damaged(why: impl Into<String>) -> Self {
+        Self::new(why, "is the file complete? copy or download it again")
+    }
+}
+
+/// Decodes a picture; what is transparent is missing.
 ///
 /// # Errors
 /// One line that says why the bytes are no usable picture.
-pub fn decode(bytes: &[u8]) -> Result<Picture, String> {
+pub fn decode(bytes: &[u8]) -> Result<Picture, DecodeError> {
+    decode_planes(bytes).map(Decoded::without_alpha)
+}
+
+/// Decodes a picture with every plane that it has.
+///
+/// # Errors
+/// As [`decode`]. A fault of a decoding library is an error too.
+pub fn decode_planes(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    guarded(|| decode_unguarded(bytes)).unwrap_or_else(|fault| {
+        Err(DecodeError::new(fault, "write it anew, for example with gdal_translate or ImageMagick"))
+    })
+}
+
+fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     if bytes.is_empty() {
-        return Err("the file is empty".to_owned());
+        return Err(DecodeError::damaged("the file is empty"));
     }
-    let format = image::guess_format(bytes).map_err(|_| "not a JPEG, PNG, WebP or TIFF picture".to_owned())?;
-    if format == ImageFormat::Tiff {
+    if raster::is_tiff(bytes) {
         return decode_tiff(bytes);
     }
+    let unknown = |_| {
+        DecodeError::new(
+            "not a JPEG, PNG, WebP or TIFF picture",
+            "convert it, for example with gdal_translate or ImageMagick",
+        )
+    };
+    let format = image::guess_format(bytes).map_err(unknown)?;
     if format == ImageFormat::Jpeg && !jpeg_has_an_end(bytes) {
-        return Err("the JPEG is cut off".to_owned());
+        return Err(DecodeError::damaged("the JPEG is cut off"));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
-    from_image(reader.decode().map_err(|error| one_line(&error.to_string()))?)
+    let decoded = from_image(reader.decode().map_err(|error| DecodeError::damaged(error.to_string()))?)?;
+    if format == ImageFormat::Jpeg
+        && let Some(rows) = made_up_rows(&decoded.picture)
+    {
+        let why = format!(
+            "the JPEG's data end early: the last {rows} of its {} rows are made up by the decoder",
+            decoded.picture.height
+        );
+        return Err(DecodeError::damaged(why));
+    }
+    Ok(decoded)
 }
 
-/// Whether the last scan of a JPEG is followed by the end marker. Decoders fill what is missing with grey and say nothing.
+/// Whether the last scan of a JPEG is followed by the end marker. Decoders fill what is missing and say nothing.
 fn jpeg_has_an_end(bytes: &[u8]) -> bool {
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
     match (last([0xff, 0xda]), last([0xff, 0xd9])) {
@@ -41,22 +93,44 @@ fn jpeg_has_an_end(bytes: &[u8]) -> bool {
     }
 }
 
-fn from_image(image: DynamicImage) -> Result<Picture, String> {
+/// Rows at the end that a decoder made up because data were missing, when there is a whole block of them and the rest is
+/// something else. Decoders say nothing of it: they repeat the last block, or take the middle of the scale.
+fn made_up_rows(picture: &Picture) -> Option<usize> {
+    const MIDDLE: u8 = 128;
+    const BLOCK: usize = 8;
+    /// Blocks are 8 pixels wide, or 16 where colours are halved.
+    const PERIOD: usize = 16;
+    let (Samples::U8(samples), bands) = (&picture.samples, picture.bands) else { return None };
+    if picture.width < 2 * PERIOD {
+        return None;
+    }
+    let rows = || samples.chunks_exact(picture.width * bands).rev();
+    let is_repeated = |row: &[u8]| row[PERIOD * bands..] == row[..row.len() - PERIOD * bands];
+    let count = rows().take_while(|row| is_repeated(row)).count();
+    // Sea and borders repeat themselves too, but they are flat.
+    let is_textured = rows().take(BLOCK).any(|row| row.chunks_exact(bands).any(|pixel| pixel != &row[..bands]));
+    let is_middle = rows().take(BLOCK).all(|row| row.iter().all(|value| *value == MIDDLE));
+    ((BLOCK..picture.height).contains(&count) && (is_textured || is_middle)).then_some(count)
+}
+
+fn from_image(image: DynamicImage) -> Result<Decoded, DecodeError> {
     let (height, width) = (image.height() as usize, image.width() as usize);
-    let (bands, samples) = match image {
-        DynamicImage::ImageLuma8(pixels) => (1, Samples::U8(pixels.into_raw())),
-        DynamicImage::ImageRgb8(pixels) => (3, Samples::U8(pixels.into_raw())),
-        DynamicImage::ImageLuma16(pixels) => (1, Samples::U16(pixels.into_raw())),
-        DynamicImage::ImageRgb16(pixels) => (3, Samples::U16(pixels.into_raw())),
-        other => match other.color() {
-            ColorType::La8 => (1, Samples::U8(other.into_luma8().into_raw())),
-            ColorType::Rgba8 => (3, Samples::U8(other.into_rgb8().into_raw())),
-            ColorType::La16 => (1, Samples::U16(other.into_luma16().into_raw())),
-            ColorType::Rgba16 => (3, Samples::U16(other.into_rgb16().into_raw())),
-            color => return Err(format!("pixels of type {color:?} are not supported")),
-        },
+    let (bands, samples, is_transparent) = match image {
+        DynamicImage::ImageLuma8(pixels) => (1, Samples::U8(pixels.into_raw()), false),
+        DynamicImage::ImageRgb8(pixels) => (3, Samples::U8(pixels.into_raw()), false),
+        DynamicImage::ImageLuma16(pixels) => (1, Samples::U16(pixels.into_raw()), false),
+        DynamicImage::ImageRgb16(pixels) => (3, Samples::U16(pixels.into_raw()), false),
+        DynamicImage::ImageLumaA8(pixels) => (2, Samples::U8(pixels.into_raw()), true),
+        DynamicImage::ImageRgba8(pixels) => (4, Samples::U8(pixels.into_raw()), true),
+        DynamicImage::ImageLumaA16(pixels) => (2, Samples::U16(pixels.into_raw()), true),
+        DynamicImage::ImageRgba16(pixels) => (4, Samples::U16(pixels.into_raw()), true),
+        other => {
+            let why = format!("pixels of type {:?} are not read", other.color());
+            return Err(DecodeError::new(why, "convert it to 8 or 16 bits, grey or red, green and blue"));
+        }
     };
-    Ok(Picture { bands, height, width, samples })
+    let picture = Picture::whole(bands, height, width, samples);
+    Ok(Decoded { picture, alpha: is_transparent.then(|| bands - 1), names: None })
 }
 
 /// A library's message, cut to what fits a line.
@@ -119,11 +193,22 @@ mod tests {
     }
 
     #[test]
+    fn a_jpeg_whose_data_end_early_is_an_error_though_it_has_an_end() {
+        let whole =
+            bytes_of(ImageBuffer::from_fn(96, 96, |x, y| Rgb([2 * x as u8, 2 * y as u8, 90])), ImageFormat::Jpeg);
+        let cut = [&whole[..whole.len() * 2 / 3], &[0xff, 0xd9]].concat();
+        let error = decode(&cut).map(|picture| picture.bands).unwrap_err();
+        assert!(error.why.contains("made up by the decoder"), "{error}");
+        let grey = bytes_of(ImageBuffer::from_pixel(32, 32, Rgb([128u8, 128, 128])), ImageFormat::Jpeg);
+        assert!(decode(&grey).is_ok(), "a picture that is grey throughout");
+    }
+
+    #[test]
     fn damage_is_an_error_in_one_line() {
         let good = bytes_of(ImageBuffer::from_fn(9, 9, |_, _| Rgb([1u8, 2, 3])), ImageFormat::Png);
         for bytes in [&[][..], b"hello", &good[..good.len() / 2], &good[..20]] {
-            let why = decode(bytes).unwrap_err();
-            assert!(!why.contains('\n') && !why.is_empty());
+            let DecodeError { why, hint } = decode(bytes).unwrap_err();
+            assert!(!why.contains('\n') && !why.is_empty() && !hint.is_empty());
         }
     }
 }

@@ -14,7 +14,7 @@ use super::picture::{Picture, Samples};
 pub fn fingerprint(picture: &Picture) -> u64 {
     let bits = match picture.samples {
         Samples::U8(_) => 8,
-        Samples::U16(_) => 16,
+        Samples::U16(_) | Samples::I16(_) => 16,
         Samples::F32(_) => 32,
     };
     let mut hash = Sha256::new();
@@ -24,6 +24,7 @@ pub fn fingerprint(picture: &Picture) -> u64 {
     match &picture.samples {
         Samples::U8(samples) => hash.update(samples),
         Samples::U16(samples) => update_in_pieces(&mut hash, samples, u16::to_le_bytes),
+        Samples::I16(samples) => update_in_pieces(&mut hash, samples, i16::to_le_bytes),
         Samples::F32(samples) => update_in_pieces(&mut hash, samples, f32::to_le_bytes),
     }
     let digest = hash.finalize();
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     fn picture(bands: usize, height: usize, width: usize, samples: Samples) -> Picture {
-        Picture { bands, height, width, samples }
+        Picture { bands, height, width, samples, missing: Vec::new() }
     }
 
     #[test]

@@ -8,9 +8,10 @@ use shared::tile::Tile;
 
 use super::SampleError;
 use super::cache::Cache;
-use super::decode::decode;
+use super::decode::decode_planes;
+use super::decoded::Decoded;
 use super::fingerprint::fingerprint;
-use super::picture::{Picture, SampleKind, Samples};
+use super::picture::{Picture, SampleKind, Samples, some_or_none};
 use super::store::Store;
 
 /// The files of one picture.
@@ -82,12 +83,20 @@ impl Frames {
     }
 
     /// The bytes decoded, with nothing selected or checked or kept.
-    pub(super) fn decode_raw(&self, index: usize) -> Result<Picture, SampleError> {
+    pub(super) fn decode_raw(&self, index: usize) -> Result<Decoded, SampleError> {
         let frame = &self.frames[index];
         match &frame.files {
             FrameFiles::Whole(file) => self.decode_file(*file, &frame.name),
-            FrameFiles::PerBand(files) => self.decode_bands(files, &frame.name),
-            FrameFiles::Ready(picture) => Ok(picture.as_ref().clone()),
+            FrameFiles::PerBand(files) => self.decode_bands(files, &frame.name).map(Decoded::plain),
+            FrameFiles::Ready(picture) => Ok(Decoded::plain(picture.as_ref().clone())),
+        }
+    }
+
+    /// The wanted planes of a file: opacities too when they are named as a band.
+    fn fitted(&self, decoded: Decoded) -> Picture {
+        match &self.file_bands {
+            Some(bands) if bands.len() == decoded.picture.bands => decoded.picture,
+            _ => decoded.without_alpha(),
         }
     }
 
@@ -99,7 +108,7 @@ impl Frames {
             return Ok(Arc::clone(picture));
         }
         self.cache.get(index, || {
-            let picture = self.decode_raw(index)?;
+            let picture = self.fitted(self.decode_raw(index)?);
             self.check(&picture, &frame.name)?;
             let picture = match &self.selection {
                 Some(indices) => picture.select(indices),
@@ -128,10 +137,10 @@ impl Frames {
         }
     }
 
-    fn decode_file(&self, file: usize, name: &str) -> Result<Picture, SampleError> {
+    fn decode_file(&self, file: usize, name: &str) -> Result<Decoded, SampleError> {
         let store = self.store.as_ref().ok_or_else(|| SampleError::new(name, "it has no file"))?;
         let bytes = store.bytes(file).map_err(|error| SampleError::new(name, error))?;
-        decode(&bytes).map_err(|why| SampleError::new(name, why))
+        decode_planes(&bytes).map_err(|error| SampleError::of_bytes(name, &error))
     }
 
     /// Stacks one file a band, each resampled to the finest grid among them (10 m where a 10 m band is taken).
@@ -141,7 +150,7 @@ impl Frames {
             .iter()
             .map(|&file| {
                 let path = self.store.as_ref().and_then(|store| store.names().get(file)).map_or(name, String::as_str);
-                let plane = self.decode_file(file, path)?;
+                let plane = self.decode_file(file, path)?.without_alpha();
                 (plane.bands == 1)
                     .then_some(plane)
                     .ok_or_else(|| SampleError::new(path, "a file of one band has several"))
@@ -154,6 +163,7 @@ impl Frames {
             return Err(problem("its bands are of different types".to_owned()));
         }
         let bands = planes.len();
+        let mut missing = Vec::new();
         let mut stacked = vec![0.0f32; height * width * bands]; // [height, width, bands], in the files' own units
         for (band, plane) in planes.iter().enumerate() {
             let tile = raw_tile(plane).map_err(|error| problem(error.to_string()))?;
@@ -161,23 +171,41 @@ impl Frames {
             for (pixel, value) in stacked.chunks_exact_mut(bands).zip(grid.plane(0)) {
                 pixel[band] = *value;
             }
+            if !plane.missing.is_empty() {
+                missing.resize(height * width * bands, false);
+                for (at, pixel) in missing.chunks_exact_mut(bands).enumerate() {
+                    let (row, column) = (at / width * plane.height / height, at % width * plane.width / width);
+                    pixel[band] = plane.is_missing(row, column, 0);
+                }
+            }
         }
         let samples = match kind {
             SampleKind::U8 => Samples::U8(stacked.iter().map(|value| value.round() as u8).collect()),
             SampleKind::U16 => Samples::U16(stacked.iter().map(|value| value.round() as u16).collect()),
+            SampleKind::I16 => Samples::I16(stacked.iter().map(|value| value.round() as i16).collect()),
             SampleKind::F32 => Samples::F32(stacked),
         };
-        Ok(Picture { bands, height, width, samples })
+        Ok(Picture { bands, height, width, samples, missing: some_or_none(missing) })
     }
 }
 
-/// One band with its stored numbers unscaled, for resampling: integers up to 65 535 are exact in f32.
+/// One band with its stored numbers unscaled, for resampling: integers up to 65 535 are exact in f32. What is missing
+/// takes the mean of the rest, so that no neighbour is blended with a mark.
 fn raw_tile(plane: &Picture) -> Result<Tile, shared::tile::TileError> {
-    let values = match &plane.samples {
+    let mut values: Vec<f32> = match &plane.samples {
         Samples::U8(samples) => samples.iter().map(|&value| f32::from(value)).collect(),
         Samples::U16(samples) => samples.iter().map(|&value| f32::from(value)).collect(),
+        Samples::I16(samples) => samples.iter().map(|&value| f32::from(value)).collect(),
         Samples::F32(samples) => samples.clone(),
     };
+    let seen: Vec<f64> = values
+        .iter()
+        .zip(&plane.missing)
+        .filter(|(_, missing)| !**missing)
+        .map(|(value, _)| f64::from(*value))
+        .collect();
+    let mean = (seen.iter().sum::<f64>() / seen.len().max(1) as f64) as f32;
+    values.iter_mut().zip(&plane.missing).filter(|(_, missing)| **missing).for_each(|(value, _)| *value = mean);
     Tile::new(1, plane.height, plane.width, values)
 }
 

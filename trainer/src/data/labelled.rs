@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use shared::bands::Bands;
 use shared::tile::Tile;
 
+use super::source::check_seen;
 use super::spec::{SourceKind, SourceSpec};
 use super::{SampleError, Source, TileSource, Warning};
 use crate::views::view_rng;
@@ -25,15 +26,16 @@ pub struct LabelledSet {
 }
 
 impl LabelledSet {
-    /// Opens a folder `<class>/<file>` or a tar of one; `split` lists the files to take.
+    /// Opens a folder `<class>/<file>` or a tar of one, or a source as `--data` types it; `split` lists the files to take.
     ///
     /// Files that cannot be read are left out with a warning.
     ///
     /// # Errors
     /// When the folder or list is missing or empty, files lie outside class folders, or none can be read.
     pub fn open(path: &Path, split: Option<&Path>, warnings: &mut Vec<Warning>) -> Result<Self> {
-        let spec =
-            SourceSpec { split: split.map(Path::to_owned), kind: Some(SourceKind::Folder), ..SourceSpec::new(path) };
+        let typed = SourceSpec::typed(path)?;
+        let kind = typed.kind.or(Some(SourceKind::Folder));
+        let spec = SourceSpec { split: split.map(Path::to_owned).or(typed.split.clone()), kind, ..typed };
         Self::open_spec(&spec, Path::new(""), warnings)
     }
 
@@ -44,7 +46,7 @@ impl LabelledSet {
     pub fn open_spec(spec: &SourceSpec, base: &Path, warnings: &mut Vec<Warning>) -> Result<Self> {
         let source = spec.open_tiles(base, warnings)?;
         let decoded: Vec<Option<SampleError>> =
-            (0..source.len()).into_par_iter().map(|place| source.picture(place).err()).collect();
+            (0..source.len()).into_par_iter().map(|place| unusable_picture(&source, place)).collect();
         let mut set = Self {
             labels: Vec::new(),
             classes: source.classes().to_vec(),
@@ -69,7 +71,9 @@ impl LabelledSet {
         }
         warnings.extend(Warning::of_pictures(&unusable));
         if set.labels.is_empty() {
-            bail!("none of the {} listed pictures can be read\nhint: are the files complete?", set.source.len());
+            let hint = unusable.first().map(|error| error.hint).filter(|hint| !hint.is_empty());
+            let hint = hint.unwrap_or("are the files complete?");
+            bail!("none of the {} listed pictures can be used\nhint: {hint}", set.source.len());
         }
         Ok(set)
     }
@@ -122,4 +126,9 @@ impl LabelledSet {
     pub fn tiles(&self, indices: &[usize]) -> Result<Vec<Tile>, SampleError> {
         indices.par_iter().map(|&index| self.tile(index)).collect()
     }
+}
+
+/// What keeps a picture from being used.
+fn unusable_picture(source: &TileSource, place: usize) -> Option<SampleError> {
+    source.picture(place).and_then(|picture| check_seen(&picture, source.place_name(place))).err()
 }

@@ -1,14 +1,15 @@
-//! How files become places and dates: the folder conventions, and telling them apart.
+//! How files become places and dates: the folder conventions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use shared::bands::{Band, Bands};
 
 use super::Warning;
+use super::dates::{date_in, landsat, without_date};
 use super::frames::{Frame, FrameFiles};
-use super::spec::SourceKind;
+use super::lists::{Finder, read_list};
 use super::store::Store;
 
 /// Frames grouped into places.
@@ -37,16 +38,16 @@ pub(super) fn is_picture(name: &str) -> bool {
 }
 
 /// `a/b/c.tif` → (`a/b`, `c.tif`); the folder of a file at the top is empty.
-fn split_name(name: &str) -> (&str, &str) {
+pub(super) fn split_name(name: &str) -> (&str, &str) {
     name.rsplit_once('/').unwrap_or(("", name))
 }
 
-fn stem(name: &str) -> &str {
+pub(super) fn stem(name: &str) -> &str {
     let file = split_name(name).1;
     file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
 
-fn pictures(store: &Store) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn pictures(store: &Store) -> impl Iterator<Item = (usize, &str)> {
     store.names().iter().enumerate().map(|(index, name)| (index, name.as_str())).filter(|(_, name)| is_picture(name))
 }
 
@@ -65,18 +66,24 @@ pub(super) fn class_folders(store: &Store, split: Option<&Path>, warnings: &mut 
     let chosen: Vec<(usize, &str, String)> = match split {
         None => all.iter().map(|&(index, name)| (index, name, class_of(name).to_owned())).collect(),
         Some(path) => {
-            // a list may name files from any folder above the class
-            let by_tail: HashMap<String, (usize, &str)> =
-                all.iter().map(|&(index, name)| (tail(name), (index, name))).collect();
-            let mut chosen = Vec::new();
+            let files = Finder::new(&all);
+            let mut chosen: Vec<(usize, &str, String)> = Vec::new();
+            let mut taken = HashSet::new();
             let mut missing = Vec::new();
-            for (listed, label) in read_split(path)? {
-                match by_tail.get(&tail(&listed)) {
-                    Some(&(index, name)) => {
-                        let class = label.unwrap_or_else(|| class_of(name).to_owned());
+            for listed in read_list(path)? {
+                match files.find(&listed.file)? {
+                    Some((index, name)) => {
+                        if !taken.insert(index) {
+                            bail!(
+                                "{} names {name} twice, once as {}\nhint: leave one of them out",
+                                path.display(),
+                                listed.file
+                            );
+                        }
+                        let class = listed.class.unwrap_or_else(|| class_of(name).to_owned());
                         chosen.push((index, name, class));
                     }
-                    None => missing.push(listed),
+                    None => missing.push(listed.file),
                 }
             }
             if let Some(first) = missing.first() {
@@ -106,17 +113,31 @@ pub(super) fn class_folders(store: &Store, split: Option<&Path>, warnings: &mut 
     Ok(layout)
 }
 
-/// Every folder a place (or an area), every picture in it a date; pictures at the top are one place.
+/// Every folder a place (or an area), every picture in it a date. Pictures at the top are one place, or, where their names
+/// differ in more than the date, one a name; pictures in a folder that is a date are dates of the folder above.
 pub(super) fn dated_places(store: &Store) -> Layout {
     let mut layout = Layout::default();
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, name) in whole_pictures(store) {
-        groups.entry(split_name(name).0).or_default().push(layout.frames.len());
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let all = whole_pictures(store);
+    let is_flat = all.iter().all(|(_, name)| !name.contains('/'));
+    let is_dated = is_flat && all.iter().all(|(_, name)| date_in(stem(name)).is_some());
+    for (index, name) in all {
+        let folder = split_name(name).0;
+        let (above, last) = split_name(folder);
+        let place = if is_dated {
+            without_date(stem(name))
+        } else if date_in(stem(name)).is_none() && date_in(last).is_some() {
+            above.to_owned()
+        } else {
+            folder.to_owned()
+        };
+        groups.entry(place).or_default().push(layout.frames.len());
         layout.frames.push(Frame { name: name.to_owned(), files: FrameFiles::Whole(index) });
     }
-    let named = |folder: &str| if folder.is_empty() { "all".to_owned() } else { folder.to_owned() };
+    let is_one = groups.len() == 1;
+    let named = |place: String| if place.is_empty() || is_dated && is_one { "all".to_owned() } else { place };
     layout.places =
-        groups.into_iter().map(|(folder, frames)| PlaceFrames { name: named(folder), label: None, frames }).collect();
+        groups.into_iter().map(|(place, frames)| PlaceFrames { name: named(place), label: None, frames }).collect();
     layout
 }
 
@@ -130,7 +151,7 @@ pub(super) fn band_files(store: &Store, wanted: &Bands, warnings: &mut Vec<Warni
         }
     }
     let mut layout = Layout::default();
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut incomplete: Vec<String> = Vec::new();
     for (folder, files) in &dates {
         let missing = wanted.iter().find(|band| !files.contains_key(band));
@@ -138,7 +159,7 @@ pub(super) fn band_files(store: &Store, wanted: &Bands, warnings: &mut Vec<Warni
             incomplete.push(format!("{folder} has no band {band}"));
             continue;
         }
-        groups.entry(split_name(folder).0).or_default().push(layout.frames.len());
+        groups.entry(place_of(folder, files, store)).or_default().push(layout.frames.len());
         let files = wanted.iter().filter_map(|band| files.get(band).copied()).collect();
         layout.frames.push(Frame { name: (*folder).to_owned(), files: FrameFiles::PerBand(files) });
     }
@@ -151,111 +172,57 @@ pub(super) fn band_files(store: &Store, wanted: &Bands, warnings: &mut Vec<Warni
         }
         warnings.push(Warning { what: format!("left out a date: {first}"), count: incomplete.len() });
     }
-    layout.places =
-        groups.into_iter().map(|(name, frames)| PlaceFrames { name: name.to_owned(), label: None, frames }).collect();
+    layout.places = groups.into_iter().map(|(name, frames)| PlaceFrames { name, label: None, frames }).collect();
     Ok(layout)
 }
 
-/// The band that a file `B4.tif`, `…_B04.tif` or `….B4.tif` holds.
-fn band_of(name: &str) -> Option<Band> {
+/// The place that a date's folder belongs to: the folder above it; itself where it gives its files their names, as in
+/// BigEarthNet, whose every folder is a patch.
+fn place_of(folder: &str, files: &HashMap<Band, usize>, store: &Store) -> String {
+    let (above, own) = split_name(folder);
+    let is_patch = files.values().all(|file| {
+        let name = store.names().get(*file).map_or("", String::as_str);
+        stem(name).strip_prefix(own).is_some_and(|rest| rest.starts_with('_')) && split_name(name).0 == folder
+    });
+    if is_patch { folder.to_owned() } else { above.to_owned() }
+}
+
+/// The band that a file `B4.tif`, `…_B04.tif` or `….B4.tif` holds. Landsat's are told by their wavelengths, since it
+/// numbers them otherwise.
+pub(super) fn band_of(name: &str) -> Option<Band> {
     let stem = stem(name);
     let last = stem.rsplit(['_', '.']).next().unwrap_or(stem);
-    last.parse().ok().filter(|band| !matches!(band, Band::Other(_)))
+    match (landsat(name), last.strip_prefix('B')) {
+        (Some(satellite), Some(number)) => {
+            let names: &[&str] = if satellite >= 8 {
+                &["1", "2", "3", "4", "5", "6", "7", "9"]
+            } else {
+                &["", "1", "2", "3", "4", "5", "7"]
+            };
+            let bands: &[Band] = if satellite >= 8 {
+                &[Band::B01, Band::B02, Band::B03, Band::B04, Band::B8A, Band::B11, Band::B12, Band::B10]
+            } else {
+                &[Band::B01, Band::B02, Band::B03, Band::B04, Band::B08, Band::B11, Band::B12]
+            };
+            let at = names.iter().position(|own| *own == number && !own.is_empty())?;
+            bands.get(at).cloned()
+        }
+        _ => last.parse().ok().filter(|band| !matches!(band, Band::Other(_))),
+    }
 }
 
 /// What the bands of one date have in common: `a/b` of `a/b/B4.tif` and of `a/b.B4.tif`.
 fn date_of(name: &str) -> &str {
     let stem = &name[..name.len() - name.rsplit_once('.').map_or(0, |(_, extension)| extension.len() + 1)];
     match stem.rsplit_once('.') {
-        Some((date, band)) if band_of(&format!("{band}.tif")).is_some() => date,
+        Some((date, band)) if !band.contains('/') && band_of(&format!("{band}.tif")).is_some() => date,
         _ => split_name(name).0,
     }
-}
-
-/// The last two parts of a path: `<class>/<file>`.
-fn tail(name: &str) -> String {
-    let (folder, file) = split_name(name);
-    format!("{}/{file}", split_name(folder).1)
-}
-
-/// Lines `<class>/<file>` or `<class>/<file>,<class>`; a heading and blank lines are passed over.
-fn read_split(path: &Path) -> Result<Vec<(String, Option<String>)>> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| {
-        format!(
-            "cannot read the split list {shown}\nhint: a text file with one <class>/<file> a line, optionally ,<class>"
-        )
-    })?;
-    let listed: Vec<_> = text
-        .lines()
-        .map(|line| line.split_once(',').map_or((line, None), |(file, label)| (file, Some(label))))
-        .map(|(file, label)| {
-            (file.trim().trim_start_matches("./").to_owned(), label.map(|label| label.trim().to_owned()))
-        })
-        .filter(|(file, _)| is_picture(file))
-        .collect();
-    if listed.is_empty() {
-        bail!("the split list {shown} names no picture\nhint: it needs one <class>/<file> a line, optionally ,<class>");
-    }
-    Ok(listed)
-}
-
-/// Year and month in a file's or folder's name: `2004-07-13`, `200407`, `world.200407.3x5400x2700`, …
-pub(super) fn year_month(name: &str) -> Option<(u16, u8)> {
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let bytes = name.as_bytes();
-    (0..bytes.len()).find_map(|at| {
-        let starts = at == 0 || !bytes[at - 1].is_ascii_digit();
-        let year = name.get(at..at + 4).filter(|year| starts && digits(year))?;
-        let rest = name.get(at + 4..)?;
-        let rest = rest.strip_prefix(['-', '_', '.']).unwrap_or(rest);
-        let month = rest.get(..2).filter(|month| digits(month))?;
-        let (year, month): (u16, u8) = (year.parse().ok()?, month.parse().ok()?);
-        ((1970..2100).contains(&year) && (1..=12).contains(&month)).then_some((year, month))
-    })
-}
-
-/// Guesses the convention of a folder or tar; `short_side` tells the size of a picture.
-pub(super) fn detect(store: &Store, short_side: impl Fn(usize) -> Option<usize>) -> SourceKind {
-    if store.names().iter().any(|name| name == "index.json") && store.names().iter().any(|name| name.ends_with(".npy"))
-    {
-        return SourceKind::Series;
-    }
-    let all: Vec<(usize, &str)> = pictures(store).collect();
-    let most = |test: &dyn Fn(&str) -> bool| 5 * all.iter().filter(|(_, name)| test(name)).count() > 4 * all.len();
-    if most(&|name| band_of(name).is_some()) {
-        return SourceKind::Seco;
-    }
-    // names that are dates, or the same few names in every folder
-    let mut folders_by_stem: HashMap<&str, usize> = HashMap::new();
-    all.iter().for_each(|(_, name)| *folders_by_stem.entry(stem(name)).or_default() += 1);
-    let repeated = all.len() > folders_by_stem.len()
-        && folders_by_stem.values().all(|&count| 2 * count * folders_by_stem.len() > all.len());
-    if most(&|name| year_month(stem(name)).is_some()) || repeated {
-        let large = all.first().and_then(|&(index, _)| short_side(index)).is_some_and(|side| side >= 320);
-        return if large || all.iter().all(|(_, name)| !name.contains('/')) {
-            SourceKind::Mosaic
-        } else {
-            SourceKind::Places
-        };
-    }
-    SourceKind::Folder
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn months_are_found_in_names() {
-        assert_eq!(year_month("world.200407.3x5400x2700"), Some((2004, 7)));
-        assert_eq!(year_month("2017-11-05"), Some((2017, 11)));
-        assert_eq!(year_month("20190228T101021_20190228T101019_T33TUM"), Some((2019, 2)));
-        assert_eq!(year_month("T31UDQ_20161130"), Some((2016, 11)));
-        assert_eq!(year_month("Forest_2015"), None);
-        assert_eq!(year_month("img1"), None);
-        assert_eq!(year_month("Forest_12004"), None);
-    }
 
     #[test]
     fn bands_are_found_in_names() {
@@ -273,9 +240,17 @@ mod tests {
     }
 
     #[test]
-    fn lists_name_files_by_class_and_file() {
-        assert_eq!(tail("2750/Forest/Forest_1.jpg"), "Forest/Forest_1.jpg");
-        assert_eq!(tail("Forest_1.jpg"), "/Forest_1.jpg");
+    fn landsats_bands_are_told_by_wavelength() {
+        let band = |name: &str| band_of(&format!("{name}.TIF"));
+        assert_eq!(band("LC08_L2SP_201003_20190512_20200828_02_T1_SR_B4"), Some(Band::B04));
+        assert_eq!(band("LC08_L2SP_201003_20190512_20200828_02_T1_SR_B5"), Some(Band::B8A));
+        assert_eq!(band("LT05_L2SP_201003_19990512_20200828_02_T1_SR_B3"), Some(Band::B04));
+        assert_eq!(band("LE07_L2SP_201003_19990512_20200828_02_T1_SR_B4"), Some(Band::B08));
+        assert_eq!(band("LE07_L2SP_201003_19990512_20200828_02_T1_ST_B6"), None);
+    }
+
+    #[test]
+    fn pictures_are_known_by_their_endings() {
         assert!(is_picture("a/b.JPG") && is_picture("x.tiff") && !is_picture("dates.txt") && !is_picture("png"));
     }
 }

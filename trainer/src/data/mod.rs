@@ -3,16 +3,23 @@
 //! A *place* is a piece of ground, a *date* one picture of it. Every source answers the same questions ([`Source`]); how
 //! its files are laid out is decided once, when it is opened from a [`SourceSpec`].
 //!
-//! Values: 8-bit pictures become value / 255, 16-bit ones count as digital numbers of reflectance (value / 10 000, after
-//! an optional offset), 32-bit floating point is taken as it is; "no data" that is not finite becomes 0.
+//! Values: 8-bit pictures become value / 255, whole numbers of more bits count as digital numbers of reflectance (value /
+//! 10 000, after an optional offset), floating point is taken as it is, and a scale that a file states is applied. "No
+//! data" is no colour: statistics leave it out, tiles hold the mean of their band there, and a tile of which more than half
+//! is missing is left out with a warning.
 
 mod cache;
+mod dates;
 mod decode;
 mod decode_tiff;
+mod decoded;
+mod detect;
 mod fingerprint;
 mod frames;
+mod guard;
 mod labelled;
 mod layout;
+mod lists;
 mod loader;
 mod mixture;
 mod mosaic;
@@ -29,9 +36,11 @@ mod subset;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod windows;
 
-pub use decode::decode;
+pub use decode::{DecodeError, decode, decode_planes};
+pub use decoded::Decoded;
 pub use fingerprint::fingerprint;
 pub use labelled::LabelledSet;
 pub use loader::{Batch, Loader, LoaderConfig, LoaderEpoch, MiddleCrops};
@@ -43,6 +52,7 @@ pub use spec::{Placement, SourceKind, SourceSpec, Stretch};
 pub use store::Store;
 pub use subset::Subset;
 pub use survey::{BandSurvey, Survey};
+pub(crate) use typed::{data_table, scalar};
 
 use shared::bands::Bands;
 use shared::tile::Tile;
@@ -101,11 +111,24 @@ pub struct SampleError {
     pub name: String,
     /// What is wrong with it.
     pub why: String,
+    /// What mends it; empty when nothing is known to.
+    pub hint: &'static str,
 }
 
 impl SampleError {
     pub(crate) fn new(name: impl Into<String>, why: impl ToString) -> Self {
-        Self { name: name.into(), why: why.to_string() }
+        Self { name: name.into(), why: why.to_string(), hint: "" }
+    }
+
+    /// What was wrong with its bytes.
+    pub(crate) fn of_bytes(name: impl Into<String>, error: &DecodeError) -> Self {
+        Self { hint: error.hint, ..Self::new(name, error) }
+    }
+
+    /// With what mends it, in one line.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        if self.hint.is_empty() { self.to_string() } else { format!("{self} ({})", self.hint) }
     }
 }
 
@@ -126,7 +149,7 @@ impl Warning {
     /// The first few pictures that cannot be used by name, the rest by number.
     pub(crate) fn of_pictures(errors: &[SampleError]) -> Vec<Self> {
         const NAMED: usize = 5;
-        let mut warnings: Vec<Self> = errors.iter().take(NAMED).map(|error| Self::once(error.to_string())).collect();
+        let mut warnings: Vec<Self> = errors.iter().take(NAMED).map(|error| Self::once(error.in_full())).collect();
         if errors.len() > NAMED {
             let count = errors.len() - NAMED;
             warnings.push(Self { what: "further pictures cannot be used; inspect-data names them".to_owned(), count });

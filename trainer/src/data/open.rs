@@ -6,8 +6,9 @@ use anyhow::{Result, anyhow, bail};
 use shared::bands::Bands;
 use shared::preprocess::{SECO_STRETCH_HIGH, SECO_STRETCH_LOW};
 
+use super::detect::{detect, leave_out_masks};
 use super::frames::{Frames, default_bands};
-use super::layout::{Layout, band_files, class_folders, dated_places, detect};
+use super::layout::{Layout, band_files, class_folders, dated_places};
 use super::mosaic::cut_windows;
 use super::selection::Selection;
 use super::series::read_series;
@@ -36,21 +37,33 @@ impl SourceSpec {
         let shown = root.display().to_string();
         if let Some(part) = &self.include {
             store.retain(|name| name.contains(part.as_str()) || name == "index.json");
+        } else {
+            leave_out_masks(&mut store, warnings);
         }
         let name = self.name.clone().unwrap_or_else(|| {
             let last = root.file_stem().unwrap_or(root.as_os_str());
             last.to_string_lossy().into_owned()
         });
         let kind = self.kind.unwrap_or_else(|| {
-            detect(&store, |index| {
+            let guess = detect(&store, |index| {
                 let bytes = store.bytes(index).ok()?;
+                if raster::is_tiff(&bytes) {
+                    let reader = raster::Reader::open(raster::Memory(bytes)).ok()?;
+                    return Some(reader.header().width.min(reader.header().height));
+                }
                 let (width, height) = image::ImageReader::new(std::io::Cursor::new(bytes))
                     .with_guessed_format()
                     .ok()?
                     .into_dimensions()
                     .ok()?;
                 Some(width.min(height) as usize)
-            })
+            });
+            if let Some(doubt) = guess.doubt {
+                warnings.push(Warning::once(format!(
+                    "{shown}: a guess: {doubt}; name the layout with --kind, or kind = \"…\" in a [[data]] table"
+                )));
+            }
+            guess.kind
         });
         let (layout, fixed_bands) = self.lay_out(kind, &store, base, warnings)?;
         if layout.frames.is_empty() {
@@ -61,7 +74,7 @@ impl SourceSpec {
         let selection = Selection { keep: &self.keep_places, skip: &self.skip_places };
         let Layout { frames, places, classes } = selection.apply(layout, &shown, warnings)?;
         let mut frames = Frames::new(Some(store), frames, self.cache_mib << 20);
-        let bands = self.settle_bands(&mut frames, fixed_bands, &shown)?;
+        let bands = self.settle_bands(&mut frames, fixed_bands, &shown, warnings)?;
         let values = Values { dn_offset: self.dn_offset, stretch: self.stretch_bounds(&bands)? };
         let mut source = TileSource { name, kind, bands, frames, places, windows: None, values, classes };
         let window_px = self.window_px.or((kind == SourceKind::Mosaic).then_some(64));
@@ -118,34 +131,50 @@ impl SourceSpec {
     }
 
     /// Finds the first readable picture and decides from it what all must be.
-    fn settle_bands(&self, frames: &mut Frames, fixed: Option<Bands>, shown: &str) -> Result<Bands> {
+    fn settle_bands(
+        &self,
+        frames: &mut Frames,
+        fixed: Option<Bands>,
+        shown: &str,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Bands> {
         let mut first_error = None;
         let readable = (0..frames.len())
             .find_map(|index| frames.decode_raw(index).map_err(|error| first_error.get_or_insert(error).clone()).ok());
-        let Some(picture) = readable else {
+        let Some(decoded) = readable else {
+            let hint = first_error.as_ref().map(|error| error.hint).filter(|hint| !hint.is_empty());
+            let hint = hint.unwrap_or("are the files complete? JPEG, PNG, WebP and TIFF are read");
             let first = first_error.map(|error| error.to_string()).unwrap_or_default();
-            bail!(
-                "none of the {} pictures in {shown} can be read; {first}\nhint: are the files complete? JPEG, PNG, WebP and TIFF are read",
-                frames.len()
-            );
+            bail!("none of the {} pictures in {shown} can be read; {first}\nhint: {hint}", frames.len());
         };
         if let Some(bands) = fixed {
-            frames.expect(bands.clone(), None, picture.kind());
+            frames.expect(bands.clone(), None, decoded.picture.kind());
             return Ok(bands);
         }
+        let kind = decoded.picture.kind();
         let named = match &self.file_bands {
             Some(bands) => bands.clone(),
-            None => default_bands(picture.bands).map_err(|error| anyhow!("{shown}: {error}"))?,
+            None => match &decoded.names {
+                Some(names) => names.clone(),
+                None => default_bands(decoded.bands()).map_err(|error| anyhow!("{shown}: {error}"))?,
+            },
         };
-        if named.len() != picture.bands {
+        if named.len() != decoded.bands() && named.len() != decoded.picture.bands {
+            let alpha = if decoded.alpha.is_some() { " and one marked alpha" } else { "" };
             bail!(
-                "the pictures in {shown} have {} bands, but file_bands names {}\nhint: name every band of a file in order",
-                picture.bands,
+                "the pictures in {shown} have {} bands{alpha}, but file_bands names {}\nhint: name every band of a file in order",
+                decoded.bands(),
                 named.len()
             );
         }
+        if named.len() == decoded.bands() && decoded.alpha_is_measured() {
+            warnings.push(Warning::once(format!(
+                "in {shown} the last band is marked alpha but looks measured; it is left out unless file_bands names it too (--file-bands {},B08)",
+                named.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+            )));
+        }
         let Some(wanted) = &self.bands else {
-            frames.expect(named.clone(), None, picture.kind());
+            frames.expect(named.clone(), None, kind);
             return Ok(named);
         };
         let selection = named.positions(wanted).ok_or_else(|| {
@@ -157,8 +186,8 @@ impl SourceSpec {
                 list(wanted)
             )
         })?;
-        let is_all = selection.iter().copied().eq(0..picture.bands);
-        frames.expect(named, (!is_all).then_some(selection), picture.kind());
+        let is_all = selection.iter().copied().eq(0..named.len());
+        frames.expect(named, (!is_all).then_some(selection), kind);
         Ok(wanted.clone())
     }
 

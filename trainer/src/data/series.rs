@@ -120,9 +120,10 @@ fn split(array: &NpyArray, [height, width, bands]: [usize; 3], planar: bool, sel
     let samples: Vec<Samples> = match &array.samples {
         Samples::U8(all) => pick(all, area, bands, planar, selection).into_iter().map(Samples::U8).collect(),
         Samples::U16(all) => pick(all, area, bands, planar, selection).into_iter().map(Samples::U16).collect(),
+        Samples::I16(all) => pick(all, area, bands, planar, selection).into_iter().map(Samples::I16).collect(),
         Samples::F32(all) => pick(all, area, bands, planar, selection).into_iter().map(Samples::F32).collect(),
     };
-    samples.into_iter().map(|samples| Picture { bands: selection.len(), height, width, samples }).collect()
+    samples.into_iter().map(|samples| Picture::whole(selection.len(), height, width, samples)).collect()
 }
 
 /// Whether no pixel holds a value.
@@ -130,6 +131,7 @@ fn is_missing(picture: &Picture) -> bool {
     match &picture.samples {
         Samples::U8(samples) => samples.iter().all(|&value| value == 0),
         Samples::U16(samples) => samples.iter().all(|&value| value == 0),
+        Samples::I16(samples) => samples.iter().all(|&value| value == 0),
         Samples::F32(samples) => samples.iter().all(|value| !value.is_finite() || *value == 0.0),
     }
 }

@@ -15,6 +15,9 @@ use super::windows::{AreaWindows, TRIES};
 use super::{SampleError, Source};
 use crate::views::{PixelRange, ViewRng};
 
+/// A tile of which more is missing is left out.
+const MOST_MISSING: f64 = 0.5;
+
 /// How stored numbers become tile values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
@@ -115,6 +118,12 @@ impl TileSource {
         Ok(tile)
     }
 
+    /// A stored picture as a tile, unless most of it is missing.
+    pub(super) fn seen_tile(&self, picture: &Picture, name: &str) -> Result<Tile, SampleError> {
+        check_seen(picture, name)?;
+        self.to_tile(picture, name)
+    }
+
     /// Number of dates of every place, or of every area of a mosaic.
     pub(super) fn date_counts(&self) -> impl Iterator<Item = usize> {
         self.places.iter().map(|place| place.frames.len())
@@ -161,6 +170,15 @@ impl TileSource {
     }
 }
 
+/// Refuses a picture of which most is missing.
+pub(super) fn check_seen(picture: &Picture, name: &str) -> Result<(), SampleError> {
+    let share = picture.missing_share();
+    if share > MOST_MISSING {
+        return Err(SampleError::new(name, format!("{:.0} % of it is no data", 100.0 * share)));
+    }
+    Ok(())
+}
+
 impl Source for TileSource {
     fn name(&self) -> &str {
         &self.name
@@ -197,8 +215,8 @@ impl Source for TileSource {
             }
             let (name, picture) = self.date_picture(place, date)?;
             tiles.push(match window {
-                Some((top, left, px)) => self.to_tile(&picture.window(top, left, px), name)?,
-                None => self.to_tile(&picture, name)?,
+                Some((top, left, px)) => self.seen_tile(&picture.window(top, left, px), name)?,
+                None => self.seen_tile(&picture, name)?,
             });
         }
         Ok(tiles)

@@ -1,5 +1,6 @@
 //! A folder or a tar of one, read in place: a sorted list of files and their bytes.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ impl Store {
         let mut entries = Vec::new();
         let mut tars = Vec::new();
         if about.is_dir() {
-            walk(root, "", &mut entries).with_context(|| format!("cannot list the folder {shown}"))?;
+            walk(root, "", &mut Vec::new(), &mut entries).with_context(|| format!("cannot list the folder {shown}"))?;
             open_tars(&mut entries, &mut tars)?;
         } else {
             entries = index_tar(root, &mut tars)?;
@@ -102,23 +103,42 @@ fn open_tars(entries: &mut Vec<(String, Place)>, tars: &mut Vec<Mutex<File>>) ->
     Ok(())
 }
 
-/// Collects files of a folder, following links, leaving out hidden ones.
-fn walk(folder: &Path, prefix: &str, entries: &mut Vec<(String, Place)>) -> std::io::Result<()> {
+/// Whether a file or folder is of an operating system or a file server, not of the data: thumbnails and the like.
+fn is_clutter(name: &str) -> bool {
+    const OTHERS: [&str; 8] =
+        ["@eadir", "__macosx", "$recycle.bin", "#recycle", "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found"];
+    name.starts_with('.') || OTHERS.contains(&name.to_lowercase().as_str())
+}
+
+/// Collects files of a folder, following links, leaving out hidden ones; `above` are the real places of the folders that
+/// led here, so that a link to one of them ends.
+fn walk(
+    folder: &Path,
+    prefix: &str,
+    above: &mut Vec<PathBuf>,
+    entries: &mut Vec<(String, Place)>,
+) -> std::io::Result<()> {
+    let real = std::fs::canonicalize(folder)?;
+    if above.contains(&real) {
+        return Ok(());
+    }
+    above.push(real);
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with('.') {
+        if is_clutter(&name) {
             continue;
         }
         let relative = format!("{prefix}{name}");
         // a dangling link is a file that cannot be read, found out when it is
         if std::fs::metadata(entry.path()).is_ok_and(|about| about.is_dir()) {
-            walk(&entry.path(), &format!("{relative}/"), entries)?;
+            walk(&entry.path(), &format!("{relative}/"), above, entries)?;
         } else {
             entries.push((relative, Place::Path(entry.path())));
         }
     }
+    above.pop();
     Ok(())
 }
 
@@ -131,24 +151,58 @@ fn index_tar(root: &Path, tars: &mut Vec<Mutex<File>>) -> Result<Vec<(String, Pl
         bail!("{shown} is compressed\nhint: unpack it, or repack it as a plain .tar (pictures do not shrink further)");
     }
     file.seek(SeekFrom::Start(0))?;
-    let mut entries = Vec::new();
+    // Of members with one name the last one counts, and a link stands for what it leads to.
+    let mut members: HashMap<String, (u64, u64)> = HashMap::new();
+    let mut links: Vec<(String, String)> = Vec::new();
     let mut archive = tar::Archive::new(&file);
     let not_a_tar =
         || format!("{shown} is neither a folder nor a readable tar\nhint: give a folder of pictures or a .tar of one");
     for entry in archive.entries_with_seek().with_context(not_a_tar)? {
         let entry = entry.with_context(not_a_tar)?;
-        if !entry.header().entry_type().is_file() {
+        let plain = |path: &Path| path.to_string_lossy().replace('\\', "/").trim_start_matches("./").to_owned();
+        let name = plain(&entry.path().with_context(not_a_tar)?);
+        if name.split('/').any(is_clutter) {
             continue;
         }
-        let path = entry.path().with_context(not_a_tar)?.to_string_lossy().replace('\\', "/");
-        let name = path.trim_start_matches("./").to_owned();
-        if name.split('/').any(|part| part.starts_with('.')) {
-            continue;
+        let kind = entry.header().entry_type();
+        if kind.is_file() || kind.is_contiguous() {
+            // A tar writes a file over a link of its name.
+            links.retain(|(link, _)| *link != name);
+            members.insert(name, (entry.raw_file_position(), entry.size()));
+        } else if let Some(target) = entry.link_name().with_context(not_a_tar)? {
+            let target = plain(&target);
+            if kind.is_hard_link() {
+                // What the target is now, not what may replace it later.
+                if let Some(place) = members.get(&target).copied() {
+                    members.insert(name, place);
+                }
+            } else if kind.is_symlink() {
+                let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+                links.push((name.clone(), joined(folder, &target)));
+            }
         }
-        entries.push((name, Place::Range { tar: tars.len(), offset: entry.raw_file_position(), len: entry.size() }));
     }
+    for (link, target) in links {
+        if let Some(place) = members.get(&target).copied() {
+            members.entry(link).or_insert(place);
+        }
+    }
+    let tar = tars.len();
     tars.push(Mutex::new(file));
-    Ok(entries)
+    Ok(members.into_iter().map(|(name, (offset, len))| (name, Place::Range { tar, offset, len })).collect())
+}
+
+/// A path relative to a folder of a tar, without `.` and `..`.
+fn joined(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 #[cfg(test)]
@@ -175,6 +229,50 @@ mod tests {
             assert_eq!(store.bytes(1).unwrap(), b"two");
             assert_eq!(store.bytes(0).unwrap(), b"one");
         }
+    }
+
+    #[test]
+    fn thumbnails_and_loops_of_links_add_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for clutter in ["a/@eaDir/1.jpg", "__MACOSX/a/1.jpg"] {
+            std::fs::create_dir_all(at(clutter)).unwrap();
+            std::fs::write(at(clutter).join("SYNOPHOTO_THUMB_M.jpg"), b"x").unwrap();
+        }
+        std::fs::write(at("a/1.jpg"), b"one").unwrap();
+        std::fs::write(at("a/Thumbs.db"), b"x").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(folder.path(), at("a/loop")).unwrap();
+        assert_eq!(Store::open(folder.path()).unwrap().names(), ["a/1.jpg"]);
+    }
+
+    #[test]
+    fn links_in_a_tar_lead_to_their_bytes_and_the_last_member_of_a_name_counts() {
+        let packed = tempfile::NamedTempFile::new().unwrap();
+        let mut builder = tar::Builder::new(packed.reopen().unwrap());
+        let mut file = |name: &str, bytes: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            builder.append_data(&mut header, name, bytes).unwrap();
+        };
+        file("a/1.jpg", b"old");
+        file("a/1.jpg", b"new");
+        file("a/2.jpg", b"two");
+        for (kind, name, target) in [
+            (tar::EntryType::Link, "b/hard.jpg", "a/2.jpg"),
+            (tar::EntryType::Symlink, "b/soft.jpg", "../a/1.jpg"),
+            (tar::EntryType::Symlink, "b/nowhere.jpg", "../a/9.jpg"),
+        ] {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(0);
+            builder.append_link(&mut header, name, target).unwrap();
+        }
+        builder.finish().unwrap();
+        let store = Store::open(packed.path()).unwrap();
+        assert_eq!(store.names(), ["a/1.jpg", "a/2.jpg", "b/hard.jpg", "b/soft.jpg"]);
+        let bytes: Vec<Vec<u8>> = (0..4).map(|index| store.bytes(index).unwrap()).collect();
+        assert_eq!(bytes, [b"new", b"two", b"two", b"new"]);
     }
 
     #[test]

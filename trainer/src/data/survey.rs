@@ -6,9 +6,8 @@ use rayon::prelude::*;
 use shared::bands::Band;
 use shared::tile::Tile;
 
-use super::layout::year_month;
+use super::dates::date_in;
 use super::{SampleError, Source, TileSource};
-use crate::views::view_rng;
 
 /// Values of one band, unit scale, after the source's offset and stretch.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +39,8 @@ pub struct Survey {
     pub months: [usize; 12],
     /// First and last year and month found in names.
     pub span: Option<((u16, u8), (u16, u8))>,
+    /// Tiles that are partly missing, most of it first, with the share of their pixels that is.
+    pub holes: Vec<(String, f64)>,
     /// Pictures in whose names no month was found.
     pub undated: usize,
     /// Pictures of each class.
@@ -71,6 +72,7 @@ impl Survey {
             dates_of_places: Vec::new(),
             months: [0; 12],
             span: None,
+            holes: Vec::new(),
             undated: 0,
             classes: Vec::new(),
             bands: Vec::new(),
@@ -85,7 +87,9 @@ impl Survey {
                 classes[label] += 1;
             }
             survey.damaged.extend(found.damaged);
+            survey.holes.extend(found.holes);
         }
+        survey.holes.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         survey.damaged.sort_by(|a, b| a.name.cmp(&b.name));
         survey.damaged.dedup();
         survey.sizes = sizes.into_iter().collect();
@@ -101,7 +105,7 @@ impl Survey {
         self.dates_of_places = counts.into_iter().collect();
         for name in source.picture_names() {
             // the date may be the file's name or, with one file a band, its folder's: the last part that has one
-            match name.rsplit('/').find_map(year_month) {
+            match name.rsplit('/').find_map(date_in).map(|date| (date.year, date.month)) {
                 Some(date) => {
                     self.months[usize::from(date.1) - 1] += 1;
                     self.span = Some(self.span.map_or((date, date), |(first, last)| (first.min(date), last.max(date))));
@@ -116,17 +120,24 @@ impl Survey {
 struct PlaceSurvey {
     sizes: Vec<(usize, usize)>,
     damaged: Vec<SampleError>,
+    holes: Vec<(String, f64)>,
     sums: Vec<Sums>,
 }
 
 impl PlaceSurvey {
     fn of(source: &TileSource, place: usize) -> Self {
-        let mut found = Self { sizes: Vec::new(), damaged: Vec::new(), sums: vec![Sums::NONE; source.bands().len()] };
+        let sums = vec![Sums::NONE; source.bands().len()];
+        let mut found = Self { sizes: Vec::new(), damaged: Vec::new(), holes: Vec::new(), sums };
         for date in 0..source.dates(place) {
-            match source.read_fixed(place, date) {
-                Ok(tile) => {
+            match source.fixed_with_holes(place, date) {
+                Ok((tile, missing)) => {
                     found.sizes.push((tile.height(), tile.width()));
-                    found.add(&tile);
+                    let holes = missing.chunks_exact(tile.bands()).filter(|pixel| pixel.contains(&true)).count();
+                    if holes > 0 {
+                        let share = holes as f64 / (tile.height() * tile.width()) as f64;
+                        found.holes.push((source.date_name(place, date).to_owned(), share));
+                    }
+                    found.add(&tile, &missing);
                 }
                 Err(error) => found.damaged.push(error),
             }
@@ -134,10 +145,14 @@ impl PlaceSurvey {
         found
     }
 
-    fn add(&mut self, tile: &Tile) {
+    /// `missing`: `[height, width, bands]`, or empty.
+    fn add(&mut self, tile: &Tile, missing: &[bool]) {
         for (band, sums) in self.sums.iter_mut().enumerate() {
             let mut own = Sums::NONE;
-            for &value in tile.plane(band) {
+            for (pixel, &value) in tile.plane(band).iter().enumerate() {
+                if missing.get(pixel * tile.bands() + band).copied().unwrap_or(false) {
+                    continue;
+                }
                 own.count += 1;
                 own.sum += f64::from(value);
                 own.squares += f64::from(value) * f64::from(value);
@@ -166,7 +181,9 @@ impl Sums {
         let count = self.count.max(1) as f64;
         let mean = self.sum / count;
         let std = (self.squares / count - mean * mean).max(0.0).sqrt();
-        BandSurvey { band, mean, std, min: self.min, max: self.max }
+        // Of nothing there is neither least nor greatest.
+        let (min, max) = if self.count == 0 { (0.0, 0.0) } else { (self.min, self.max) };
+        BandSurvey { band, mean, std, min, max }
     }
 }
 
@@ -176,15 +193,18 @@ impl TileSource {
     /// # Errors
     /// As [`Source::read`].
     pub fn read_fixed(&self, place: usize, date: usize) -> Result<Tile, SampleError> {
-        match self.fixed_window(place) {
-            None => {
-                let mut tiles = self.read(place, &[date], &mut view_rng(0, 0, 0))?;
-                tiles.pop().ok_or_else(|| SampleError::new(self.place_name(place), "no picture"))
-            }
+        self.fixed_with_holes(place, date).map(|(tile, _)| tile)
+    }
+
+    /// The same, and which of its samples were missing: `[height, width, bands]`, or nothing.
+    fn fixed_with_holes(&self, place: usize, date: usize) -> Result<(Tile, Vec<bool>), SampleError> {
+        let (name, picture) = self.date_picture(place, date)?;
+        Ok(match self.fixed_window(place) {
+            None => (self.seen_tile(&picture, name)?, picture.missing.clone()),
             Some((top, left, px)) => {
-                let (name, picture) = self.date_picture(place, date)?;
-                self.to_tile(&picture.window(top, left, px), name)
+                let window = picture.window(top, left, px);
+                (self.seen_tile(&window, name)?, window.missing)
             }
-        }
+        })
     }
 }

@@ -138,8 +138,11 @@ impl ChangeMap {
         let (rows, columns) = (height.div_ceil(step), width.div_ceil(step));
         let points = || (0..rows).flat_map(|row| (0..columns).map(move |column| (row * step, column * step)));
         let alone = (dates.len() == 1).then(|| {
-            let sum = |band| points().map(|(y, x)| dates[0].unit(y, x, band)).sum::<f32>() / (rows * columns) as f32;
-            (0..bands).map(sum).collect::<Vec<f32>>()
+            let mean = |band| {
+                let seen = || points().filter(|(y, x)| !dates[0].is_missing(*y, *x, band));
+                seen().map(|(y, x)| dates[0].unit(y, x, band)).sum::<f32>() / seen().count().max(1) as f32
+            };
+            (0..bands).map(mean).collect::<Vec<f32>>()
         });
         let variance = |y: usize, x: usize, band: usize| {
             let values = || {
@@ -152,8 +155,10 @@ impl ChangeMap {
             values().map(|value| (value - middle).powi(2)).sum::<f32>() / dates.len() as f32
         };
         let least = min_std * min_std * bands as f32;
-        let changes =
-            points().map(|(y, x)| (0..bands).map(|band| variance(y, x, band)).sum::<f32>() >= least).collect();
+        // Where something is missing at some date, nothing is known to change.
+        let is_seen = |y, x| (0..bands).all(|band| !dates.iter().any(|picture| picture.is_missing(y, x, band)));
+        let is_changing = |(y, x)| is_seen(y, x) && (0..bands).map(|band| variance(y, x, band)).sum::<f32>() >= least;
+        let changes = points().map(is_changing).collect();
         Self { step, rows, columns, changes }
     }
 
@@ -186,7 +191,7 @@ mod tests {
         [10u8, 60]
             .map(|land| {
                 let samples = (0..40 * 80).map(|at| if at % 80 >= 40 { land } else { 7 }).collect();
-                Arc::new(Picture { bands: 1, height: 40, width: 80, samples: Samples::U8(samples) })
+                Arc::new(Picture::whole(1, 40, 80, Samples::U8(samples)))
             })
             .to_vec()
     }
@@ -231,9 +236,9 @@ mod tests {
 
     #[test]
     fn one_date_is_judged_by_its_texture() {
-        let flat = Picture { bands: 1, height: 16, width: 16, samples: Samples::U8(vec![50; 256]) };
+        let flat = Picture::whole(1, 16, 16, Samples::U8(vec![50; 256]));
         assert!(AreaWindows::new(&rule(8), &[Arc::new(flat)]).cells().is_empty());
-        let busy = Picture { bands: 1, height: 16, width: 16, samples: Samples::U8((0..=255).collect()) };
+        let busy = Picture::whole(1, 16, 16, Samples::U8((0..=255).collect()));
         assert_eq!(AreaWindows::new(&rule(8), &[Arc::new(busy)]).cells().len(), 4);
     }
 }

@@ -15,6 +15,7 @@ use super::features::{Embedded, FeatureSettings, features_of, weights_sha256};
 use super::knn::Metric;
 use super::metrics::Confusion;
 use super::probe::Standardisation;
+use super::range::{outside_normalisation, sampled};
 use super::readout::{READOUT_WIDTH, Reading, WHITENING_POWER, fit_readout, read_out};
 use super::split::{Part, Splits};
 use super::statistics::{STATISTICS_PER_BAND, image_statistics};
@@ -70,6 +71,11 @@ pub fn compare_with_baselines(
     reporter: &mut Reporter<'_>,
 ) -> Result<Comparison> {
     check_bands(subject.bands, splits.bands())?;
+    let learned_from = &splits.parts()[0];
+    let some = sampled(learned_from.len()).filter_map(|index| splits.tile(learned_from, index).ok());
+    if let Some(warning) = outside_normalisation(subject.normalisation, subject.bands, some) {
+        reporter.warning(&warning);
+    }
     let classes = splits.classes();
     let protocol = Protocol::new(data, splits.description.clone(), subject.px, subject.reading, subject.svm);
     let before = weights_sha256(subject.encoder);
@@ -121,7 +127,8 @@ fn check_bands(encoder: &Bands, tiles: &Bands) -> Result<()> {
         return Ok(());
     }
     Err(UsageError::new(format!(
-        "the tiles have bands {tiles}, the encoder reads {encoder}\nhint: evaluate on tiles with the encoder's bands, in its order"
+        "the tiles have bands {tiles}, the encoder reads {encoder}\nhint: --data path=…,file_bands=[…],bands=[{}] takes the encoder's bands out of files that hold more",
+        encoder.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     ))
     .into())
 }
@@ -136,6 +143,13 @@ fn score(
     let what = format!("{name}: linear probe");
     let mut scored =
         score_features(name, features, classes, subject.ks, |done, total| reporter.progress(&what, done, total))?;
+    let unfinished = scored.probe.grid.iter().filter(|point| !point.is_converged).count();
+    if unfinished > 0 {
+        reporter.warning(&format!(
+            "{name}: the linear probe did not come to rest for {unfinished} of {} regularisers; the best that was found counts",
+            scored.probe.grid.len()
+        ));
+    }
     if let Some(c) = subject.svm {
         scored.scores.svm = Some(svm(name, features, classes, c, reporter)?);
     }

@@ -4,7 +4,8 @@
 //!
 //! scikit-learn writes the same as C · Σ cross-entropy + ½‖W‖² with C = 1 / (λ · rows).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use anyhow::{Result, anyhow, ensure};
 use argmin::core::{CostFunction, Executor, Gradient, State};
@@ -22,6 +23,12 @@ const MAX_ITERATIONS: u64 = 300;
 const GRADIENT_TOLERANCE: f64 = 1e-5;
 const COST_TOLERANCE: f64 = 1e-8;
 
+/// Evaluations without a lower objective after which the solver is stopped: its line search has no limit of its own, and
+/// on separable data it may look for a step for ever where the objective is flat to the precision of its products.
+const MAX_FRUITLESS: usize = 50;
+/// A gradient below this is that of a solution, as far as f32 products tell.
+const FLAT_GRADIENT: f64 = 1e-3;
+
 /// A fitted classifier.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogisticFit {
@@ -31,6 +38,8 @@ pub struct LogisticFit {
     pub objective: f64,
     /// Steps of the solver.
     pub iterations: u64,
+    /// Whether the solver came to rest.
+    pub is_converged: bool,
 }
 
 /// Fits `data`, starting from `start` (an earlier fit's parameters) or zero.
@@ -43,17 +52,43 @@ pub fn fit_logistic(data: &LogisticData, regulariser: f64, start: Option<&[f64]>
     ensure!(start.len() == size, "a start of {} parameters for {size}", start.len());
     let preconditioner = Preconditioner::new(&data.moments, data.width, data.classes, regulariser);
     let start = preconditioner.to_solver(&start);
-    let objective = Objective { data, regulariser, preconditioner: &preconditioner, last: RefCell::new(None) };
+    let progress = Rc::new(Progress::default());
+    let objective = Objective {
+        data,
+        regulariser,
+        preconditioner: &preconditioner,
+        last: RefCell::new(None),
+        progress: Rc::clone(&progress),
+    };
     let failed = |error: argmin::core::Error| anyhow!("the linear probe cannot be fitted: {error}");
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
         .with_tolerance_grad(GRADIENT_TOLERANCE)
         .and_then(|solver| solver.with_tolerance_cost(COST_TOLERANCE))
         .map_err(failed)?;
     let run = Executor::new(objective, solver).configure(|state| state.param(start).max_iters(MAX_ITERATIONS));
-    let state = run.ctrlc(false).run().map_err(failed)?.state;
-    let parameters = state.get_best_param().cloned().ok_or_else(|| anyhow!("the linear probe found no solution"))?;
-    let parameters = preconditioner.to_parameters(&parameters);
-    Ok(LogisticFit { parameters, objective: state.get_best_cost(), iterations: state.get_iter() })
+    let (iterations, is_done) = match run.ctrlc(false).run() {
+        Ok(result) => (result.state.get_iter(), result.state.get_iter() < MAX_ITERATIONS),
+        // What was found until then counts.
+        Err(_) if progress.best.borrow().is_some() => (progress.evaluations.get(), false),
+        Err(error) => return Err(failed(error)),
+    };
+    let best = progress.best.take().ok_or_else(|| anyhow!("the linear probe found no solution"))?;
+    let steepness = best.gradient.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
+    Ok(LogisticFit {
+        parameters: preconditioner.to_parameters(&best.at),
+        objective: best.cost,
+        iterations,
+        is_converged: is_done || steepness < FLAT_GRADIENT,
+    })
+}
+
+/// How far a solver came.
+#[derive(Default)]
+struct Progress {
+    best: RefCell<Option<Evaluated>>,
+    evaluations: Cell<u64>,
+    /// Evaluations since the best one.
+    fruitless: Cell<usize>,
 }
 
 /// Rows and labels, laid out once for many fits.
@@ -142,6 +177,7 @@ struct Objective<'a> {
     regulariser: f64,
     preconditioner: &'a Preconditioner,
     last: RefCell<Option<Evaluated>>,
+    progress: Rc<Progress>,
 }
 
 #[derive(Clone)]
@@ -183,7 +219,20 @@ impl CostFunction for Objective<'_> {
     type Output = f64;
 
     fn cost(&self, parameters: &Self::Param) -> Result<f64, argmin::core::Error> {
-        Ok(self.evaluate(parameters)?.cost)
+        let evaluated = self.evaluate(parameters)?;
+        let Progress { best, evaluations, fruitless } = &*self.progress;
+        evaluations.set(evaluations.get() + 1);
+        let cost = evaluated.cost;
+        if best.borrow().as_ref().is_none_or(|best| cost < best.cost) {
+            best.replace(Some(evaluated));
+            fruitless.set(0);
+        } else {
+            fruitless.set(fruitless.get() + 1);
+            if fruitless.get() > MAX_FRUITLESS {
+                return Err(anyhow!("no lower objective in {MAX_FRUITLESS} evaluations"));
+            }
+        }
+        Ok(cost)
     }
 }
 
@@ -206,8 +255,13 @@ mod tests {
         let values: Vec<f32> = (0..12).map(|index| ((index * 37 % 11) as f32 - 5.0) / 3.0).collect();
         let data = LogisticData::new(values, 3, &[0, 1, 2, 1], 3).unwrap();
         let preconditioner = Preconditioner::new(&data.moments, 3, 3, 0.3);
-        let objective =
-            Objective { data: &data, regulariser: 0.3, preconditioner: &preconditioner, last: RefCell::new(None) };
+        let objective = Objective {
+            data: &data,
+            regulariser: 0.3,
+            preconditioner: &preconditioner,
+            last: RefCell::new(None),
+            progress: Rc::default(),
+        };
         let at: Vec<f64> = (0..12).map(|index| f64::from(index * 7 % 5) / 4.0 - 0.5).collect();
         let gradient = objective.evaluate(&at).unwrap().gradient;
         for (index, slope) in gradient.iter().enumerate() {
@@ -229,5 +283,28 @@ mod tests {
         // Entropy of (3/4, 1/4) in closed form.
         let entropy = -(0.75_f64 * 0.75_f64.ln() + 0.25 * 0.25_f64.ln());
         assert!((fit.objective - entropy).abs() < 1e-6, "{}", fit.objective);
+    }
+
+    #[test]
+    fn separable_data_end_whatever_the_regulariser() {
+        for seed in 0..40u32 {
+            let (rows, width, classes) = (18 + seed as usize % 5, 96, 3);
+            let labels: Vec<usize> = (0..rows).map(|row| row % classes).collect();
+            let value = |row: usize, column: usize| {
+                let hash =
+                    (row as u32 * 7919 + column as u32 * 104_729 + seed * 15_485_863).wrapping_mul(2_654_435_761);
+                let noise = f32::from((hash >> 16) as u16) / 65_535.0 - 0.5;
+                noise * 0.01 + if column % classes == row % classes { 3.0 } else { -1.5 }
+            };
+            let values = (0..rows).flat_map(|row| (0..width).map(move |column| value(row, column))).collect();
+            let data = LogisticData::new(values, width, &labels, classes).unwrap();
+            let mut start: Option<Vec<f64>> = None;
+            for regulariser in crate::eval::probe::regularisers() {
+                let fit = fit_logistic(&data, regulariser, start.as_deref()).unwrap();
+                // A weight along the classes' own directions alone reaches this.
+                assert!(fit.objective.is_finite() && fit.objective < 1.1, "{seed} {regulariser} {}", fit.objective);
+                start = Some(fit.parameters);
+            }
+        }
     }
 }

@@ -44,6 +44,14 @@ pub struct GridPoint {
     pub objective: f64,
     /// Steps of the solver.
     pub iterations: u64,
+    /// Whether the solver came to rest.
+    #[serde(default = "yes")]
+    pub is_converged: bool,
+}
+
+/// Before it was written down, all did.
+fn yes() -> bool {
+    true
 }
 
 /// A probe and how it was chosen.
@@ -97,6 +105,7 @@ pub fn linear_probe(
             validation_loss: negative_log_likelihood(&logits, &validation.labels, classes, 1.0),
             objective: fit.objective,
             iterations: fit.iterations,
+            is_converged: fit.is_converged,
         };
         let rank = |point: &GridPoint| (point.validation_accuracy, -point.validation_loss);
         if best.as_ref().is_none_or(|(other, _)| rank(&point) > rank(other)) {

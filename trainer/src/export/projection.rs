@@ -73,21 +73,25 @@ fn leading_direction(covariance: &[Vec<f64>], found: Option<&[f64]>) -> Vec<f64>
 }
 
 /// `[rows, 2]` by Barnes–Hut t-SNE on Euclidean distances, started from the principal components: the same map every
-/// time, and neighbourhoods lie about where the components put them.
+/// time, and neighbourhoods lie about where the components put them. Rows that are all the same lie in the middle; rows that
+/// t-SNE cannot tell apart stay at their components.
 ///
 /// # Errors
 /// When `values` does not consist of rows of `width`, or no thread can be started.
 pub fn tsne(values: &[f32], width: usize) -> Result<Vec<[f32; 2]>> {
-    let start = principal_components(values, width)?;
+    let components = principal_components(values, width)?;
     let rows: Vec<&[f32]> = values.chunks_exact(width).collect();
+    if rows.windows(2).all(|pair| pair[0] == pair[1]) {
+        return Ok(vec![[0.0; 2]; rows.len()]);
+    }
     if rows.len() < 4 {
-        return Ok(start);
+        return Ok(components);
     }
     let perplexity = TSNE_PERPLEXITY.min((rows.len() - 1) as f32 / 3.0);
     // A small start, as t-SNE's own random one: the first component has standard deviation 1e-4.
-    let variance = start.iter().map(|point| f64::from(point[0]).powi(2)).sum::<f64>() / rows.len() as f64;
+    let variance = components.iter().map(|point| f64::from(point[0]).powi(2)).sum::<f64>() / rows.len() as f64;
     let scale = if variance > 0.0 { (1e-4 / variance.sqrt()) as f32 } else { 1.0 };
-    let start: Vec<f32> = start.iter().flatten().map(|value| value * scale).collect();
+    let start: Vec<f32> = components.iter().flatten().map(|value| value * scale).collect();
     let distance = |a: &&[f32], b: &&[f32]| a.iter().zip(*b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
     // On several threads the order of its sums changes from run to run, and with it the map.
     let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
@@ -97,6 +101,9 @@ pub fn tsne(values: &[f32], width: usize) -> Result<Vec<[f32; 2]>> {
         map.barnes_hut(TSNE_THETA, distance);
         map.embedding()
     });
+    if map.iter().any(|value| !value.is_finite()) {
+        return Ok(components);
+    }
     Ok(map.chunks_exact(2).map(|point| [point[0], point[1]]).collect())
 }
 
@@ -152,5 +159,16 @@ mod tests {
                 .min_by(|&a, &b| between(index, a).total_cmp(&between(index, b)));
             assert_eq!(nearest.unwrap() % 2, index % 2, "point {index}");
         }
+    }
+
+    #[test]
+    fn rows_that_are_all_the_same_have_a_map() {
+        for rows in [3, 30] {
+            let same = [0.25f32, -1.0, 3.0].repeat(rows);
+            assert_eq!(tsne(&same, 3).unwrap(), vec![[0.0, 0.0]; rows]);
+        }
+        let mut almost = [0.25f32, -1.0, 3.0].repeat(30);
+        almost[0] = 9.0;
+        assert!(tsne(&almost, 3).unwrap().iter().flatten().all(|value| value.is_finite()));
     }
 }

@@ -47,8 +47,10 @@ pub struct Preview {
 /// # Errors
 /// When the file is no picture, is damaged, too large, or has other bands.
 pub fn decode(bytes: &[u8], wanted: &Wanted, reading: &Reading) -> Result<Decoded, Refusal> {
+    if raster::is_tiff(bytes) {
+        return decode_tiff(bytes, wanted, reading);
+    }
     match image::guess_format(bytes) {
-        Ok(ImageFormat::Tiff) => decode_tiff(bytes, wanted, reading),
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => {
             decode_picture(bytes, format, wanted, reading)
         }
@@ -203,7 +205,10 @@ fn decode_tiff(bytes: &[u8], wanted: &Wanted, reading: &Reading) -> Result<Decod
     let (width, height) = (header.width, header.height);
     check_size(width as u32, height as u32)?;
     let mut units = Units::new(&header.bands, header.depth, header.no_data, wanted, reading)?;
-    let samples = rows.rows(&units.taken.planes, 0..height)?;
+    let read = rows.rows(&units.taken.planes, 0..height)?;
+    let samples =
+        if header.no_data.is_some() { filled(&read)? } else { read.iter().map(|band| band.to_vec()).collect() };
+    let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
     units.settle(reading, header.dn_offset, wanted, &samples);
     let tile = units.tile(&samples, height, width)?;
     if samples.iter().any(|band| !band.iter().all(|value| value.is_finite())) {
@@ -216,8 +221,27 @@ fn decode_tiff(bytes: &[u8], wanted: &Wanted, reading: &Reading) -> Result<Decod
     }
     let is_dark = units.taken.is_reflectance && units.taken.white.is_none();
     let preview = preview(&tile, is_dark);
-    let format = format!("TIFF, {}", header.depth.label());
+    let format = format!("TIFF, {}", header.stored);
     Ok(Decoded { tile, bands: header.bands.count, format, taken: units.taken, preview: Some(preview) })
+}
+
+/// Bands in which what stands for nothing has the mean of the rest, as the trainer has it.
+fn filled(bands: &[&[f32]]) -> Result<Vec<Vec<f32>>, Problem> {
+    let pixels = bands.first().map_or(0, |band| band.len());
+    let missing = (0..pixels).filter(|pixel| bands.iter().any(|band| band[*pixel].is_nan())).count();
+    if missing * 2 > pixels {
+        return Err(Problem::new(
+            "Most of this picture is missing",
+            format!("{} % of its pixels hold what the file says stands for nothing.", missing * 100 / pixels.max(1)),
+            "Cut an area out of it that is there.",
+        ));
+    }
+    let fill = |band: &&[f32]| {
+        let seen = || band.iter().filter(|value| !value.is_nan());
+        let mean = (seen().map(|value| f64::from(*value)).sum::<f64>() / seen().count().max(1) as f64) as f32;
+        band.iter().map(|value| if value.is_nan() { mean } else { *value }).collect()
+    };
+    Ok(bands.iter().map(fill).collect())
 }
 
 /// The first three bands; reflectance, which is dark as it is, is stretched between the tile's own extremes.

@@ -249,7 +249,7 @@ fn open_source(mut reader: PartReader, wanted: &Wanted, reading: &Reading) -> Re
     let mut head = vec![0; reader.len().min(64) as usize];
     reader.read_exact(&mut head).map_err(unreadable)?;
     let format = match image::guess_format(&head) {
-        Ok(ImageFormat::Tiff) => None,
+        _ if raster::is_tiff(&head) => None,
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => Some(format),
         _ => return Err(decode::unknown_format(&head).into()),
     };

@@ -1,5 +1,7 @@
 //! Which bands of a file are the model's: by their names in the file, or by Sentinel-2's usual orders.
 
+use raster::{sentinel_2_name, sentinel_2_names};
+
 use super::reading::Taken;
 use crate::problem::Problem;
 
@@ -61,7 +63,8 @@ pub fn choose(file: &FileBands, wanted: &[String], chosen: Option<&[usize]>) -> 
         let fits = chosen.len() == wanted.len() && chosen.iter().all(|plane| *plane < file.count);
         return if fits { Ok(taken(chosen.to_vec())) } else { Err(refusal()) };
     }
-    let position = |band: &String| names.iter().position(|name| canonical(name).as_deref() == Some(band.as_str()));
+    let known = sentinel_2_names(names.iter().map(|name| Some(name.as_str())));
+    let position = |band: &String| known.iter().position(|name| name.as_ref() == Some(band));
     if let Some(planes) = wanted.iter().map(position).collect::<Option<Vec<_>>>() {
         return Ok(taken(planes));
     }
@@ -78,13 +81,18 @@ pub fn choose(file: &FileBands, wanted: &[String], chosen: Option<&[usize]>) -> 
 fn name_all(file: &FileBands, wanted: &[String]) -> (Vec<String>, String) {
     let own = |plane: usize| file.names.get(plane).filter(|name| !name.is_empty()).cloned();
     let numbered = |plane: usize| own(plane).unwrap_or_else(|| format!("band {}", plane + 1));
-    let is_named = (0..file.count).any(|plane| own(plane).is_some_and(|name| canonical(&name).is_some()));
+    let is_named = sentinel_2_names(file.names.iter().map(|name| Some(name.as_str()))).iter().any(Option::is_some);
     if is_named {
         return ((0..file.count).map(numbered).collect(), "named in the file".to_owned());
     }
     if file.is_rgb && file.count >= 3 || file.is_picture && file.count == 4 {
         let name = |plane: usize| RGB.get(plane).map_or_else(|| numbered(plane), |name| (*name).to_owned());
-        return ((0..file.count).map(name).collect(), "the file says red, green, blue".to_owned());
+        let order = if file.is_rgb {
+            "the file says red, green, blue"
+        } else {
+            "not named in the file: assumed to be red, green, blue and one more, as in most pictures"
+        };
+        return ((0..file.count).map(name).collect(), order.to_owned());
     }
     if file.count == wanted.len() {
         return (wanted.to_vec(), "not named in the file: taken as the model's, in its order".to_owned());
@@ -99,22 +107,7 @@ fn name_all(file: &FileBands, wanted: &[String]) -> (Vec<String>, String) {
 /// `B4, central wavelength 665 nm`, `b04`, `Red` → `B04`.
 #[must_use]
 pub fn canonical(name: &str) -> Option<String> {
-    let upper = name.to_uppercase();
-    let mut words = upper.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    words.find_map(|word| {
-        let plain = match word {
-            "RED" => "B04",
-            "GREEN" => "B03",
-            "BLUE" => "B02",
-            "NIR" => "B08",
-            "B8A" | "B08A" => "B8A",
-            _ => {
-                let number: u8 = word.strip_prefix('B')?.parse().ok()?;
-                return (1..=12).contains(&number).then(|| format!("B{number:02}"));
-            }
-        };
-        Some(plain.to_owned())
-    })
+    sentinel_2_name(name)
 }
 
 fn not_there(file: &FileBands, wanted: &[String]) -> Problem {
@@ -181,13 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_a_band_are_one_band() {
-        for name in ["B4", "b04", "B4 - 665 nm", "Band: red"] {
-            assert_eq!(canonical(name).as_deref(), Some("B04"), "{name}");
-        }
-        assert_eq!(canonical("B8A").as_deref(), Some("B8A"));
-        assert_eq!(canonical("B13"), None);
-        assert_eq!(canonical("band 3"), None);
-        assert_eq!(canonical("SCL"), None);
+    fn what_the_file_does_not_say_is_called_assumed() {
+        let four = choose(&FileBands { is_picture: true, ..file(4) }, &rgb(), None).unwrap();
+        assert!(four.order.contains("assumed") && !four.order.contains("the file says"), "{}", four.order);
+    }
+
+    #[test]
+    fn landsats_numbers_are_not_taken_for_sentinels() {
+        let names = ["B1", "B2", "B3", "B4", "B5", "B7"].map(str::to_owned).to_vec();
+        assert!(choose(&FileBands { names, ..file(6) }, &rgb(), None).is_err());
     }
 }

@@ -26,7 +26,7 @@ const MORE_HEAD_BYTES: u64 = 16 << 10;
 const MAX_ENTRY_BYTES: u64 = 64 << 20;
 
 /// The tags that are of use here; others may be damaged as they like.
-const WANTED: [Tag; 17] = [
+const WANTED: [Tag; 18] = [
     Tag::ImageWidth,
     Tag::ImageLength,
     Tag::BitsPerSample,
@@ -44,6 +44,7 @@ const WANTED: [Tag; 17] = [
     Tag::ModelTiepoint,
     Tag::GdalNodata,
     Tag::RowsPerStrip,
+    Tag::GeoKeyDirectory,
 ];
 /// Strips are read as tiles that are as wide as the file.
 const STRIPS: [(Tag, Tag); 2] = [(Tag::StripOffsets, Tag::TileOffsets), (Tag::StripByteCounts, Tag::TileByteCounts)];
@@ -102,6 +103,7 @@ pub(super) async fn read_head(reader: &RangeReader) -> Result<Head> {
     let start = TiffMetadataReader::try_open(&source).await.map_err(explained)?;
     let mut tags = read_tags(&source, &start).await?;
     strips_as_tiles(&mut tags)?;
+    let is_point = tags.remove(&Tag::GeoKeyDirectory).is_some_and(is_pixel_point);
     let predictor = tags.remove(&Tag::Predictor).map_or(Ok(1), TagValue::into_u16)?;
     // Whatever the numbers mean, they are wanted as they are.
     tags.insert(Tag::PhotometricInterpretation, TagValue::Short(1));
@@ -120,7 +122,14 @@ pub(super) async fn read_head(reader: &RangeReader) -> Result<Head> {
             _ => bail!("it holds other numbers than unsigned ones of 8 or 16 bits"),
         },
     };
-    head(ImageFileDirectory::from_tags(tags, start.endianness()).map_err(explained)?, layout)
+    head(ImageFileDirectory::from_tags(tags, start.endianness()).map_err(explained)?, layout, is_point)
+}
+
+/// Whether coordinates name the middle of a pixel: GeoTIFF's key 1025 is 2. A header of four numbers comes first, then four for
+/// each key: its number, where its value is (0: here), how many, the value.
+fn is_pixel_point(keys: TagValue) -> bool {
+    let keys = keys.into_u16_vec().unwrap_or_default();
+    keys.get(4..).unwrap_or(&[]).as_chunks::<4>().0.contains(&[1025, 0, 1, 2])
 }
 
 /// The wanted entries of the first directory. Each is looked at before `async-tiff` reads it, which panics at types that it
@@ -197,7 +206,7 @@ fn strips_as_tiles(tags: &mut HashMap<Tag, TagValue>) -> Result<()> {
     Ok(())
 }
 
-fn head(directory: ImageFileDirectory, layout: Layout) -> Result<Head> {
+fn head(directory: ImageFileDirectory, layout: Layout, is_point: bool) -> Result<Head> {
     let no_grid = "it has no position on the ground (GeoTIFF tags)";
     let is_single = directory.samples_per_pixel() == 1;
     if !is_single || directory.planar_configuration() != PlanarConfiguration::Chunky {
@@ -235,6 +244,7 @@ fn head(directory: ImageFileDirectory, layout: Layout) -> Result<Head> {
     if !decoders.as_ref().contains_key(&compression) {
         bail!("its compression ({compression:?}) is not known\nhint: deflate, LZW, ZSTD, JPEG and none are");
     }
+    let middle = if is_point { 0.5 } else { 0.0 };
     let nodata = directory.gdal_nodata().and_then(|text| text.trim_matches(['\0', ' ']).parse().ok());
     Ok(Head {
         layout: Layout { is_wide: bits == 16, ..layout },
@@ -245,7 +255,8 @@ fn head(directory: ImageFileDirectory, layout: Layout) -> Result<Head> {
         tile_height,
         tile_bytes,
         counts: counts.to_vec(),
-        origin: [x - i * sx, y + j * sy],
+        // The corner of the first pixel.
+        origin: [x - (i + middle) * sx, y + (j + middle) * sy],
         scale: [*sx, *sy],
         nodata,
         directory,

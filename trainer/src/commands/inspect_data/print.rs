@@ -25,6 +25,14 @@ pub(super) fn survey(survey: &Survey, reporter: &mut Reporter<'_>) {
         survey.sizes.iter().take(6).map(|((height, width), count)| format!("{height} x {width} ({count})")).collect();
     let more = if survey.sizes.len() > 6 { format!(", and {} more", survey.sizes.len() - 6) } else { String::new() };
     reporter.line(&format!("pictures: {}; tiles of {}{more}", survey.pictures, sizes.join(", ")));
+    if let Some((name, share)) = survey.holes.first() {
+        let tiles = if survey.holes.len() == 1 { "tile is" } else { "tiles are" };
+        reporter.line(&format!(
+            "no data: {} {tiles} partly missing, most of all {name} ({:.1} %); statistics leave it out",
+            survey.holes.len(),
+            100.0 * share
+        ));
+    }
     let dates: Vec<String> =
         survey.dates_of_places.iter().take(8).map(|(dates, places)| format!("{places} with {dates}")).collect();
     reporter.line(&format!("places by number of dates: {}", dates.join(", ")));
@@ -32,6 +40,9 @@ pub(super) fn survey(survey: &Survey, reporter: &mut Reporter<'_>) {
         let month = |(year, month): (u16, u8)| format!("{year}-{month:02}");
         reporter.line(&format!("dates: {} to {}; pictures by month:", month(first), month(last)));
         histogram(&survey.months).iter().for_each(|line| reporter.line(line));
+    }
+    if survey.span.is_some() && survey.undated > 0 {
+        reporter.line(&format!("without a date in their names: {} pictures", survey.undated));
     }
     if !survey.classes.is_empty() {
         let mut table = Table::new(["class", "pictures"]);
@@ -54,7 +65,7 @@ pub(super) fn survey(survey: &Survey, reporter: &mut Reporter<'_>) {
         list(|band| band.std)
     ));
     for error in survey.damaged.iter().take(100) {
-        reporter.warning(&error.to_string());
+        reporter.warning(&error.in_full());
     }
     if !survey.damaged.is_empty() {
         reporter.warning(&format!(

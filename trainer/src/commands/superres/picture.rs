@@ -95,8 +95,8 @@ fn check(path: &Path, picture: &Tile, low: &Tile, scale: usize) -> Result<()> {
 /// Reads an 8-bit picture of one or three bands.
 fn read(path: &Path) -> Result<Tile> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}\nhint: check the path", path.display()))?;
-    let picture = decode(&bytes)
-        .map_err(|why| anyhow!("cannot use {}: {why}\nhint: give a PNG, JPEG, WebP or TIFF picture", path.display()))?;
+    let picture =
+        decode(&bytes).map_err(|error| anyhow!("cannot use {}: {error}\nhint: {}", path.display(), error.hint))?;
     if !matches!(picture.samples, Samples::U8(_)) || ![1, 3].contains(&picture.bands) {
         return Err(UsageError::new(format!(
             "{} has {} bands of {} samples\nhint: convert it to 8-bit red, green and blue, or grey",

@@ -1,7 +1,9 @@
 //! Tests on small trees with the real folder names, types and formats.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod cases;
 mod labelled;
+mod layouts;
 mod loading;
 mod sources;
 

@@ -55,15 +55,16 @@ fn strips_of_any_height_and_compression_give_the_same_rows() {
 }
 
 #[test]
-fn a_huge_uncompressed_strip_is_read_row_by_row() {
+fn a_huge_strip_is_read_a_few_rows_at_a_time() {
     let (width, height) = (1500, 700);
-    let file = rgb16(width, height, height as u32, Compression::Uncompressed);
-    assert!(width * height * 6 > LARGE_STRIP_BYTES);
-    assert_rows(&file, width, height, &[0, 1, 2]);
-    let mut rows = TiffRows::open(Cursor::new(&file)).unwrap();
-    rows.rows(&[1], 0..64).unwrap();
-    rows.rows(&[1], 600..664).unwrap();
-    assert!(rows.samples[0].len() <= 2 * 64 * width, "what lies above is not kept");
+    for compression in [Compression::Uncompressed, Compression::Deflate(DeflateLevel::Fast)] {
+        let file = rgb16(width, height, height as u32, compression);
+        assert_rows(&file, width, height, &[0, 1, 2]);
+        let mut rows = TiffRows::open(Cursor::new(&file)).unwrap();
+        rows.rows(&[1], 0..64).unwrap();
+        rows.rows(&[1], 600..664).unwrap();
+        assert!(rows.samples[0].len() <= 2 * 64 * width, "what lies above is not kept");
+    }
 }
 
 #[test]
@@ -111,4 +112,31 @@ fn the_shipped_scene_is_read_as_what_it_is() {
     for (mean, expected) in means.iter().zip(NORCIA_MEANS) {
         assert!((mean - expected).abs() < 0.5, "{means:?}");
     }
+}
+
+/// A picture of one band, with GDAL's mark for nothing.
+fn grey(samples: &[u8], width: u32, no_data: Option<&str>) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut file).unwrap();
+    let mut image = encoder.new_image::<colortype::Gray8>(width, samples.len() as u32 / width).unwrap();
+    if let Some(text) = no_data {
+        image.encoder().write_tag(tiff::tags::Tag::GdalNodata, text).unwrap();
+    }
+    image.write_data(samples).unwrap();
+    file.into_inner()
+}
+
+#[test]
+fn what_stands_for_nothing_is_no_number() {
+    let samples = [7, 200, 7, 90, 91, 92];
+    let whole = grey(&samples, 3, None);
+    let mut rows = TiffRows::open(Cursor::new(&whole)).unwrap();
+    assert_eq!(rows.header().no_data, None);
+    assert_eq!(rows.rows(&[0], 0..2).unwrap()[0], samples.map(f32::from));
+    let marked = grey(&samples, 3, Some("7"));
+    let mut rows = TiffRows::open(Cursor::new(&marked)).unwrap();
+    assert!(rows.header().no_data.is_some_and(f32::is_nan));
+    let found = rows.rows(&[0], 0..2).unwrap()[0].to_vec();
+    assert!(found[0].is_nan() && found[2].is_nan(), "{found:?}");
+    assert_eq!((found[1], &found[3..]), (200.0, &[90.0, 91.0, 92.0][..]));
 }
