@@ -164,9 +164,12 @@ fn canonical(name: &str) -> String {
     name.nfc().collect()
 }
 
+/// A file: its number, its path, and the parts of that, the file first.
+type Known<'a> = (usize, &'a str, Vec<String>);
+
 /// A source's files, found by as many last parts of their paths as it takes.
 pub(super) struct Finder<'a> {
-    by_file: HashMap<String, Vec<(usize, &'a str, Vec<String>)>>,
+    by_file: HashMap<String, Vec<Known<'a>>>,
 }
 
 impl<'a> Finder<'a> {
@@ -195,7 +198,7 @@ impl<'a> Finder<'a> {
             let is_covered = shared == own.len() || shared == wanted.len();
             (is_covered || shared >= 2 && !differs_in_part).then_some(shared)
         };
-        let ranked: Vec<(usize, &(usize, &'a str, Vec<String>))> =
+        let ranked: Vec<(usize, &Known<'a>)> =
             candidates.iter().filter_map(|candidate| Some((rank(&candidate.2)?, candidate))).collect();
         let best = ranked.iter().map(|(rank, _)| *rank).max();
         let mut meant = ranked.iter().filter(|(rank, _)| Some(*rank) == best).map(|(_, candidate)| candidate);
