@@ -202,7 +202,7 @@ fn shells_and_manual_pages_know_every_command() {
         .collect();
     assert!(commands.contains(&"pretrain") && commands.len() > 10, "{commands:?}");
     for command in commands {
-        assert!(script.out.contains(&format!("trainer__{}", command.replace('-', "__"))), "{command}");
+        assert!(script.out.contains(&format!("trainer,{command})")), "{command}");
         let page = fs::read_to_string(out.join(format!("trainer-{command}.1"))).unwrap();
         assert!(page.contains("Examples:"), "{command}:\n{page}");
     }
