@@ -6,6 +6,8 @@ use anyhow::Result;
 use shared::artifact::{Manifest, Metric};
 use shared::encoder::Pooling;
 
+use crate::report::grouped;
+
 /// Licences that the hub knows by these names (lower case of SPDX's).
 const KNOWN_LICENCES: [&str; 8] =
     ["mit", "apache-2.0", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "gpl-3.0"];
@@ -65,7 +67,7 @@ fn body(card: &mut String, manifest: &Manifest) -> Result<()> {
          pixels and the bands {}, embeddings of {embedding_width} values.\n",
         encoder.architecture,
         encoder.stem,
-        encoder.parameter_count(),
+        grouped(encoder.parameter_count()),
         bands.join(", ")
     )?;
     if !training.method.is_empty() {

@@ -269,5 +269,5 @@ fn a_folder_for_pytorch_holds_the_encoder_unfolded() {
     assert_eq!(exported["fc.weight"].0, [CLASSES.len(), width]);
     let config: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("hub/config.json")).unwrap()).unwrap();
     assert_eq!((&config["architecture"], &config["pooling"]), (&"compact-xs".into(), &"moments".into()));
-    assert_eq!(config["bands"], serde_json::json!(["B4", "B3", "B2"]), "{config}");
+    assert_eq!(config["bands"], serde_json::json!(["B04", "B03", "B02"]), "{config}");
 }
