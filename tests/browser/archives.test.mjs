@@ -89,15 +89,12 @@ for (const [name, make] of [
   });
 }
 
-test("a folder is dropped, and chosen", async () => {
+test("a folder is dropped", async () => {
   const target = view.page.getByText("Drop tiles here");
   const { x, y } = await target.boundingBox();
   const devtools = await view.page.context().newCDPSession(view.page);
   const data = { items: [], files: [join(folder, "data")], dragOperationsMask: 1 };
   for (const type of ["dragEnter", "dragOver", "drop"]) await devtools.send("Input.dispatchDragEvent", { type, x: x + 5, y: y + 5, data });
-  await assertTaken();
-  await view.page.getByRole("button", { name: "Clear" }).first().click();
-  await view.page.getByLabel("Choose a folder").setInputFiles(join(folder, "data"));
   await assertTaken();
 });
 

@@ -53,8 +53,7 @@ test("a model that is changed while places are read leaves nothing of its own be
   const changed = new SeasonsPage(await browser.context.newPage());
   await changed.open(site.url, "#/seasons?workers=1");
   await changed.waitForDevice("CPU");
-  // In the middle of the first place's pictures.
-  await changed.page.getByText(/^Reading the pictures/).first().waitFor();
+  // The pictures of the first places are being read.
   await changed.page.evaluate(() => (location.hash = "#/seasons?workers=1&model=other"));
   await changed.waitForAll();
   const found = await changed.similarities();

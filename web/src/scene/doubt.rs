@@ -28,6 +28,8 @@ const REFLECTANCE: [f32; 2] = [-0.5, 2.5];
 pub const KNOWN_RANK: usize = 20;
 /// The share of known tiles that are themselves less like the others: so many good pictures are called unlike.
 const REFUSED: f32 = 0.01;
+/// The limit lies a little under theirs: devices and decoders differ in the last digits, and known tiles lie close to it.
+const MARGIN: f32 = 0.95;
 
 /// The similarity that a picture's [`KNOWN_RANK`]-th nearest known tile must reach, out of those that known tiles reach among
 /// themselves; `None` for too few to tell.
@@ -36,7 +38,7 @@ pub fn known_from(mut among_themselves: Vec<f32>) -> Option<f32> {
     among_themselves.retain(|similarity| similarity.is_finite());
     let at = (among_themselves.len() as f32 * REFUSED) as usize;
     let is_enough = among_themselves.len() >= 5 * KNOWN_RANK;
-    is_enough.then(|| *among_themselves.select_nth_unstable_by(at, f32::total_cmp).1)
+    is_enough.then(|| MARGIN * *among_themselves.select_nth_unstable_by(at, f32::total_cmp).1)
 }
 
 /// Why an answer is no more than a guess.
@@ -206,10 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn one_in_a_hundred_known_tiles_is_under_the_limit_itself() {
+    fn the_limit_lies_a_little_under_one_in_a_hundred_known_tiles() {
         let similarities: Vec<f32> = (0..1000).map(|at| (at * 7 % 1000) as f32 / 1000.0).collect();
         let limit = known_from(similarities.clone()).unwrap_or(f32::NAN);
-        assert_eq!(similarities.iter().filter(|similarity| **similarity < limit).count(), 10);
+        let under = |limit: f32| similarities.iter().filter(|similarity| **similarity < limit).count();
+        assert_eq!((under(limit), under(limit / MARGIN)), (10, 10));
+        assert!((limit - 0.0095).abs() < 1e-6, "a twentieth under 0.010: {limit}");
         assert_eq!(known_from(vec![0.5; 99]), None, "too few to tell");
         assert_eq!(known_from([vec![f32::NAN; 50], vec![0.5; 60]].concat()), None);
     }

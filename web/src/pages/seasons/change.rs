@@ -26,8 +26,10 @@ const PAINTED_PX: usize = 256;
 /// Longer side of a square that is shown beside the map.
 const SHOWN_PX: usize = 112;
 
-/// Of every square of a picture, its direction in every space, `[squares][spaces][width]`; none without data.
-type Directions = Vec<Option<Vec<Vec<f32>>>>;
+/// A square's direction in every space, `[spaces][width]`; none without data.
+type Square = Option<Vec<Vec<f32>>>;
+/// Of every square of a picture.
+type Directions = Vec<Square>;
 
 /// Both dates, square by square.
 #[derive(Clone)]
@@ -41,7 +43,7 @@ impl Measured {
     /// 1 − cosine of every square in one space; NaN where one of both has no data.
     fn distances(&self, space: usize) -> Vec<f32> {
         let [left, right] = &*self.directions;
-        let distance = |(a, b): (&Option<Vec<Vec<f32>>>, &Option<Vec<Vec<f32>>>)| {
+        let distance = |(a, b): (&Square, &Square)| {
             let (a, b) = (a.as_ref()?.get(space)?, b.as_ref()?.get(space)?);
             Some(1.0 - similarity(a, b))
         };

@@ -17,7 +17,7 @@ const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 420.0;
 const MARGIN: f64 = 46.0;
 /// Room that a name and a dot take.
-const NAME: (f64, f64) = (52.0, 17.0);
+const NAME: (f64, f64) = (78.0, 17.0);
 const DOT: f64 = 9.0;
 
 /// The drawing, and what it leaves out.
@@ -92,7 +92,7 @@ fn Drawing(dates: Vec<Date>, plane: Plane) -> impl IntoView {
                 (_, right) if right == index => Some("right"),
                 _ => None,
             };
-            let name = names[index].map(|(x, y)| view! { <text x=x y=y>{name_of(date)}</text> });
+            let name = names[index].map(|(x, y)| view! { <text x=x y=y>{date.label()}</text> });
             view! {
                 <g
                     data-mark=mark
@@ -146,11 +146,6 @@ fn Drawing(dates: Vec<Date>, plane: Plane) -> impl IntoView {
             )}
         </p>
     }
-}
-
-/// `Mar 21`: what has room beside a dot.
-fn name_of(date: Date) -> String {
-    format!("{} {:02}", date.short(), date.year() % 100)
 }
 
 /// Points in the middle of the drawing, both axes in one scale.
