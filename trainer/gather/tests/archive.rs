@@ -372,7 +372,7 @@ fn an_archive_that_is_down_is_named_and_the_rest_comes_later() {
     let patient = Effort { http: HttpConfig { retries: 1, ..effort().http }, ..effort() };
     let outcome = run(&plan, folder.path(), Shard::WHOLE, &patient, &mut Heard::default()).unwrap();
     assert_eq!(outcome.missing.len(), 12);
-    assert!(outcome.missing[0].1.contains("status 503, 2 times"), "{}", outcome.missing[0].1);
+    assert!(outcome.missing[0].1.contains("status 503 (busy), 2 times"), "{}", outcome.missing[0].1);
     server.behave(Behaviour::Good);
     gathered(&plan, folder.path(), Shard::WHOLE);
     assert_eq!(data_files(folder.path()), undisturbed_data(None));
