@@ -57,7 +57,12 @@ while read -r rel href bin kind profile features; do
       wasm="$target/$profile/$bin.wasm"
       name=$bin
       [ "$kind" = worker ] || name="$bin-$(checksum < "$wasm")"
-      wasm-bindgen --target web --no-typescript --out-dir "$stage" --out-name "$name" "$wasm"
+      wasm-bindgen --target web --no-typescript --out-dir "$stage" --out-name "$bin" "$wasm"
+      # Named afterwards, as Trunk does: the program's imports carry the name that wasm-bindgen is given.
+      if [ "$name" != "$bin" ]; then
+        mv "$stage/$bin.js" "$stage/$name.js"
+        mv "$stage/${bin}_bg.wasm" "$stage/${name}_bg.wasm"
+      fi
       if [ "$kind" != worker ]; then
         preload=$(filled "$(setting pattern_preload)" "$name.js" "${name}_bg.wasm")
         instead=$(filled "$(setting pattern_script)" "$name.js" "${name}_bg.wasm")
