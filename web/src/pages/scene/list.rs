@@ -33,6 +33,8 @@ pub struct Scenes {
     pub shown: RwSignal<usize>,
     /// Finding out how large new files are.
     looking: StoredValue<Slot>,
+    /// What maps live in: they outlast the button that one was asked for by.
+    owner: StoredValue<Option<Owner>>,
 }
 
 impl Scenes {
@@ -44,6 +46,7 @@ impl Scenes {
             maps: RwSignal::new(Vec::new()),
             shown: RwSignal::new(0),
             looking: StoredValue::new(Slot::default()),
+            owner: StoredValue::new(Owner::current()),
         }
     }
 
@@ -90,7 +93,12 @@ impl Scenes {
         self.close();
         self.session.clear();
         let map = |(name, origin, stride_px)| SceneMap::new(self, name, origin, stride_px);
-        self.maps.set(pictures.into_iter().map(map).collect());
+        let maps = || pictures.into_iter().map(map).collect();
+        let owner = self.owner.get_value();
+        self.maps.set(match owner {
+            Some(owner) => owner.with(maps),
+            None => maps(),
+        });
         self.shown.set(0);
         self.session.new_tile_set();
         self.work();
