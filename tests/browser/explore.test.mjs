@@ -407,8 +407,9 @@ describe("clusters", () => {
     const total = await list.count();
     assert.ok(total >= 4, `${total} clusters of ten classes`);
     const seen = new Set();
-    // Chromium lets a page download thirty files; the largest clusters come first.
-    for (let at = 0; at < Math.min(total, 25); at += 1) {
+    for (let at = 0; at < total; at += 1) {
+      // Chromium lets a page download ten files a second, and drops more without a word.
+      await view.page.waitForTimeout(150);
       const [name, note] = (await list.nth(at).innerText()).split("\n").map((part) => part.trim()).filter(Boolean);
       await list.nth(at).click();
       const selected = await view.selected();
@@ -420,7 +421,7 @@ describe("clusters", () => {
       assert.equal(Number(size.replaceAll("\u2009", "")), selected.length);
       assert.ok(Math.abs(share / 100 - Math.max(...own) / selected.length) < 1e-2, note);
     }
-    assert.ok(seen.size > 0.7 * count, `${seen.size} of ${count} tiles are in the largest clusters`);
+    assert.ok(seen.size > 0.8 * count, `${seen.size} of ${count} tiles are in clusters`);
     await view.page.keyboard.press("Escape");
     await view.page.getByRole("button", { name: "All", exact: true }).click();
     const plain = await view.map.screenshot();
