@@ -10,7 +10,7 @@ use shared::preprocess::fit;
 use shared::tile::Tile;
 
 use crate::checkpoint::{LoadedEncoder, load_encoder};
-use crate::data::{Placement, Source, SourceSpec, TileSource};
+use crate::data::{Placement, Source, SourceSpec, TileSource, evenly_spaced};
 use crate::device;
 use crate::error::UsageError;
 use crate::eval::{
@@ -162,7 +162,7 @@ impl Pictures {
         for source in sources {
             let mean = loaded.description.normalisation.mean();
             let palette = Palette::new(source.bands(), source.range(), mean);
-            for place in evenly(source.len(), args.places as usize).filter(|&place| source.dates(place) > 1) {
+            for place in evenly_spaced(source.len(), args.places as usize).filter(|&place| source.dates(place) > 1) {
                 let dates: Vec<usize> = (0..source.dates(place)).collect();
                 let mut rng = view_rng(args.seed, 0, place_number as u64);
                 for tile in source.read(place, &dates, &mut rng)? {
@@ -177,12 +177,6 @@ impl Pictures {
         }
         Ok(pictures)
     }
-}
-
-/// At most `most` of `count` indices, evenly spread.
-fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
-    let taken = count.min(most);
-    (0..taken).map(move |index| index * count / taken)
 }
 
 /// Vectors of all pictures in one space: the clean ones, then each change.

@@ -9,7 +9,7 @@ use shared::tile::Tile;
 
 use super::source::check_seen;
 use super::spec::{SourceKind, SourceSpec};
-use super::{SampleError, Source, TileSource, Warning};
+use super::{SampleError, Source, TileSource, Warning, evenly_spaced};
 use crate::views::view_rng;
 
 /// Every readable picture of a class folder or tar, or of a list of its files. Pictures are kept decoded in memory in
@@ -83,7 +83,7 @@ impl LabelledSet {
     pub fn thinned(mut self, limit: usize) -> Self {
         let len = self.len();
         if limit > 0 && limit < len {
-            let kept: Vec<usize> = (0..limit).map(|at| at * len / limit).collect();
+            let kept: Vec<usize> = evenly_spaced(len, limit).collect();
             self.labels = kept.iter().map(|&index| self.labels[index]).collect();
             self.names = kept.iter().map(|&index| self.names[index].clone()).collect();
             self.places = kept.iter().map(|&index| self.places[index]).collect();

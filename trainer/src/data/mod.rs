@@ -103,6 +103,12 @@ pub trait Source: Send + Sync {
     fn describe(&self) -> String;
 }
 
+/// At most `most` of `count` indices, evenly spaced.
+pub fn evenly_spaced(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let taken = count.min(most);
+    (0..taken).map(move |at| at * count / taken)
+}
+
 /// A picture that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot read {name}: {why}")]

@@ -2,6 +2,7 @@
 //! season-invariance and season-sensitivity mean in numbers.
 
 use rayon::prelude::*;
+use shared::compare::{dot, l2_normalise_rows};
 
 /// How well places are found again.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -17,12 +18,9 @@ pub struct PlaceRetrieval {
 /// Rows brought to length 1; a row of zeros stays.
 #[must_use]
 pub fn unit_rows(values: &[f32], width: usize) -> Vec<f32> {
-    let unit = |row: &[f32]| {
-        let length = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
-        let scale = if length > 0.0 { length.recip() } else { 0.0 };
-        row.iter().map(|&x| (f64::from(x) * scale) as f32).collect::<Vec<_>>()
-    };
-    values.chunks_exact(width).flat_map(unit).collect()
+    let mut rows = values.to_vec();
+    l2_normalise_rows(&mut rows, width);
+    rows
 }
 
 /// Each picture asks for the other dates of its place among all other pictures, by cosine; of equals, the wrong ones come
@@ -80,10 +78,6 @@ pub fn mean_distance_of_pairs(rows: &[f32], width: usize, is_pair: impl Fn(usize
     let sums: Vec<(f64, usize)> = (0..n).into_par_iter().map(of_row).collect();
     let (sum, count) = sums.iter().fold((0.0, 0), |(sum, count), row| (sum + row.0, count + row.1));
     sum / count.max(1) as f64
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

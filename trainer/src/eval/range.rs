@@ -4,6 +4,8 @@ use shared::bands::Bands;
 use shared::preprocess::Normalisation;
 use shared::tile::Tile;
 
+use crate::data::evenly_spaced;
+
 /// Tiles that are looked at.
 const SAMPLED: usize = 64;
 /// A band whose mean lies further off, in the normalisation's deviations, is in another unit: backscatter in dB lies a hundred
@@ -12,8 +14,7 @@ const MOST_DEVIATIONS: f64 = 8.0;
 
 /// The numbers of some of `count` tiles, evenly spread.
 pub fn sampled(count: usize) -> impl Iterator<Item = usize> {
-    let taken = count.min(SAMPLED);
-    (0..taken).map(move |at| at * count / taken.max(1))
+    evenly_spaced(count, SAMPLED)
 }
 
 /// What to warn of when the tiles' values are far outside what `normalisation` was made for.

@@ -27,16 +27,12 @@ pub struct MocoConfig {
     /// keys do not have.
     pub norm_splits: usize,
     /// Normalise keys in other groups than their queries; false is the leak, for comparisons.
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     pub shuffle_bn: bool,
     /// Draw the dates with replacement, as SeCo's released code does (`moco-tp` only; `moco-v2` draws one date).
     pub dates_with_replacement: bool,
     /// What is done to each of the two views.
     pub view: Recipe,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// The momentum pair and its queue.

@@ -49,6 +49,11 @@ pub enum MethodConfig {
     Marta(MartaConfig),
 }
 
+/// The default of switches that only comparisons turn off.
+fn yes() -> bool {
+    true
+}
+
 /// What one forward pass of a method gives the training loop.
 #[derive(Debug)]
 pub struct Losses {

@@ -36,10 +36,10 @@ pub struct SecoConfig {
     /// keys do not have.
     pub norm_splits: usize,
     /// Normalise keys in other groups than their queries; false is the leak, for comparisons.
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     pub shuffle_bn: bool,
     /// Leave keys of q's own date out of their own row's negatives in Z2; false is the contradiction, for comparisons.
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     pub skip_same_date: bool,
     /// Draw the three dates with replacement, as the released code does.
     // NOTE: later work (SSL4Eco, CaCo) reads the paper as "without"; that is our default.
@@ -48,10 +48,6 @@ pub struct SecoConfig {
     pub clean: Recipe,
     /// What is done to k0 and k2: synthetic augmentation, then the crop.
     pub augmented: Recipe,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// The names of the subspaces, in the order of the heads.

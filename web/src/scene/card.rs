@@ -46,6 +46,27 @@ impl SceneCard {
     }
 }
 
+#[cfg(test)]
+impl SceneCard {
+    /// A picture of pixels of 10 m in the system `epsg`, for the tests of what is written of it.
+    pub(super) fn of_ten_metres(grid: Grid, epsg: u32) -> Self {
+        let place = Georeference {
+            affine: [600_000.0, 10.0, 0.0, 5_300_000.0, 0.0, -10.0],
+            epsg: Some(epsg),
+            is_geographic: false,
+            metres_per_unit: 1.0,
+        };
+        Self {
+            grid,
+            format: String::new(),
+            taken: Taken::default(),
+            georeference: Some(place),
+            preview_step: 1,
+            doubts: Vec::new(),
+        }
+    }
+}
+
 /// `640 m`, `1.28 km`.
 #[must_use]
 pub fn metres(length: f64) -> String {

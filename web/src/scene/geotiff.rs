@@ -267,24 +267,9 @@ mod tests {
     use super::*;
     use crate::scene::cells::ANSWERED;
     use crate::scene::grid::Grid;
-    use crate::scene::reading::Taken;
 
     fn card(width: usize, height: usize, stride_px: usize) -> SceneCard {
-        let place = Georeference {
-            affine: [600_000.0, 10.0, 0.0, 5_300_000.0, 0.0, -10.0],
-            epsg: Some(32_632),
-            is_geographic: false,
-            metres_per_unit: 1.0,
-        };
-        let grid = Grid::new(width, height, 64, stride_px).unwrap();
-        SceneCard {
-            grid,
-            format: String::new(),
-            taken: Taken::default(),
-            georeference: Some(place),
-            preview_step: 1,
-            doubts: Vec::new(),
-        }
+        SceneCard::of_ten_metres(Grid::new(width, height, 64, stride_px).unwrap(), 32_632)
     }
 
     #[test]

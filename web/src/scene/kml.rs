@@ -66,24 +66,9 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::scene::grid::Grid;
-    use crate::scene::reading::Taken;
 
     fn card(epsg: u32) -> SceneCard {
-        let place = Georeference {
-            affine: [600_000.0, 10.0, 0.0, 5_300_000.0, 0.0, -10.0],
-            epsg: Some(epsg),
-            is_geographic: false,
-            metres_per_unit: 1.0,
-        };
-        let grid = Grid::new(128, 64, 64, 64).unwrap();
-        SceneCard {
-            grid,
-            format: String::new(),
-            taken: Taken::default(),
-            georeference: Some(place),
-            preview_step: 1,
-            doubts: Vec::new(),
-        }
+        SceneCard::of_ten_metres(Grid::new(128, 64, 64, 64).unwrap(), epsg)
     }
 
     #[test]
