@@ -14,6 +14,7 @@ pub mod export;
 pub mod losses;
 pub mod methods;
 pub mod parts;
+pub mod pretrained;
 pub mod report;
 pub mod seen;
 pub mod study;

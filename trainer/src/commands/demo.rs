@@ -217,6 +217,7 @@ fn config(args: &DemoArgs, data: &Path) -> anyhow::Result<RunConfig> {
             format!("kind=places,path={},name=blue-marble-demo", path("blue_marble.tar")),
         ],
         device: Some(args.device.clone()),
+        ..Typed::default()
     })
 }
 

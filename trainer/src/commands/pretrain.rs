@@ -13,6 +13,7 @@ use crate::error::UsageError;
 use crate::eval::{outside_normalisation, sampled};
 use crate::methods::{Backbone, Method, MethodConfig, SUBSPACES, Teachers};
 use crate::parts::Frozen;
+use crate::pretrained;
 use crate::report::{Reporter, tile_grid_png};
 use crate::seen::{SEEN_FILE, Seen};
 use crate::teachers::load_teachers;
@@ -35,6 +36,7 @@ use std::{fs, io};
       --data kind=folder,path=tiles
   trainer pretrain --preset compact --data kind=folder,path=tiles.tar --data kind=mosaic,path=months,weight=0.3 --out runs/mixed
   trainer pretrain --preset seco --data kind=mosaic,path=oscd/images,keep_places=[beirut,paris,pisa] --out runs/cities
+  trainer pretrain --preset compact --pretrained public/models/compact-s.safetensors --data kind=folder,path=own --out runs/own
   trainer pretrain --resume runs/first
 
 Nothing that is tested on should be trained on: seen.txt lists what a run has read, by content, and from it `trainer evaluate`
@@ -61,6 +63,9 @@ pub struct PretrainArgs {
     /// A source of tiles, for example kind=folder,path=tiles (repeatable; sources are mixed by weight)
     #[arg(long, value_name = "KIND=…,PATH=…")]
     pub data: Vec<String>,
+    /// Start from the weights of an encoder: a run folder, an encoder or model file, a PyTorch state dict
+    #[arg(long, value_name = "ENCODER")]
+    pub pretrained: Option<PathBuf>,
     /// Run folder to create
     #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "print_config", "dry_run"])]
     pub out: Option<PathBuf>,
@@ -68,7 +73,7 @@ pub struct PretrainArgs {
     #[arg(long)]
     pub device: Option<String>,
     /// Go on with an interrupted run
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "config", "set", "data", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "config", "set", "data", "pretrained", "out"])]
     pub resume: Option<PathBuf>,
     /// Print the resolved configuration and stop
     #[arg(long)]
@@ -97,6 +102,7 @@ pub fn run(args: &PretrainArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<(
         config: args.config.clone(),
         set: args.set.clone(),
         data: args.data.clone(),
+        pretrained: args.pretrained.clone(),
         device: args.device.clone(),
     })?;
     if args.print_config {
@@ -152,6 +158,7 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
         MethodConfig::Distill(distill) => load_teachers(distill, config.tiles.bands.len(), &resolved.device)?,
         _ => Teachers::default(),
     };
+    let pretrained = pretrained::read(config)?;
     let mixture = open_sources(config, reporter)?;
     let mut method = config.method.init(&config.encoder_config(), teachers, config.run.seed, &resolved.device);
     let loader = loader(config, mixture, method.views())?;
@@ -164,6 +171,11 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
             progress = newest.content;
             restore(&newest.tensors, method.as_mut(), &mut optimiser, &resolved)?;
         }
+    }
+    if let (Some(encoder), 0) = (&pretrained, progress.step) {
+        encoder.warnings(config)?.iter().for_each(|what| reporter.warning(what));
+        encoder.start(method.as_mut(), &loader, config.train.crop_px_at(0), &resolved.device)?;
+        reporter.note(&encoder.describe());
     }
     let mut seen = record_of(config, folder, progress.step > 0, &loader)?;
     if !resume {
@@ -223,7 +235,7 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
     Ok(())
 }
 
-/// The record of what has been trained on so far, by this run and by its teachers. A run that `has_begun` without one, by
+/// The record of what has been trained on so far, by this run, by its teachers, and by the encoder it started from. A run that `has_begun` without one, by
 /// an older version, gets all pictures of its sources.
 fn record_of(config: &RunConfig, folder: &Path, has_begun: bool, loader: &Loader) -> anyhow::Result<Seen> {
     let path = folder.join(SEEN_FILE);
@@ -235,6 +247,9 @@ fn record_of(config: &RunConfig, folder: &Path, has_begun: bool, loader: &Loader
         for teacher in std::iter::once(&distill.teacher).chain(&distill.experts) {
             seen.add_teacher(Seen::of_encoder(teacher)?);
         }
+    }
+    if let Some(encoder) = &config.encoder.pretrained {
+        seen.add_teacher(Seen::of_encoder(encoder)?);
     }
     if has_begun {
         loader.read_all();
