@@ -56,6 +56,9 @@ pub struct EvaluateArgs {
     /// for the compact family, mean for the ResNets]
     #[arg(long, value_name = "mean|moments", value_parser = parse_pooling)]
     pub readout: Option<Pooling>,
+    /// Values of the embedding that a readout of moments is fitted to, at most [default: the exported model's own, 256]
+    #[arg(long, value_name = "VALUES", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub width: Option<u16>,
     /// Neighbours that vote
     #[arg(long, value_delimiter = ',', default_value = "5,20", value_name = "K")]
     pub k: Vec<usize>,
@@ -177,15 +180,15 @@ impl<'a> Candidate<'a> {
                 bands: &loaded.description.bands,
                 normalisation: &loaded.description.normalisation,
                 px: asked.unwrap_or(loaded.description.input_px),
-                reading: loaded.reading(args.readout),
+                reading: loaded.reading(args.readout, args.width.map(usize::from))?,
             },
             Evaluable::Discriminator(loaded) => {
                 let description = &loaded.description;
                 let px = description.discriminator.px;
-                if asked.is_some_and(|asked| asked != px) || args.readout.is_some() {
+                if asked.is_some_and(|asked| asked != px) || args.readout.is_some() || args.width.is_some() {
                     return Err(UsageError::new(format!(
-                        "a discriminator of MARTA GANs is read out of its fusion layer at {px} px\nhint: leave --px and \
-                         --readout away"
+                        "a discriminator of MARTA GANs is read out of its fusion layer at {px} px\nhint: leave --px, \
+                         --readout and --width away"
                     ))
                     .into());
                 }

@@ -15,8 +15,8 @@ use crate::checkpoint::{LoadedEncoder, load_encoder};
 use crate::device::{self, Resolved};
 use crate::error::UsageError;
 use crate::eval::{
-    BATCH, Comparison, FeatureSettings, LinearProbe, READOUT_WIDTH, Reading, Splits, Subject, WHITENING_POWER,
-    accuracy, compare_with_baselines, features_of, fit_readout, read_out_rows,
+    BATCH, Comparison, FeatureSettings, LinearProbe, Reading, Splits, Subject, WHITENING_POWER, accuracy,
+    compare_with_baselines, features_of, fit_readout, read_out_rows,
 };
 use crate::export::{
     Agreement, GalleryContent, agreement, build_gallery, embed, error_bound, model_bytes, onnx, pick_balanced,
@@ -68,6 +68,9 @@ pub struct ExportArgs {
     /// compact family in f32 and f16; otherwise mean]
     #[arg(long, value_name = "mean|moments", value_parser = parse_pooling)]
     pub readout: Option<Pooling>,
+    /// Values of the embedding that a readout of moments is fitted to, at most [default: the exported model's own, 256]
+    #[arg(long, value_name = "VALUES", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub width: Option<u16>,
     /// How the data is split
     #[command(flatten)]
     pub splits: SplitArgs,
@@ -216,16 +219,16 @@ fn readout(
     resolved: &Resolved,
     reporter: &mut Reporter<'_>,
 ) -> Result<Option<Readout>> {
-    match (loaded.reading(args.readout), splits) {
+    match (loaded.reading(args.readout, args.width.map(usize::from))?, splits) {
         (Reading::Mean | Reading::Fused, _) => Ok(None),
         (Reading::Given(readout), _) => Ok(Some(readout.clone())),
-        (Reading::Fitted, None) if args.readout.is_none() => Ok(None),
+        (Reading::Fitted { .. }, None) if args.readout.is_none() => Ok(None),
         // 8 bits a weight leave too little of what a readout magnifies.
-        (Reading::Fitted, _) if args.readout.is_none() && args.format == WeightFormat::Int8 => Ok(None),
-        (Reading::Fitted, None) => {
+        (Reading::Fitted { .. }, _) if args.readout.is_none() && args.format == WeightFormat::Int8 => Ok(None),
+        (Reading::Fitted { .. }, None) => {
             Err(UsageError::new("a readout of moments is fitted on tiles\nhint: add --data, or --readout mean").into())
         }
-        (Reading::Fitted, Some(splits)) => {
+        (Reading::Fitted { width: values }, Some(splits)) => {
             let (stored, encoder) = stored(artifact, args.format, &resolved.device)?;
             let settings = FeatureSettings {
                 normalisation: &stored.manifest.normalisation,
@@ -245,7 +248,7 @@ fn readout(
                 },
             )?;
             let width = encoder.config().pooled_width(Pooling::Moments);
-            fit_readout(&pooled, width, READOUT_WIDTH, WHITENING_POWER).map(Some)
+            fit_readout(&pooled, width, values, WHITENING_POWER).map(Some)
         }
     }
 }
