@@ -3,7 +3,6 @@
 
 use crate::config::{RunConfig, Typed};
 use crate::error::UsageError;
-use crate::methods::MethodConfig;
 use crate::views::Recipe;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -135,17 +134,15 @@ impl Grid {
         let own = [format!("method.temperature={}", cell.temperature), format!("run.seed={}", cell.seed)];
         let set = self.set.iter().chain(&typed.set).cloned().chain(own).collect();
         let mut config = RunConfig::resolve(&Typed { preset: Some(self.preset.clone()), set, ..typed.clone() })?;
-        match &mut config.method {
-            MethodConfig::MocoV2(moco) | MethodConfig::MocoTp(moco) => moco.view = self.views[cell.view].view.clone(),
-            other => {
-                let name = other.name();
-                return Err(UsageError::new(format!(
-                    "a study varies the views of moco-v2 or moco-tp, and {:?} is {name}\nhint: preset = \"luperson\"",
-                    self.preset
-                ))
-                .into());
-            }
-        }
+        let name = config.method.name();
+        let Some(view) = config.method.studied_view() else {
+            return Err(UsageError::new(format!(
+                "a study varies the views of moco-v2 or moco-tp, and {:?} is {name}\nhint: preset = \"luperson\"",
+                self.preset
+            ))
+            .into());
+        };
+        view.clone_from(&self.views[cell.view].view);
         Ok(config)
     }
 }

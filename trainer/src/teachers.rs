@@ -5,7 +5,7 @@ use crate::clusters;
 use crate::config::RunConfig;
 use crate::engine::checkpoint::{self, Progress};
 use crate::error::UsageError;
-use crate::methods::{DistillConfig, Layer, MethodConfig, Teacher, Teachers};
+use crate::methods::{DistillConfig, Layer, Teacher, Teachers};
 use crate::parts::Mlp;
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
@@ -68,14 +68,14 @@ pub fn load_projection(run: &Path, width: usize, device: &Device) -> anyhow::Res
         "hint: only the run folder of a MoCLR run holds a projection; --set method.layer=features takes any encoder";
     ensure!(run.is_dir(), "{} is no run folder\n{hint}", run.display());
     let config = RunConfig::read(&run.join(CONFIG_FILE))?;
-    let MethodConfig::Moclr(moclr) = &config.method else {
+    let Some(shape) = config.method.projection(width) else {
         anyhow::bail!("{} was trained by {}, which has no such projection\n{hint}", run.display(), config.method.name())
     };
     let (_, tensors): (Progress, _) = checkpoint::read(&run.join(CHECKPOINT_FILE), "checkpoint")?;
     let own = under("query.mlps.0.", tensors);
-    let empty = Mlp::random(moclr.head(width), 0, device);
+    let empty = Mlp::random(shape, 0, device);
     let expected = shared::encoder::module_tensors(&empty);
     let fits = expected.iter().all(|(name, tensor)| own.get(name).is_some_and(|found| found.shape == tensor.shape));
     fits.then_some(()).with_context(|| format!("the checkpoint in {} does not fit its config.toml", run.display()))?;
-    Ok((load_module(empty, &own), moclr.dim))
+    Ok((load_module(empty, &own), shape.dim))
 }

@@ -120,7 +120,7 @@ fn find(path: &Path) -> anyhow::Result<Option<LoadedDiscriminator>> {
         return Ok(None);
     }
     let config = RunConfig::read(&path.join(CONFIG_FILE))?;
-    let Some(own) = config.method.own_discriminator(config.tiles.bands.len()) else { return Ok(None) };
+    let Some(own) = config.method.exported(config.tiles.bands.len()).discriminator else { return Ok(None) };
     let (progress, tensors): (Progress, _) = checkpoint::read(&path.join(CHECKPOINT_FILE), "checkpoint")?;
     let weights = super::under("query.discriminator.", tensors);
     Ok(Some(LoadedDiscriminator { description: describe(&config, own, progress.step)?, weights }))

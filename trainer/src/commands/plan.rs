@@ -21,7 +21,7 @@ pub(super) fn few_and_enough(shares: &[(usize, f64)], drawn: usize) -> Vec<(Stri
 /// # Errors
 /// When the normalisation does not fit the bands, or the data of a method that draws several dates cannot be opened.
 pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
-    let drawn = config.method.dates_drawn();
+    let drawn = config.method.needs().dates;
     // What is read of the data is what a method with several dates needs to be judged by.
     let mixture = match drawn > 1 && !config.data.is_empty() {
         true => Some(super::pretrain::open_sources(config, reporter)?),
@@ -29,9 +29,9 @@ pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<
     };
     let encoder = config.encoder_config();
     let (batch, method) = (config.train.batch, &config.method);
-    let (with_gradient, without) = method.passes();
     let px = config.train.crop_px.iter().map(|(_, px)| *px).max().unwrap_or(0);
     let outline = method.outline(&encoder, batch);
+    let (with_gradient, without) = outline.passes;
     let trunk = TrunkFigures::of(&encoder, &outline, px);
     let forward = trunk.multiply_adds;
     // A backward pass costs two forward passes: one for the input's gradient, one for the weights'.

@@ -11,7 +11,7 @@ use crate::engine::fit::{Fit, Outcome};
 use crate::engine::optimiser::Optimiser;
 use crate::error::UsageError;
 use crate::eval::{outside_normalisation, sampled};
-use crate::methods::{Backbone, Method, MethodConfig, SUBSPACES, Teachers};
+use crate::methods::{Backbone, Method, Setup, Teachers};
 use crate::parts::Frozen;
 use crate::report::{Reporter, tile_grid_png};
 use crate::seen::{SEEN_FILE, Seen};
@@ -148,12 +148,14 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
         return super::dnc::train(config, dnc, folder, reporter);
     }
     let resolved = device::resolve(&config.run.device)?;
-    let teachers = match &config.method {
-        MethodConfig::Distill(distill) => load_teachers(distill, config.tiles.bands.len(), &resolved.device)?,
-        _ => Teachers::default(),
+    let teachers = match config.method.distillation() {
+        Some(distill) => load_teachers(distill, config.tiles.bands.len(), &resolved.device)?,
+        None => Teachers::default(),
     };
     let mixture = open_sources(config, reporter)?;
-    let mut method = config.method.init(&config.encoder_config(), teachers, config.run.seed, &resolved.device);
+    let encoder = config.encoder_config();
+    let setup = Setup { encoder: &encoder, teachers, seed: config.run.seed, device: &resolved.device };
+    let mut method = config.method.init(setup);
     let loader = loader(config, mixture, method.views())?;
     let mut optimiser = Optimiser::new(config.train.optimiser);
     let mut progress = Progress::default();
@@ -174,7 +176,7 @@ pub fn train(config: &RunConfig, folder: &Path, resume: bool, reporter: &mut Rep
         run_dir: folder.to_owned(),
         method: config.method.name().to_owned(),
         device: resolved.name.clone(),
-        parameters: config.encoder_config().parameter_count(),
+        parameters: encoder.parameter_count(),
         steps_per_epoch: loader.steps_per_epoch(),
         epochs: config.train.epochs,
     });
@@ -231,7 +233,7 @@ fn record_of(config: &RunConfig, folder: &Path, has_begun: bool, loader: &Loader
         return Seen::read(&path);
     }
     let mut seen = Seen::default();
-    if let MethodConfig::Distill(distill) = &config.method {
+    if let Some(distill) = config.method.distillation() {
         for teacher in std::iter::once(&distill.teacher).chain(&distill.experts) {
             seen.add_teacher(Seen::of_encoder(teacher)?);
         }
@@ -247,7 +249,8 @@ fn write_trained(path: &Path, config: &RunConfig, steps: usize, method: &dyn Met
     match method.query().backbone() {
         Backbone::Encoder(encoder) => {
             let description = checkpoint::describe(config, steps)?;
-            checkpoint::write_encoder(path, &description, encoder.named_tensors(), &projections(method))
+            let heads = projections(config, method);
+            checkpoint::write_encoder(path, &description, encoder.named_tensors(), &heads)
         }
         Backbone::Discriminator(own) => {
             checkpoint::write_discriminator(path, config, *own.config(), steps, &own.tensors())
@@ -263,12 +266,9 @@ fn is_taken(folder: &Path) -> bool {
 }
 
 /// The heads of a method with several subspaces; a single head is discarded, as all papers do.
-fn projections(method: &dyn Method) -> Vec<Projection> {
-    let heads = &method.query().heads;
-    if heads.len() != SUBSPACES.len() {
-        return Vec::new();
-    }
-    let named = SUBSPACES.iter().zip(heads);
+fn projections(config: &RunConfig, method: &dyn Method) -> Vec<Projection> {
+    let subspaces = config.method.exported(config.tiles.bands.len()).subspaces;
+    let named = subspaces.iter().zip(&method.query().heads);
     let own = named.map(|(name, head)| Projection {
         name: (*name).to_owned(),
         tensors: module_tensors(head).into_values().collect(),

@@ -2,7 +2,9 @@
 //! and for Divide and Contrast also those of the expert of the sample's own cluster. With a single teacher of any
 //! architecture it makes a compact encoder of a large one.
 
-use super::{EpochContext, EpochPlan, Losses, Method, Network, Outline, StepContext};
+use super::{
+    Definition, EpochContext, EpochPlan, Exported, Losses, Method, Needs, Network, Outline, Preset, Setup, StepContext,
+};
 use crate::losses::half_squared_distance;
 use crate::parts::Mlp;
 use crate::parts::mlp::MlpShape;
@@ -167,18 +169,53 @@ impl DistillConfig {
         let regressor = |dim| MlpShape { width: self.dim, hidden: self.hidden, dim, is_normalised: false };
         std::iter::once(projection).chain(teachers.map(regressor)).collect()
     }
+}
 
-    /// What stands behind an encoder of `width` features; regressors are counted as wide as the projection, since the
-    /// teachers are not open.
-    pub(super) fn outline(&self, width: usize, batch: usize) -> Outline {
-        let regressors = 1 + self.experts.len();
-        let shapes = self.shapes(width, std::iter::repeat_n(self.dim, regressors));
+/// 1 where `own[i]` is `index`, else 0: `[n, 1]`.
+fn mask(own: &[usize], index: usize, device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = own.iter().map(|&own| if own == index { 1.0 } else { 0.0 }).collect();
+    Tensor::from_data(TensorData::new(values, [own.len(), 1]), device)
+}
+
+impl Definition for Distill {
+    type Config = DistillConfig;
+
+    const NAME: &'static str = "distill";
+
+    const PRESETS: &'static [Preset] = &[Preset {
+        command: "distill",
+        ..Preset::new(
+            "distill",
+            "what another encoder answers",
+            "Tian et al. 2021",
+            include_str!("../../presets/distill.toml"),
+        )
+    }];
+
+    fn init(config: DistillConfig, setup: Setup<'_>) -> Box<dyn Method> {
+        Box::new(Self::new(config, setup.teachers, setup.encoder, setup.seed, setup.device))
+    }
+
+    fn needs(config: &DistillConfig) -> Needs {
+        // Targets of the middle crop, and the cluster of an expert, are kept by place.
+        let same_ground = config.targets == Targets::Centre || !config.experts.is_empty();
+        Needs { dates: 1, queue: None, norm_splits: config.norm_splits, same_ground }
+    }
+
+    /// Regressors are counted as wide as the projection, since the teachers are not open, and their cost is left out.
+    fn outline(config: &DistillConfig, encoder: &EncoderConfig, batch: usize) -> Outline {
+        let width = encoder.feature_width();
+        let regressors = 1 + config.experts.len();
+        let shapes = config.shapes(width, std::iter::repeat_n(config.dim, regressors));
         Outline {
             rows: vec![
-                ("projection", format!("[{batch}, {width}] → [{batch}, {}] → [{batch}, {}]", self.hidden, self.dim)),
+                (
+                    "projection",
+                    format!("[{batch}, {width}] → [{batch}, {}] → [{batch}, {}]", config.hidden, config.dim),
+                ),
                 (
                     "regressors",
-                    format!("{regressors} × [{batch}, {}] → [{batch}, {}] → teacher", self.dim, self.hidden),
+                    format!("{regressors} × [{batch}, {}] → [{batch}, {}] → teacher", config.dim, config.hidden),
                 ),
             ],
             head_parameters: shapes.iter().map(MlpShape::parameters).sum(),
@@ -186,34 +223,32 @@ impl DistillConfig {
         }
     }
 
-    /// Says what is wrong, if anything.
-    ///
-    /// # Errors
-    /// One line and a hint.
-    pub fn check(&self) -> Result<(), String> {
-        if self.teacher.as_os_str().is_empty() {
+    fn exported(_config: &DistillConfig, _bands: usize) -> Exported {
+        Exported::encoder()
+    }
+
+    fn check(config: &DistillConfig) -> Result<(), String> {
+        if config.teacher.as_os_str().is_empty() {
             return Err("there is no teacher\nhint: trainer distill --teacher RUN, or --set method.teacher=RUN".into());
         }
-        if self.experts.is_empty() != self.clusters.as_os_str().is_empty() {
+        if config.experts.is_empty() != config.clusters.as_os_str().is_empty() {
             return Err(
                 "experts need method.clusters, and clusters need method.experts\nhint: `trainer pretrain --preset \
                         dnc` makes both"
                     .into(),
             );
         }
-        if self.hidden == 0 || self.dim == 0 || !(8..=1024).contains(&self.centre_px) {
+        if config.hidden == 0 || config.dim == 0 || !(8..=1024).contains(&config.centre_px) {
             return Err("method.hidden and method.dim must be at least 1, method.centre_px 8 to 1024\nhint: --set \
                         method.dim=256"
                 .into());
         }
         Ok(())
     }
-}
 
-/// 1 where `own[i]` is `index`, else 0: `[n, 1]`.
-fn mask(own: &[usize], index: usize, device: &Device) -> Tensor<2> {
-    let values: Vec<f32> = own.iter().map(|&own| if own == index { 1.0 } else { 0.0 }).collect();
-    Tensor::from_data(TensorData::new(values, [own.len(), 1]), device)
+    fn distillation(config: &DistillConfig) -> Option<&DistillConfig> {
+        Some(config)
+    }
 }
 
 impl Method for Distill {
