@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use shared::artifact::{Artifact, Projection, Readout, Training};
 use shared::bands::Bands;
-use shared::encoder::{Encoder, EncoderConfig, Pooling};
+use shared::encoder::{Architecture, Encoder, EncoderConfig, Pooling};
 use shared::preprocess::Normalisation;
 use shared::tensors::{NamedTensor, TensorMap};
 use std::fs;
@@ -225,10 +225,9 @@ fn source_name(source: &SourceSpec) -> String {
 fn from_pytorch(path: &Path) -> anyhow::Result<LoadedEncoder> {
     let weights = shared::pytorch::read_state_dict(path).with_context(|| format!("cannot use {}", path.display()))?;
     let encoder = shared::pytorch::detect_config(&weights).with_context(|| {
-        format!(
-            "{} holds no architecture known here\nhint: torchvision's resnet18, resnet34 and resnet50 are",
-            path.display()
-        )
+        let known = Architecture::ALL.into_iter().filter(|architecture| architecture.plan().is_torchvisions);
+        let names: Vec<&str> = known.map(Architecture::name).collect();
+        format!("{} holds no architecture known here\nhint: torchvision's {} are", path.display(), names.join(", "))
     })?;
     // ImageNet's normalisation is what torchvision's, MoCo's and SeCo's releases were trained with.
     let normalisation = match encoder.bands {

@@ -53,7 +53,7 @@ impl Reading<'_> {
 /// their published numbers are about.
 #[must_use]
 pub fn usual_pooling(encoder: &EncoderConfig) -> Pooling {
-    if encoder.architecture.is_compact() { Pooling::Moments } else { Pooling::Mean }
+    encoder.architecture.plan().pooling
 }
 
 /// The readout for pooled features `[count, pooled width]` of unlabelled tiles: to at most `width` values, fewer for few
