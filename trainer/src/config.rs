@@ -1,11 +1,11 @@
 //! The run's configuration: what was typed, over the preset, resolved once into a [`RunConfig`] that is saved with the
 //! run. Unknown keys are errors.
 
-use crate::clusters::PartConfig;
 use crate::data::{SourceSpec, data_table, scalar};
 use crate::engine::fit::FitConfig;
 use crate::error::UsageError;
 use crate::methods::{DncConfig, MethodConfig, Needs, presets};
+use crate::pretrain::clusters::PartConfig;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use shared::bands::Bands;

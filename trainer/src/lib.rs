@@ -2,7 +2,6 @@
 
 pub mod checkpoint;
 pub mod cli;
-pub mod clusters;
 pub mod commands;
 pub mod config;
 pub mod data;
@@ -14,11 +13,11 @@ pub mod export;
 pub mod losses;
 pub mod methods;
 pub mod parts;
+pub mod pretrain;
 pub mod report;
 pub mod seen;
 pub mod study;
 pub mod superres;
-pub mod teachers;
 pub mod views;
 
 use clap::Parser;

@@ -198,7 +198,7 @@ fn dates_line(sources: &[(TileSource, Option<f64>)]) -> Option<String> {
     let all: f64 = sources.iter().map(|(source, weight)| weight.unwrap_or(source.len() as f64)).sum();
     let share = |(source, weight): &'_ (TileSource, Option<f64>)| weight.unwrap_or(source.len() as f64) / all;
     let shares = shares_by_dates(sources.iter().map(|source| (&source.0 as &dyn Source, share(source))));
-    let rows = super::plan::few_and_enough(&shares, 3);
+    let rows = crate::pretrain::few_and_enough(&shares, 3);
     let parts: Vec<String> = rows.iter().map(|(dates, share)| format!("{dates}: {:.1} %", 100.0 * share)).collect();
     (sources.len() > 1 || shares.len() > 1).then(|| format!("samples by dates of their place: {}", parts.join(", ")))
 }

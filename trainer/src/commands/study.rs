@@ -1,13 +1,13 @@
 //! `trainer study`: a grid of augmentations, temperatures and seeds, and what helped.
 
 use super::evaluate::warn;
-use super::pretrain;
 use crate::checkpoint::{CONFIG_FILE, ENCODER_FILE, load_encoder};
 use crate::config::{RunConfig, Typed};
 use crate::data::LabelledSet;
 use crate::device;
 use crate::error::UsageError;
 use crate::eval::{self, Embedded, EmbeddedSplits, score_features};
+use crate::pretrain;
 use crate::report::{Reporter, StudyPoint, Table, percent, study_svg};
 use crate::study::{Cell, CellScore, DEFAULT_GRID, Grid, SCORE_VERSION, Spread, effects};
 use anyhow::{Context, Result};
@@ -111,7 +111,7 @@ pub fn run(args: &StudyArgs, reporter: &mut Reporter<'_>) -> Result<()> {
             table.row([cell.name.clone(), config.train.epochs.to_string(), here.to_owned()]);
         }
         reporter.table(&table);
-        return super::plan::print(&configs[0], reporter);
+        return pretrain::print_plan(&configs[0], reporter);
     }
     let Some(out) = &args.out else { unreachable!("clap requires --out here") };
     claim(out, &grid)?;

@@ -1,8 +1,10 @@
 //! The phases of Divide and Contrast, each in a folder of its own that can be resumed by itself.
 
-use super::pretrain;
+use super::clusters::{self, PartConfig};
+use super::run;
+use super::sources::{loader, open_sources};
+use super::teachers::load_projection;
 use crate::checkpoint::{self, CONFIG_FILE, ENCODER_FILE, load_encoder};
-use crate::clusters::{self, PartConfig};
 use crate::config::RunConfig;
 use crate::device;
 use crate::engine::survey::survey;
@@ -10,7 +12,6 @@ use crate::methods::{DncConfig, MethodConfig, share_budget};
 use crate::parts::Rows;
 use crate::report::{Reporter, grouped};
 use crate::seen::{SEEN_FILE, Seen};
-use crate::teachers::load_projection;
 use anyhow::ensure;
 use shared::encoder::NormMode;
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ fn phase(config: &RunConfig, folder: &Path, reporter: &mut Reporter<'_>) -> anyh
     if !folder.join(ENCODER_FILE).is_file() {
         // What the phase was begun with counts, but for the device.
         let begun = folder.join(CONFIG_FILE).is_file();
-        pretrain::train(config, folder, begun, reporter)?;
+        run::train(config, folder, begun, reporter)?;
     }
     Ok(folder.join(ENCODER_FILE).is_file())
 }
@@ -134,8 +135,8 @@ fn divide(
     let loaded = load_encoder(run)?;
     let encoder = loaded.encoder(&device)?;
     let (head, _) = load_projection(run, loaded.description.encoder.feature_width(), &device)?;
-    let mixture = pretrain::open_sources(base, reporter)?;
-    let loader = pretrain::loader(base, mixture, crate::views::ViewSet::moco_v2())?;
+    let mixture = open_sources(base, reporter)?;
+    let loader = loader(base, mixture, crate::views::ViewSet::moco_v2())?;
     let places = loader.places();
     let found = survey(
         &loader,

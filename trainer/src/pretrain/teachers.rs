@@ -1,7 +1,7 @@
 //! The networks that a distillation learns from, read from wherever they are.
 
+use super::clusters;
 use crate::checkpoint::{CHECKPOINT_FILE, CONFIG_FILE, load_encoder, under};
-use crate::clusters;
 use crate::config::RunConfig;
 use crate::engine::checkpoint::{self, Progress};
 use crate::error::UsageError;

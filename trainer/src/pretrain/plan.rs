@@ -9,7 +9,8 @@ use shared::encoder::EncoderConfig;
 const F32: u64 = 4;
 
 /// Shares by number of dates, those with as many as are drawn in one.
-pub(super) fn few_and_enough(shares: &[(usize, f64)], drawn: usize) -> Vec<(String, f64)> {
+#[must_use]
+pub fn few_and_enough(shares: &[(usize, f64)], drawn: usize) -> Vec<(String, f64)> {
     let enough = shares.iter().filter(|(dates, _)| *dates >= drawn).map(|(_, share)| share).sum();
     let few = shares.iter().filter(|(dates, _)| *dates < drawn);
     let few = few.map(|&(dates, share)| (format!("{dates} date{}", if dates == 1 { "" } else { "s" }), share));
@@ -20,11 +21,11 @@ pub(super) fn few_and_enough(shares: &[(usize, f64)], drawn: usize) -> Vec<(Stri
 ///
 /// # Errors
 /// When the normalisation does not fit the bands, or the data of a method that draws several dates cannot be opened.
-pub fn print(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
+pub fn print_plan(config: &RunConfig, reporter: &mut Reporter<'_>) -> anyhow::Result<()> {
     let drawn = config.method.needs().dates;
     // What is read of the data is what a method with several dates needs to be judged by.
     let mixture = match drawn > 1 && !config.data.is_empty() {
-        true => Some(super::pretrain::open_sources(config, reporter)?),
+        true => Some(super::sources::open_sources(config, reporter)?),
         false => None,
     };
     let encoder = config.encoder_config();
