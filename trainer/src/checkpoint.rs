@@ -73,6 +73,13 @@ impl LoadedEncoder {
         Ok(empty.load_named(&self.weights)?)
     }
 
+    /// What it is called in results: method and architecture.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let EncoderDescription { training, encoder, .. } = &self.description;
+        format!("{} {} ({} epochs)", training.method, encoder.architecture, training.epochs)
+    }
+
     /// How it is read: by the readout it has; without one as asked for, or as is usual for its architecture.
     #[must_use]
     pub fn reading(&self, asked: Option<Pooling>) -> Reading<'_> {

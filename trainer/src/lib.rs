@@ -16,6 +16,7 @@ pub mod parts;
 pub mod pretrain;
 pub mod report;
 pub mod seen;
+pub mod site;
 pub mod study;
 pub mod superres;
 pub mod views;

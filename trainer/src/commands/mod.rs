@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+mod arguments;
 pub mod completions;
 pub mod demo;
 pub mod devices;

@@ -75,6 +75,16 @@ fn page(
     Ok(jpeg)
 }
 
+/// The planes that are shown as red, green and blue: those bands where there are, else the first three, else the first.
+#[must_use]
+pub fn display_planes(bands: &Bands) -> [usize; 3] {
+    let named = [Band::B04, Band::B03, Band::B02].map(|band| bands.position(&band));
+    if let [Some(red), Some(green), Some(blue)] = named {
+        return [red, green, blue];
+    }
+    if bands.len() >= 3 { [0, 1, 2] } else { [0; 3] }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 mod tests {

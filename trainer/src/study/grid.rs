@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 /// The grid that is taken when none is named: LUPerson's own menu.
-pub const DEFAULT_GRID: &str = include_str!("../presets/study.toml");
+pub const DEFAULT_GRID: &str = include_str!("../../presets/study.toml");
 /// Raised with every change of [`CellScore`].
 pub const SCORE_VERSION: u32 = 1;
 
@@ -186,6 +186,7 @@ pub fn effects(grid: &Grid, scores: &[CellScore], value: fn(&CellScore) -> f64) 
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
+    use crate::methods::MethodConfig;
 
     #[test]
     fn the_shipped_grid_is_luperson_menu() {
