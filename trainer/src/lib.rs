@@ -10,6 +10,7 @@ pub mod engine;
 pub mod error;
 pub mod eval;
 pub mod export;
+pub mod inspection;
 pub mod losses;
 pub mod methods;
 pub mod parts;

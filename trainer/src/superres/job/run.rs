@@ -1,6 +1,5 @@
 //! One enlargement from its pictures to its files, resumable at any moment.
 
-use super::SuperresArgs;
 use super::measured::{Entry, Metrics, load_embedder, measure, show};
 use super::picture::{self, Pictures, stored};
 use crate::engine::checkpoint;
@@ -55,10 +54,8 @@ struct Enlarged {
     secs: f64,
 }
 
-/// Everything that one command line asks for.
+/// Everything that is asked for.
 pub struct Job<'a> {
-    /// What was typed.
-    pub args: &'a SuperresArgs,
     /// The fit's numbers.
     pub settings: Settings,
     /// What was read.
@@ -67,6 +64,14 @@ pub struct Job<'a> {
     pub modes: Vec<Mode>,
     /// The windows of the input.
     pub windows: Vec<Window>,
+    /// Side of a window, of which those at the borders may have less.
+    pub window_px: usize,
+    /// Pixels that neighbouring windows share.
+    pub overlap: usize,
+    /// Exported model for the feature distance.
+    pub encoder: Option<&'a Path>,
+    /// Time between two savings of an unfinished fit.
+    pub pace: Duration,
     /// Where to write.
     pub out: &'a Path,
     /// The plain device.
@@ -79,8 +84,7 @@ impl Job<'_> {
     /// # Errors
     /// For a folder that belongs to another job, a device that fails, or a disk that refuses.
     pub fn run(&self, reporter: &mut Reporter<'_>) -> Result<()> {
-        let encoder = self.args.encoder.as_deref();
-        let encoder = encoder.map(|path| load_embedder(path, &self.pictures, &self.device)).transpose()?;
+        let encoder = self.encoder.map(|path| load_embedder(path, &self.pictures, &self.device)).transpose()?;
         self.claim()?;
         let path = self.out.join(METRICS_FILE);
         if path.is_file() {
@@ -118,12 +122,12 @@ impl Job<'_> {
     fn claim(&self) -> Result<()> {
         let Pictures { low, truth, reference } = &self.pictures;
         let pictures = [Some(low), truth.as_ref(), reference.as_ref()];
-        let encoder = self.args.encoder.as_deref().map(fs::read).transpose()?;
+        let encoder = self.encoder.map(fs::read).transpose()?;
         let claim = Claim {
             settings: self.settings.clone(),
             modes: self.modes.clone(),
-            window: self.args.window,
-            overlap: self.args.overlap,
+            window: self.window_px,
+            overlap: self.overlap,
             pictures: pictures.into_iter().flatten().map(identity).collect(),
             encoder: encoder.as_deref().map(sha256),
         };
@@ -154,7 +158,7 @@ impl Job<'_> {
         if let Some(tile) = simple {
             return Ok(Enlarged { tile, fits: Vec::new(), secs: began.elapsed().as_secs_f64() });
         }
-        let mut blend = Blend::new(low.bands(), [low.height(), low.width()], self.settings.scale, self.args.overlap);
+        let mut blend = Blend::new(low.bands(), [low.height(), low.width()], self.settings.scale, self.overlap);
         let (mut fits, mut secs) = (Vec::new(), 0.0);
         for (index, &window) in self.windows.iter().enumerate() {
             let (tile, done) = self.window(mode, index, window, reporter)?;
@@ -218,7 +222,7 @@ impl Job<'_> {
                 began.elapsed().as_secs_f64() / (fit.standing().step - first) as f64,
                 reporter,
             );
-            if saved.elapsed() >= Duration::from_secs(self.args.checkpoint_secs) {
+            if saved.elapsed() >= self.pace {
                 let done = Done { standing: fit.standing(), secs: before + began.elapsed().as_secs_f64() };
                 checkpoint::write(&path, KEY, &done, &fit.state())?;
                 saved = Instant::now();

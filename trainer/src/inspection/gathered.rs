@@ -20,7 +20,10 @@ struct Set {
 }
 
 /// Prints what is known of those of `paths` that were gathered, and warns of places in two of them that share ground.
-pub(super) fn report(paths: &[PathBuf], reporter: &mut Reporter<'_>) -> Result<()> {
+///
+/// # Errors
+/// When a plan or a record is damaged.
+pub fn report(paths: &[PathBuf], reporter: &mut Reporter<'_>) -> Result<()> {
     let sets: Vec<Set> = paths.iter().filter_map(|path| load(path).transpose()).collect::<Result<_>>()?;
     for set in &sets {
         describe(set, reporter);

@@ -1,9 +1,8 @@
-//! Reading, checking and writing the pictures of `trainer superres`.
+//! Reading, checking and writing the pictures of an enlargement.
 
-use super::SuperresArgs;
 use crate::data::{Samples, decode};
 use crate::error::UsageError;
-use crate::superres::reduce;
+use crate::superres::{Camera, reduce};
 use anyhow::{Context, Result, anyhow};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
@@ -13,6 +12,23 @@ use std::path::Path;
 
 /// Smallest side of an input: three halvings leave a pixel of it.
 const SMALLEST: usize = 8;
+
+/// What is named on the command line.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    /// Picture to enlarge.
+    pub input: &'a Path,
+    /// How many times larger each side becomes.
+    pub scale: usize,
+    /// The same place at another date.
+    pub reference: Option<&'a Path>,
+    /// What should come out.
+    pub truth: Option<&'a Path>,
+    /// Take the input for the truth, and enlarge what a reduction leaves of it.
+    pub reduce: bool,
+    /// What it is reduced by, where that is not the reduction that is inverted; its noise is drawn from the seed.
+    pub camera: Option<(Camera, u64)>,
+}
 
 /// Everything that is read.
 #[derive(Debug)]
@@ -30,30 +46,30 @@ impl Pictures {
     ///
     /// # Errors
     /// When a file cannot be read, or sizes and bands do not fit each other.
-    pub fn read(args: &SuperresArgs) -> Result<Self> {
-        let scale = usize::from(args.scale);
-        let input = read(&args.input)?;
-        let (low, truth) = if args.reduce {
-            let [height, width] = reduced_size(&args.input, &input, scale)?;
-            let reduced = match args.camera() {
-                Some(camera) => camera.picture(&input, scale, args.seed)?,
+    pub fn read(named: &Named<'_>) -> Result<Self> {
+        let scale = named.scale;
+        let input = read(named.input)?;
+        let (low, truth) = if named.reduce {
+            let [height, width] = reduced_size(named.input, &input, scale)?;
+            let reduced = match named.camera {
+                Some((camera, seed)) => camera.picture(&input, scale, seed)?,
                 None => reduce(&input, height, width),
             };
             (stored(&reduced)?, Some(input))
         } else {
-            (input, args.truth.as_deref().map(read).transpose()?)
+            (input, named.truth.map(read).transpose()?)
         };
         if low.height().min(low.width()) < SMALLEST {
             return Err(UsageError::new(format!(
                 "{} is {} x {}, too small to be enlarged\nhint: {SMALLEST} x {SMALLEST} is the least",
-                args.input.display(),
+                named.input.display(),
                 low.height(),
                 low.width()
             ))
             .into());
         }
-        let reference = args.reference.as_deref().map(read).transpose()?;
-        for (path, picture) in [(&args.truth, &truth), (&args.reference, &reference)] {
+        let reference = named.reference.map(read).transpose()?;
+        for (path, picture) in [(named.truth, &truth), (named.reference, &reference)] {
             if let (Some(path), Some(picture)) = (path, picture) {
                 check(path, picture, &low, scale)?;
             }
@@ -113,7 +129,7 @@ fn read(path: &Path) -> Result<Tile> {
 ///
 /// # Errors
 /// When it is empty.
-pub fn stored(tile: &Tile) -> Result<Tile> {
+pub(super) fn stored(tile: &Tile) -> Result<Tile> {
     Ok(Tile::from_interleaved_u8(tile.bands(), tile.height(), tile.width(), &tile.to_interleaved_u8())?)
 }
 
@@ -121,7 +137,7 @@ pub fn stored(tile: &Tile) -> Result<Tile> {
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn write(path: &Path, tile: &Tile) -> Result<()> {
+pub(super) fn write(path: &Path, tile: &Tile) -> Result<()> {
     let colour = if tile.bands() == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 };
     let mut png = Vec::new();
     let (width, height) = (u32::try_from(tile.width())?, u32::try_from(tile.height())?);
