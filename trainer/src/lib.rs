@@ -1,11 +1,11 @@
 //! Everything that needs a disk, a clock or gradients: pre-training, evaluation and export of Solstice encoders.
 
-pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod data;
 pub mod device;
+pub mod encoder_file;
 pub mod engine;
 pub mod error;
 pub mod eval;

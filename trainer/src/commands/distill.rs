@@ -1,7 +1,7 @@
 //! `trainer distill`: any encoder into a compact one.
 
-use crate::checkpoint::{CONFIG_FILE, load_encoder};
 use crate::config::{RunConfig, Typed};
+use crate::encoder_file::{CONFIG_FILE, load_encoder};
 use crate::error::UsageError;
 use crate::pretrain;
 use crate::report::Reporter;

@@ -1,8 +1,8 @@
 //! `trainer evaluate`: how good a frozen encoder is, beside untrained baselines.
 
 use super::arguments::{SplitArgs, parse_pooling};
-use crate::checkpoint::load_evaluable;
 use crate::device;
+use crate::encoder_file::load_evaluable;
 use crate::error::UsageError;
 use crate::eval::{BATCH, Candidate, PAPER_C, Subject, add_seen, compare_with_baselines, data_name};
 use crate::report::{Reporter, class_table, score_table, write_results};

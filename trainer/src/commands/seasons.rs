@@ -1,8 +1,8 @@
 //! `trainer seasons`: whether an encoder knows a place again at another date, and what moves its answers.
 
-use crate::checkpoint::load_encoder;
 use crate::device;
-use crate::eval::{Found, PlaceRetrieval, Seasons, SeasonsFound};
+use crate::encoder_file::load_encoder;
+use crate::eval::{PlaceRetrieval, Seasons, SeasonsFound, SpaceScores};
 use crate::report::{Reporter, Table, percent};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ struct Pictures {
 
 /// What was found in one space.
 #[derive(Debug, Serialize)]
-struct Found {
+struct SpaceScores {
     space: String,
     retrieval: PlaceRetrieval,
     /// Mean distance over that of different places: season first, then what was done to the pictures.
@@ -94,7 +94,7 @@ pub fn run(args: SeasonsArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     Ok(())
 }
 
-fn table(found: &[Found]) -> Table {
+fn table(found: &[SpaceScores]) -> Table {
     let moved = found.first().map(|found| &found.moved[..]).unwrap_or_default();
     let head = ["space", "rank-1", "mAP"].map(str::to_owned).into_iter();
     let mut table = Table::new(head.chain(moved.iter().map(|(name, _)| name.clone())));

@@ -3,7 +3,7 @@
 use crate::device;
 use crate::error::UsageError;
 use crate::report::{Reporter, Table, grouped};
-use crate::superres::{Camera, Job, Mode, Named, Pictures, Settings, generator_shape, windows};
+use crate::superres::{Camera, Job, Mode, Named, Pictures, Settings, hourglass_shape, windows};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -226,7 +226,7 @@ fn plan(
     let (height, width) = (side(low.height()), side(low.width()));
     row("windows", format!("{windows} × {height} × {width}"));
     for mode in modes.iter().filter(|mode| mode.is_fitted()) {
-        let shape = generator_shape(settings, low.bands(), *mode);
+        let shape = hourglass_shape(settings, low.bands(), *mode);
         let (height, width) = (height * settings.scale, width * settings.scale);
         // A backward pass costs two forward passes.
         let step = 2 * 3 * shape.multiply_adds(height, width);

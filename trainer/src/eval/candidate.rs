@@ -1,8 +1,8 @@
 //! Anything that can be evaluated, made ready for it.
 
 use super::readout::Reading;
-use crate::checkpoint::Evaluable;
 use crate::data::SourceSpec;
+use crate::encoder_file::Evaluable;
 use crate::error::UsageError;
 use crate::parts::Frozen;
 use anyhow::Result;

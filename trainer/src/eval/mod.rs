@@ -40,7 +40,7 @@ pub use principal::symmetric_eigen;
 pub use probe::{GridPoint, LinearProbe, ProbeOutcome, Standardisation, linear_probe, regularisers};
 pub use range::{outside_normalisation, sampled};
 pub use readout::{READOUT_WIDTH, Reading, WHITENING_POWER, fit_readout, read_out, read_out_rows, usual_pooling};
-pub use seasons::{Found, Seasons, SeasonsFound};
+pub use seasons::{Seasons, SeasonsFound, SpaceScores};
 pub use split::{Part, Split, Splits, stratified_split};
 pub use statistics::{STATISTICS_PER_BAND, image_statistics};
 pub use svm::{PAPER_C, Svm, SvmSettings, fit_svm};

@@ -12,8 +12,8 @@ use super::features::{BATCH, FeatureSettings, features_of};
 use super::place_retrieval::{PlaceRetrieval, mean_distance, mean_distance_of_pairs, retrieve_places, unit_rows};
 use super::readout::read_out_rows;
 use super::statistics::image_statistics;
-use crate::checkpoint::LoadedEncoder;
 use crate::data::{Placement, Source, SourceSpec, TileSource, evenly_spaced};
+use crate::encoder_file::LoadedEncoder;
 use crate::error::UsageError;
 use crate::parts::Frozen;
 use crate::report::Reporter;
@@ -45,7 +45,7 @@ pub struct SeasonsFound {
     /// Their pictures.
     pub pictures: usize,
     /// The encoder's spaces, then those of what has learned nothing.
-    pub spaces: Vec<Found>,
+    pub spaces: Vec<SpaceScores>,
 }
 
 impl Seasons<'_> {
@@ -73,7 +73,7 @@ impl Seasons<'_> {
 
 /// What was found in one space.
 #[derive(Debug, Serialize)]
-pub struct Found {
+pub struct SpaceScores {
     /// What it is called.
     pub space: String,
     /// How surely a place is found again in it.
@@ -180,13 +180,13 @@ impl Space {
         Self { name: name.into(), width, clean, changed: parts.collect() }
     }
 
-    fn score(&self, places: &[usize]) -> Found {
+    fn score(&self, places: &[usize]) -> SpaceScores {
         let (rows, width) = (&self.clean, self.width);
         let apart = mean_distance_of_pairs(rows, width, |a, b| places[a] != places[b]);
         let season = mean_distance_of_pairs(rows, width, |a, b| places[a] == places[b]);
         let changed = self.changed.iter().map(|(name, after)| ((*name).to_owned(), mean_distance(rows, after, width)));
         let moved = std::iter::once(("season".to_owned(), season)).chain(changed);
-        Found {
+        SpaceScores {
             space: self.name.clone(),
             retrieval: retrieve_places(rows, width, places),
             moved: moved.map(|(name, distance)| (name, distance / apart.max(f64::MIN_POSITIVE))).collect(),

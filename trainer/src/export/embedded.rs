@@ -10,9 +10,9 @@ use std::path::Path;
 use super::atlas::{display_planes, thumbnails};
 use super::gallery::{GalleryContent, build_gallery, order_by_place, write_gallery};
 use super::rows::{write_csv, write_npy};
-use crate::checkpoint::load_encoder;
 use crate::data::{Source, SourceKind, SourceSpec, TileSource};
 use crate::device;
+use crate::encoder_file::load_encoder;
 use crate::error::UsageError;
 use crate::eval::{
     BATCH, FeatureSettings, data_name, features_of, outside_normalisation, read_out_rows, sampled, weights_sha256,

@@ -12,7 +12,7 @@ use shared::encoder::architecture::Plan;
 use shared::tensors::{NamedTensor, TensorMap};
 
 use super::card::model_card;
-use crate::checkpoint::LoadedEncoder;
+use crate::encoder_file::LoadedEncoder;
 use crate::engine::checkpoint::Floats;
 
 /// PyTorch's ε of batch normalisation.

@@ -8,8 +8,8 @@ use shared::encoder::{Encoder, Pooling};
 use std::path::Path;
 
 use super::job::Export;
-use crate::checkpoint::LoadedEncoder;
 use crate::device::Resolved;
+use crate::encoder_file::LoadedEncoder;
 use crate::error::UsageError;
 use crate::eval::{
     BATCH, Comparison, FeatureSettings, LinearProbe, READOUT_WIDTH, Reading, Splits, Subject, WHITENING_POWER,

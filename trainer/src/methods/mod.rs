@@ -19,7 +19,7 @@ pub use deeper_cluster::{DeeperCluster, DeeperClusterConfig};
 pub use definition::{Definition, Exported, Inputs, Needs, Outline, Preset, Setup};
 pub use distill::{Distill, DistillConfig, Layer, Targets, Teacher, Teachers};
 pub use dnc::{DncConfig, share_budget};
-pub use epoch::{ClusteringSummary, Encode, EpochContext, EpochEnd, EpochPlan, Generated, StepContext, Survey};
+pub use epoch::{ClusteringSummary, Encode, EpochContext, EpochEnd, EpochPlan, Generated, PlaceFeatures, StepContext};
 pub use list::{MethodConfig, presets};
 pub use marta::{
     Discriminator, DiscriminatorConfig, Generator, GeneratorShape, Marta, MartaConfig, Trunk as MartaTrunk, fuse,

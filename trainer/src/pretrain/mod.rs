@@ -2,9 +2,9 @@
 //! of them, one a phase.
 
 pub mod clusters;
+mod online_knn;
 mod phases;
 mod plan;
-mod probe;
 mod run;
 mod sources;
 mod stop;
@@ -13,8 +13,8 @@ mod teachers;
 pub use plan::{few_and_enough, print_plan};
 pub use stop::is_asked_to_stop;
 
-use crate::checkpoint::{CONFIG_FILE, ENCODER_FILE};
 use crate::config::RunConfig;
+use crate::encoder_file::{CONFIG_FILE, ENCODER_FILE};
 use crate::report::Reporter;
 use std::path::Path;
 

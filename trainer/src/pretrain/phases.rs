@@ -4,10 +4,10 @@ use super::clusters::{self, PartConfig};
 use super::run;
 use super::sources::{loader, open_sources};
 use super::teachers::load_projection;
-use crate::checkpoint::{self, CONFIG_FILE, ENCODER_FILE, load_encoder};
 use crate::config::RunConfig;
 use crate::device;
-use crate::engine::survey::survey;
+use crate::encoder_file::{self, CONFIG_FILE, ENCODER_FILE, load_encoder};
+use crate::engine::place_features::place_features;
 use crate::methods::{DncConfig, MethodConfig, share_budget};
 use crate::parts::Rows;
 use crate::report::{Reporter, grouped};
@@ -65,7 +65,7 @@ pub(super) fn train(
     let mut loaded = load_encoder(&student_folder)?;
     "dnc".clone_into(&mut loaded.description.training.method);
     let encoder = folder.join(ENCODER_FILE);
-    checkpoint::write_encoder(&encoder, &loaded.description, loaded.weights.into_values().collect(), &[])?;
+    encoder_file::write_encoder(&encoder, &loaded.description, loaded.weights.into_values().collect(), &[])?;
     if let Some(seen) = Seen::of_encoder(&student_folder)? {
         seen.write(&folder.join(SEEN_FILE))?;
     }
@@ -138,7 +138,7 @@ fn divide(
     let mixture = open_sources(base, reporter)?;
     let loader = loader(base, mixture, crate::views::ViewSet::moco_v2())?;
     let places = loader.places();
-    let found = survey(
+    let found = place_features(
         &loader,
         &device,
         &places,

@@ -1,13 +1,13 @@
 //! One run: from a configuration to a trained encoder in a folder of its own.
 
-use super::probe::Probe;
+use super::online_knn::OnlineKnn;
 use super::sources::{loader, open_sources};
 use super::stop;
 use super::teachers::load_teachers;
-use crate::checkpoint::{self, CHECKPOINT_FILE, CONFIG_FILE, ENCODER_FILE};
 use crate::config::RunConfig;
 use crate::data::Loader;
 use crate::device::{self, Resolved};
+use crate::encoder_file::{self, CHECKPOINT_FILE, CONFIG_FILE, ENCODER_FILE};
 use crate::engine::checkpoint::{Progress, read_newest};
 use crate::engine::event::Event;
 use crate::engine::fit::{Fit, Outcome};
@@ -79,7 +79,7 @@ pub(super) fn train(
         reporter.event(&Event::Resumed { step: progress.step });
     }
     stop::on_ctrl_c();
-    let mut probe = Probe::open(config, &resolved.device)?;
+    let mut probe = OnlineKnn::open(config, &resolved.device)?;
     let mut fit = Fit {
         method,
         optimiser,
@@ -143,12 +143,12 @@ fn record_of(config: &RunConfig, folder: &Path, has_begun: bool, loader: &Loader
 fn write_trained(path: &Path, config: &RunConfig, steps: usize, method: &dyn Method) -> anyhow::Result<()> {
     match method.query().backbone() {
         Backbone::Encoder(encoder) => {
-            let description = checkpoint::describe(config, steps)?;
+            let description = encoder_file::describe(config, steps)?;
             let heads = projections(config, method);
-            checkpoint::write_encoder(path, &description, encoder.named_tensors(), &heads)
+            encoder_file::write_encoder(path, &description, encoder.named_tensors(), &heads)
         }
         Backbone::Discriminator(own) => {
-            checkpoint::write_discriminator(path, config, *own.config(), steps, &own.tensors())
+            encoder_file::write_discriminator(path, config, *own.config(), steps, &own.tensors())
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The networks that a distillation learns from, read from wherever they are.
 
 use super::clusters;
-use crate::checkpoint::{CHECKPOINT_FILE, CONFIG_FILE, load_encoder, under};
 use crate::config::RunConfig;
+use crate::encoder_file::{CHECKPOINT_FILE, CONFIG_FILE, load_encoder, under};
 use crate::engine::checkpoint::{self, Progress};
 use crate::error::UsageError;
 use crate::methods::{DistillConfig, Layer, Teacher, Teachers};

@@ -3,8 +3,8 @@
 use super::grid::{Cell, Grid};
 use super::score::{Labelled, SCORE_FILE};
 use super::summary::summarise;
-use crate::checkpoint::{CONFIG_FILE, ENCODER_FILE};
 use crate::config::RunConfig;
+use crate::encoder_file::{CONFIG_FILE, ENCODER_FILE};
 use crate::error::UsageError;
 use crate::pretrain;
 use crate::report::Reporter;

@@ -1,9 +1,9 @@
 //! What the runs of a study are scored on, and how.
 
 use super::grid::{Cell, CellScore, SCORE_VERSION};
-use crate::checkpoint::load_encoder;
 use crate::data::LabelledSet;
 use crate::device;
+use crate::encoder_file::load_encoder;
 use crate::eval::{self, Embedded, EmbeddedSplits, score_features};
 use crate::report::Reporter;
 use anyhow::Result;

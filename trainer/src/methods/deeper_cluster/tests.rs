@@ -48,7 +48,7 @@ fn the_hierarchy_is_the_slow_loops() {
     let places: Vec<(usize, usize)> = (0..count).map(|place| (place / 250, place % 250)).collect();
     // Two tiles cannot be read.
     let is_known: Vec<bool> = (0..count).map(|place| place != 17 && place != 300).collect();
-    let survey = crate::methods::Survey { values: values.clone(), width, is_known: is_known.clone() };
+    let survey = crate::methods::PlaceFeatures { values: values.clone(), width, is_known: is_known.clone() };
     let mut context = EpochContext {
         epoch: 2,
         is_begun: false,

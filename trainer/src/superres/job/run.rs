@@ -5,7 +5,7 @@ use super::picture::{self, Pictures, stored};
 use crate::engine::checkpoint;
 use crate::error::UsageError;
 use crate::report::{Reporter, duration};
-use crate::superres::{Blend, Fit, Mode, Prior, Settings, Standing, nearest, project_back, side_by_side};
+use crate::superres::{Blend, Fitting, Mode, Prior, Settings, Standing, nearest, project_back, side_by_side};
 use crate::views::geometry::Window;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -188,7 +188,7 @@ impl Job<'_> {
             let stored = tensors.remove("tile").with_context(|| format!("{} holds no tile", path.display()))?;
             return Ok((Tile::new(low.bands(), s * height, s * width, stored.values)?, done));
         }
-        let fit = Fit::new(&self.settings, &low, prior.as_ref(), index, &self.device);
+        let fit = Fitting::new(&self.settings, &low, prior.as_ref(), index, &self.device);
         let (tile, done) = self.fit(mode, index, fit, reporter)?;
         let shape = vec![low.bands(), s * height, s * width];
         let named = NamedTensor { name: "tile".to_owned(), shape, values: tile.pixels().to_vec() };
@@ -201,7 +201,7 @@ impl Job<'_> {
     }
 
     /// Runs a fit to its end, from where it was interrupted.
-    fn fit(&self, mode: Mode, index: usize, mut fit: Fit, reporter: &mut Reporter<'_>) -> Result<(Tile, Done)> {
+    fn fit(&self, mode: Mode, index: usize, mut fit: Fitting, reporter: &mut Reporter<'_>) -> Result<(Tile, Done)> {
         let path = self.part(mode, index, "fit");
         fs::create_dir_all(self.out.join(PARTS))
             .with_context(|| format!("cannot write to {}\nhint: is the disk writable?", self.out.display()))?;
@@ -233,7 +233,7 @@ impl Job<'_> {
     }
 
     /// The progress line; the time left assumes that no fit stops early.
-    fn show(&self, mode: Mode, index: usize, fit: &Fit, secs_a_step: f64, reporter: &mut Reporter<'_>) {
+    fn show(&self, mode: Mode, index: usize, fit: &Fitting, secs_a_step: f64, reporter: &mut Reporter<'_>) {
         let Standing { step, .. } = fit.standing();
         let later = self.modes.iter().filter(|other| other.is_fitted() && **other > mode).count() * self.windows.len();
         let left = (later + self.windows.len() - index) * self.settings.steps - step;

@@ -1,7 +1,7 @@
 //! One window's fit: the generator's weights, and through them the migrated part of its input, are the unknowns.
 
 use super::degradation::{enlarge, project_back};
-use super::{Generator, GeneratorShape, Mode, Objective, Prior, Settings};
+use super::{Hourglass, HourglassShape, Mode, Objective, Prior, Settings};
 use crate::parts::{Adam, AdamConfig, initialise};
 use crate::views::keyed_rng;
 use anyhow::ensure;
@@ -49,11 +49,11 @@ impl Standing {
 
 /// A fit in progress.
 #[derive(Debug)]
-pub struct Fit {
+pub struct Fitting {
     settings: Settings,
     low: Tile,
     objective: Objective,
-    generator: Generator,
+    generator: Hourglass,
     adam: Adam,
     jitter: Vec<f32>,
     seed: u64,
@@ -63,12 +63,12 @@ pub struct Fit {
     best: Option<Tensor<4>>,
 }
 
-impl Fit {
+impl Fitting {
     /// A fit at its start. `prior` makes it a migrated prior's, otherwise it is a plain deep image prior's. `window`
     /// keeps the random numbers of a picture's windows apart.
     #[must_use]
     pub fn new(settings: &Settings, low: &Tile, prior: Option<&Prior>, window: usize, device: &Device) -> Self {
-        let shape = generator_shape(settings, low.bands(), if prior.is_some() { Mode::Mip } else { Mode::Dip });
+        let shape = hourglass_shape(settings, low.bands(), if prior.is_some() { Mode::Mip } else { Mode::Dip });
         let seed = settings.seed.wrapping_add(1_000_003 * window as u64);
         let device = device.clone().without_autodiff();
         let [height, width] = [low.height(), low.width()].map(|side| side * settings.scale);
@@ -83,7 +83,7 @@ impl Fit {
             settings: settings.clone(),
             low: low.clone(),
             objective,
-            generator: Generator::random(shape, seed, &device.clone().autodiff()),
+            generator: Hourglass::random(shape, seed, &device.clone().autodiff()),
             adam: Adam::new(beside),
             jitter: initialise::normal_values(count, settings.jitter, seed ^ JITTER),
             seed,
@@ -221,9 +221,9 @@ impl Fit {
 
 /// The generator of a fit.
 #[must_use]
-pub fn generator_shape(settings: &Settings, bands: usize, mode: Mode) -> GeneratorShape {
+pub fn hourglass_shape(settings: &Settings, bands: usize, mode: Mode) -> HourglassShape {
     let Settings { channels, levels, .. } = *settings;
-    GeneratorShape { bands, channels, levels, has_reference: mode == Mode::Mip }
+    HourglassShape { bands, channels, levels, has_reference: mode == Mode::Mip }
 }
 
 /// 1 for `share` of the pixels, drawn at random and at least one, 0 for the others.

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use shared::preprocess::Normalisation;
 
 /// The labelled sets, read once; without a `[probe]` table there is nothing to measure.
-pub struct Probe {
+pub struct OnlineKnn {
     sets: Option<(ProbeConfig, LabelledSet, LabelledSet)>,
     normalisation: Normalisation,
     px: usize,
@@ -16,7 +16,7 @@ pub struct Probe {
     device: Device,
 }
 
-impl Probe {
+impl OnlineKnn {
     /// Opens the splits that the configuration names.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use crate::data::{Loader, Warning};
-use crate::methods::{Encode, Survey};
+use crate::methods::{Encode, PlaceFeatures};
 use anyhow::ensure;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -14,15 +14,15 @@ const SURVEYED: usize = 256;
 ///
 /// # Errors
 /// When a feature is not a finite number.
-pub fn survey(
+pub fn place_features(
     loader: &Loader,
     device: &Device,
     places: &[(usize, usize)],
     px: usize,
     encode: &Encode<'_>,
     on_event: &mut dyn FnMut(Event) -> anyhow::Result<()>,
-) -> anyhow::Result<Survey> {
-    let mut found = Survey { values: Vec::new(), width: 0, is_known: Vec::with_capacity(places.len()) };
+) -> anyhow::Result<PlaceFeatures> {
+    let mut found = PlaceFeatures { values: Vec::new(), width: 0, is_known: Vec::with_capacity(places.len()) };
     let mut failures = Vec::new();
     for part in places.chunks(SURVEYED) {
         let middle = loader.middle_crops(part, px);

@@ -17,9 +17,9 @@ const SKIP: usize = 4;
 const SLOPE: f64 = 0.2;
 const EPSILON: f64 = 1e-5;
 
-/// Sizes of a [`Generator`].
+/// Sizes of a [`Hourglass`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GeneratorShape {
+pub struct HourglassShape {
     /// Bands of the picture.
     pub bands: usize,
     /// Channels of every convolution.
@@ -30,7 +30,7 @@ pub struct GeneratorShape {
     pub has_reference: bool,
 }
 
-impl GeneratorShape {
+impl HourglassShape {
     /// Channels of noise.
     #[must_use]
     pub fn noise(&self) -> usize {
@@ -112,18 +112,18 @@ struct Level {
 
 /// Hourglass and, with a reference, its encoder.
 #[derive(Module, Debug)]
-pub struct Generator {
+pub struct Hourglass {
     reference: Vec<Layer>,
     levels: Vec<Level>,
     head: Param<Tensor<4>>,
     head_bias: Param<Tensor<1>>,
 }
 
-impl Generator {
+impl Hourglass {
     /// PyTorch's default weights drawn from `seed`; with a reference the last convolution starts at 0, so that the first
     /// picture is the one that residuals are added to.
     #[must_use]
-    pub fn random(shape: GeneratorShape, seed: u64, device: &Device) -> Self {
+    pub fn random(shape: HourglassShape, seed: u64, device: &Device) -> Self {
         let mut next = seed;
         let mut layer = |inputs: usize, outputs: usize, kernel: usize, stride: usize| {
             next = next.wrapping_add(1);
