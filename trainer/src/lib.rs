@@ -22,7 +22,7 @@ pub mod study;
 pub mod superres;
 pub mod views;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use report::Reporter;
 use std::ffi::OsString;
@@ -75,7 +75,7 @@ fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()>
         Command::Superres(args) => commands::superres::run(&args, reporter),
         Command::Serve(args) => commands::serve::run(&args, reporter),
         Command::Demo(args) => commands::demo::run(&args, reporter),
-        Command::Completions(args) => commands::completions::run(&args, reporter),
-        Command::Man(args) => commands::completions::run_man(&args, reporter),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command(), reporter),
+        Command::Man(args) => commands::completions::run_man(&args, Cli::command(), reporter),
     }
 }

@@ -14,7 +14,7 @@ use super::gallery::{GalleryContent, build_gallery, pick_balanced, write_gallery
 use super::model::{Agreement, agreement, embed, error_bound, model_bytes};
 use super::onnx;
 use super::pytorch::write_pytorch;
-use super::readout_and_head::{add_head, evaluate, readout};
+use super::readout_and_head::{Asked, add_head, evaluate, readout};
 use crate::device;
 use crate::encoder_file::{LoadedEncoder, load_encoder};
 use crate::error::UsageError;
@@ -76,9 +76,10 @@ impl Export<'_> {
             .into());
         }
         let resolved = device::resolve(self.device)?;
+        let asked = Asked { readout: self.readout, format: self.format, seed: self.seed };
         let mut artifact = folded(&loaded, &name, self.licence)?;
         let splits = self.splits(reporter)?;
-        artifact.readout = readout(&loaded, &artifact, self, splits.as_ref(), &resolved, reporter)?;
+        artifact.readout = readout(&loaded, &artifact, asked, splits.as_ref(), &resolved, reporter)?;
         if let Some(readout) = &artifact.readout {
             artifact.manifest.pooling = Pooling::Moments;
             artifact.manifest.embedding_width = readout.bias.len();
@@ -86,7 +87,7 @@ impl Export<'_> {
         let exact_readout = artifact.readout.clone();
         let mut comparison = None;
         if let (Some(splits), Some(data)) = (&splits, self.data) {
-            let mut done = evaluate(&artifact, self, &loaded.title(), splits, data, &resolved, reporter)?;
+            let mut done = evaluate(&artifact, asked, &loaded.title(), splits, data, &resolved, reporter)?;
             add_seen(&mut done, self.encoder, splits, reporter)?;
             add_head(&mut artifact, &done, splits.classes(), self.format)?;
             reporter.table(&score_table(&done.evaluation));

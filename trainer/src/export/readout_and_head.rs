@@ -7,7 +7,6 @@ use shared::artifact::{Artifact, LinearHead, Metric, Readout, WeightFormat};
 use shared::encoder::{Encoder, Pooling};
 use std::path::Path;
 
-use super::job::Export;
 use crate::device::Resolved;
 use crate::encoder_file::LoadedEncoder;
 use crate::error::UsageError;
@@ -20,12 +19,23 @@ use crate::report::Reporter;
 /// Neighbours that vote in the metrics of a model file.
 const KS: [usize; 2] = [5, 20];
 
+/// What is asked of readout and head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// What is read out of the network, where it is not what is usual.
+    pub(super) readout: Option<Pooling>,
+    /// How weights are stored.
+    pub(super) format: WeightFormat,
+    /// Seed of the random baseline.
+    pub(super) seed: u64,
+}
+
 /// The model's readout: what the loaded one has, or one fitted on the training part with the weights as they will be
 /// stored; `None` for the mean.
 pub(super) fn readout(
     loaded: &LoadedEncoder,
     artifact: &Artifact,
-    asked: &Export<'_>,
+    asked: Asked,
     splits: Option<&Splits>,
     resolved: &Resolved,
     reporter: &mut Reporter<'_>,
@@ -67,7 +77,7 @@ pub(super) fn readout(
 /// Scores the weights as they will be stored, so that the numbers are those of the file.
 pub(super) fn evaluate(
     artifact: &Artifact,
-    asked: &Export<'_>,
+    asked: Asked,
     name: &str,
     splits: &Splits,
     data: &Path,
