@@ -11,6 +11,7 @@ pub mod error;
 pub mod eval;
 pub mod export;
 pub mod inspection;
+pub mod linear_algebra;
 pub mod losses;
 pub mod methods;
 pub mod parts;

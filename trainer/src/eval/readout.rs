@@ -11,7 +11,7 @@ use shared::encoder::{EncoderConfig, Pooling};
 
 use super::columns::moments;
 use super::features::Embedded;
-use super::principal::symmetric_eigen;
+use crate::linear_algebra::symmetric_eigen;
 
 /// Width of the embedding, where the pooled features are wider. Chosen on the validation part of EuroSAT.
 pub const READOUT_WIDTH: usize = 256;
