@@ -137,6 +137,18 @@ fn readmes_lead_somewhere() {
     assert!(lines <= 150, "README.md has {lines} lines");
 }
 
+/// The table of methods in the trainer's README is the program's own list.
+#[test]
+fn every_preset_has_its_row() {
+    let text = fs::read_to_string(solstice_tests::repository().join("trainer/README.md")).unwrap();
+    for preset in trainer::methods::presets() {
+        let command =
+            if preset.command == "pretrain" { String::new() } else { format!(" (`trainer {}`)", preset.command) };
+        let row = format!("| `{}`{command} | {} | {} |", preset.name, preset.about, preset.source);
+        assert!(text.contains(&row), "trainer/README.md has no row {row}");
+    }
+}
+
 /// What stands in `](…)`.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split(')').next())

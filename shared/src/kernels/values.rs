@@ -1,7 +1,7 @@
 //! The tensors of the `flex` backend as plain values.
 
+use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{DType, TensorData};
 
 /// The `flex` backend's tensor.

@@ -1,6 +1,7 @@
 //! `trainer demo`: the whole job on the embedded data, in minutes: pre-train, evaluate, export, with the page served beside it.
 
-use super::evaluate::{EvaluateArgs, SplitArgs};
+use super::arguments::SplitArgs;
+use super::evaluate::EvaluateArgs;
 use super::export::ExportArgs;
 use super::publish::PublishArgs;
 use super::serve::{beside_program, bind, page_folder};

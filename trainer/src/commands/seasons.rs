@@ -42,25 +42,6 @@ pub struct SeasonsArgs {
     pub device: String,
 }
 
-/// The pictures that are compared, and what was done to each.
-struct Pictures {
-    /// Clean, fitted to the encoder's side.
-    clean: Vec<Tile>,
-    /// The place of each.
-    places: Vec<usize>,
-    /// What was done, and to every picture of [`Self::clean`] in order.
-    changed: Vec<(&'static str, Vec<Tile>)>,
-}
-
-/// What was found in one space.
-#[derive(Debug, Serialize)]
-struct SpaceScores {
-    space: String,
-    retrieval: PlaceRetrieval,
-    /// Mean distance over that of different places: season first, then what was done to the pictures.
-    moved: Vec<(String, f64)>,
-}
-
 /// Runs the command.
 ///
 /// # Errors

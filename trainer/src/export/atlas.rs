@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use rayon::prelude::*;
+use shared::bands::{Band, Bands};
 use shared::preprocess;
 use shared::tile::Tile;
 
