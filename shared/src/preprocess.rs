@@ -9,6 +9,7 @@ pub use normalisation::{EUROSAT_WHITE, Normalisation, SECO_STRETCH_HIGH, SECO_ST
 pub use resample::Filter;
 
 use crate::tile::Tile;
+pub use crate::tile::reflectance_from_dn;
 use resample::{Axis, resample};
 
 /// What is wrong with a request to preprocess a tile.
@@ -45,13 +46,6 @@ pub enum PreprocessError {
     /// Mean and standard deviation that cannot be used.
     #[error("unusable normalisation: {0}\nhint: give one finite mean and one standard deviation above 0 for each band")]
     Normalisation(String),
-}
-
-/// Digital number (16-bit Sentinel-2 product) → surface reflectance: `max(dn + offset, 0) / 10 000`. `offset` is −1000
-/// for products of processing baseline 04.00 and later (from 25 January 2022), else 0.
-#[must_use]
-pub fn reflectance_from_dn(dn: u16, offset: i32) -> f32 {
-    i32::from(dn).saturating_add(offset).max(0) as f32 / 10_000.0
 }
 
 /// Bilinear resize to `height` × `width`, anti-aliased when shrinking: the triangle filter of PIL's `BILINEAR` and of

@@ -2,8 +2,6 @@
 //!
 //! Values are on the *unit scale*: an 8-bit picture's value / 255, or surface reflectance (digital number / 10 000).
 
-use crate::preprocess::reflectance_from_dn;
-
 /// What is wrong with the parts of a tile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TileError {
@@ -199,6 +197,13 @@ fn check(bands: usize, height: usize, width: usize, found: usize) -> Result<(), 
         Some(expected) if expected == found => Ok(()),
         _ => Err(TileError::WrongLength { bands, height, width, found }),
     }
+}
+
+/// Digital number (16-bit Sentinel-2 product) → surface reflectance: `max(dn + offset, 0) / 10 000`. `offset` is −1000
+/// for products of processing baseline 04.00 and later (from 25 January 2022), else 0.
+#[must_use]
+pub fn reflectance_from_dn(dn: u16, offset: i32) -> f32 {
+    i32::from(dn).saturating_add(offset).max(0) as f32 / 10_000.0
 }
 
 /// `[height, width, stride]` → `[bands, height, width]`, the first `bands` of every `stride` values.

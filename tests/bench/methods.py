@@ -48,7 +48,7 @@ METHODS = {
     "marta": ("marta", ["method.generator_width=256"]),
 }
 # SeCo's recipe has views of its own for small crops; the others' stay their presets'.
-CONFIG = {"seco": pathlib.Path(__file__).resolve().parents[2] / "trainer/recipes/compact-seco.toml"}
+CONFIG = {"seco": pathlib.Path(__file__).resolve().parents[2] / "trainer/published/compact-seco.toml"}
 # Epochs of DnC's base and experts for each of the student's.
 PHASES = 2
 # One student each of the same base and experts.

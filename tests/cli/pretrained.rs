@@ -48,6 +48,14 @@ fn a_run_starts_from_a_run_and_from_an_exported_model() {
     assert!(seen("first").lines().skip(1).all(|line| seen("second").lines().any(|own| own == line)));
     assert!(seen("second").lines().count() > seen("first").lines().count());
 
+    // Once begun, a run goes on without it.
+    let config = path("second/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("first", "gone").replace("epochs = 1", "epochs = 2")).unwrap();
+    fs::remove_file(path("second/encoder.safetensors")).unwrap();
+    let answer = trainer(["pretrain", "--resume", &path("second").display().to_string()]);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+
     // Of a model file, whose normalisation is folded in: the same filters but for their lengths.
     let models = path("models");
     let export = ["export", "--encoder", &first.display().to_string(), "--name", "tiny", "--device", "cpu", "--out"];

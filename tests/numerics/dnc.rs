@@ -173,7 +173,7 @@ fn stored_targets_are_those_of_the_view_they_were_made_of() {
         let rows = encode(view("distill.view"));
         let [_, width] = rows.dims();
         let values = rows.into_data().try_into_vec::<f32>().unwrap();
-        Ok(trainer::methods::Survey { values, width, is_known: vec![true; N] })
+        Ok(trainer::methods::PlaceFeatures { values, width, is_known: vec![true; N] })
     };
     let mut context = trainer::methods::EpochContext {
         epoch: 0,

@@ -9,7 +9,7 @@ use shared::preprocess::Filter;
 use shared::tensors::{NamedTensor, TensorMap, into_map};
 use shared::tile::Tile;
 use trainer::parts::{Adam, AdamConfig};
-use trainer::superres::{Generator, GeneratorShape, Objective, Prior, Resampler, psnr, ssim};
+use trainer::superres::{Hourglass, HourglassShape, Objective, Prior, Resampler, psnr, ssim};
 
 const BANDS: usize = 3;
 
@@ -29,7 +29,7 @@ fn check_step(name: &str, has_reference: bool) {
     let side = |at: usize| golden["low_size"][at].as_u64().unwrap() as usize;
     let (from, scale) = ([side(0), side(1)], golden["scale"].as_u64().unwrap() as usize);
     let to = from.map(|side| side * scale);
-    let shape = GeneratorShape { bands: BANDS, channels: 8, levels: 2, has_reference };
+    let shape = HourglassShape { bands: BANDS, channels: 8, levels: 2, has_reference };
     let noise = uniform(&format!("{name}.noise"), shape.noise() * to[0] * to[1]);
     let held_out: Vec<f32> = uniform(&format!("{name}.held"), from[0] * from[1])
         .into_iter()
@@ -44,7 +44,7 @@ fn check_step(name: &str, has_reference: bool) {
     let device = Device::flex();
     let objective = Objective::new(scale, 0.3, &low, prior.as_ref(), noise, &held_out, &device);
 
-    let generator = Generator::random(shape, 1, &device.clone().autodiff());
+    let generator = Hourglass::random(shape, 1, &device.clone().autodiff());
     let patterned = module_tensors(&generator).into_values().map(|tensor| {
         let values = weight(&tensor.name, &tensor.shape);
         NamedTensor { values, ..tensor }

@@ -28,6 +28,15 @@ CASES = [
     ("resnet50", "sobel", "mean", 32),
 ]
 WIDTH = 20
+# Width of the stem, widths and blocks of the stages, outputs of a block over its width, whether the first stage halves a tile.
+PLANS = {
+    "compact-xs": (24, [48, 96, 192], [1, 1, 1], 1, True),
+    "compact-s": (32, [64, 128, 256], [1, 1, 1], 1, True),
+    "compact-m": (32, [64, 128, 256], [2, 2, 2], 1, True),
+    "resnet18": (64, [64, 128, 256, 512], [2, 2, 2, 2], 1, False),
+    "resnet34": (64, [64, 128, 256, 512], [3, 4, 6, 3], 1, False),
+    "resnet50": (64, [64, 128, 256, 512], [3, 4, 6, 3], 4, False),
+}
 
 
 def module(path):
@@ -42,6 +51,7 @@ def golden(path):
     for architecture, stem, pooling, px in CASES:
         config = {
             "architecture": architecture,
+            "plan": dict(zip(("stem", "widths", "blocks", "expansion", "shrinks_early"), PLANS[architecture])),
             "stem": stem,
             "bands": ["B4", "B3", "B2"],
             "mean": [0.1, 0.2, 0.3],

@@ -2,10 +2,11 @@
 //! A place that is excused is named with its reason, and no longer excused once it has nothing to be excused for.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod circles;
 mod rules;
 mod source;
 
-use rules::{RULES, Rule};
+use rules::{EXCUSED_CIRCLES, RULES, Rule};
 use source::Source;
 use std::fs;
 use std::path::Path;
@@ -69,6 +70,26 @@ fn a_broken_rule_is_found() {
     }
 }
 
+/// Files that import each other in a circle, with an excuse or without one.
+#[test]
+fn no_two_files_import_each_other() {
+    let sources = source::all(&solstice_tests::repository());
+    let mut found = Vec::new();
+    for folder in source::FOLDERS {
+        found.extend(circles::circles(&sources, &format!("{folder}/")).into_iter().map(|circle| (*folder, circle)));
+    }
+    let named = |folder: &str, circle: &[String]| format!("{folder}: {}", circle.join(", "));
+    let is_excused = |folder: &str, circle: &[String]| {
+        EXCUSED_CIRCLES.iter().any(|(own, members, _)| *own == folder && circle.iter().eq(members.iter()))
+    };
+    let strange = found.iter().filter(|(folder, circle)| !is_excused(folder, circle));
+    assert_none(&strange.map(|(folder, circle)| named(folder, circle)).collect::<Vec<_>>());
+    for (folder, members, _) in EXCUSED_CIRCLES {
+        let is_there = found.iter().any(|(own, circle)| own == folder && circle.iter().eq(members.iter()));
+        assert!(is_there, "{folder}: nothing left to be excused for: {}", members.join(", "));
+    }
+}
+
 #[test]
 fn crates_depend_on_each_other_one_way() {
     let root = solstice_tests::repository();
@@ -114,6 +135,18 @@ fn readmes_lead_somewhere() {
     }
     let lines = fs::read_to_string(root.join("README.md")).unwrap().lines().count();
     assert!(lines <= 150, "README.md has {lines} lines");
+}
+
+/// The table of methods in the trainer's README is the program's own list.
+#[test]
+fn every_preset_has_its_row() {
+    let text = fs::read_to_string(solstice_tests::repository().join("trainer/README.md")).unwrap();
+    for preset in trainer::methods::presets() {
+        let command =
+            if preset.command == "pretrain" { String::new() } else { format!(" (`trainer {}`)", preset.command) };
+        let row = format!("| `{}`{command} | {} | {} |", preset.name, preset.about, preset.source);
+        assert!(text.contains(&row), "trainer/README.md has no row {row}");
+    }
 }
 
 /// What stands in `](…)`.

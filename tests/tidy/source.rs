@@ -38,10 +38,14 @@ impl Source {
     }
 }
 
-/// Every Rust file of `shared`, `trainer` and `web` that is no test.
+/// The crates' sources.
+pub const FOLDERS: &[&str] =
+    &["shared/src", "shared/raster/src", "trainer/src", "trainer/gather/src", "trainer/serve/src", "web/src"];
+
+/// Every Rust file of the crates that is no test.
 pub fn all(root: &Path) -> Vec<Source> {
     let mut found = Vec::new();
-    for folder in ["shared/src", "trainer/src", "trainer/gather/src", "trainer/serve/src", "web/src"] {
+    for folder in FOLDERS {
         collect(&root.join(folder), folder, &mut found);
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));

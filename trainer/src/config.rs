@@ -1,11 +1,11 @@
 //! The run's configuration: what was typed, over the preset, resolved once into a [`RunConfig`] that is saved with the
 //! run. Unknown keys are errors.
 
-use crate::clusters::PartConfig;
 use crate::data::{SourceSpec, data_table, scalar};
 use crate::engine::fit::FitConfig;
 use crate::error::UsageError;
-use crate::methods::{DncConfig, MethodConfig};
+use crate::methods::{DncConfig, MethodConfig, Needs, presets};
+use crate::pretrain::clusters::PartConfig;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use shared::bands::Bands;
@@ -102,23 +102,6 @@ pub struct ProbeConfig {
     /// At most so many tiles of each split are used, evenly spread.
     pub limit: usize,
 }
-
-/// The presets by name, each a whole configuration but for the data.
-pub const PRESETS: [(&str, &str); 13] = [
-    ("seco", include_str!("../presets/seco.toml")),
-    ("moco-v2", include_str!("../presets/moco-v2.toml")),
-    ("moco-tp", include_str!("../presets/moco-tp.toml")),
-    ("compact", include_str!("../presets/compact.toml")),
-    ("deeper-cluster", include_str!("../presets/deeper-cluster.toml")),
-    ("deep-cluster", include_str!("../presets/deep-cluster.toml")),
-    ("rotnet", include_str!("../presets/rotnet.toml")),
-    ("luperson", include_str!("../presets/luperson.toml")),
-    ("moclr", include_str!("../presets/moclr.toml")),
-    ("dnc", include_str!("../presets/dnc.toml")),
-    ("distill", include_str!("../presets/distill.toml")),
-    ("marta", include_str!("../presets/marta.toml")),
-    ("demo", include_str!("../presets/demo.toml")),
-];
 
 /// What was typed that bears on the configuration.
 #[derive(Clone, Debug, Default)]
@@ -218,7 +201,7 @@ impl RunConfig {
     /// Whether a place must show the same ground each time it is read, because something is remembered of it.
     #[must_use]
     pub fn remembers_places(&self) -> bool {
-        self.method.remembers_places() || self.dnc.is_some() || self.part.is_some()
+        self.method.needs().same_ground || self.dnc.is_some() || self.part.is_some()
     }
 
     /// What the run is called: its method, or that of its phases together.
@@ -255,8 +238,8 @@ impl RunConfig {
                 "tiles.mean and tiles.std need {bands} values, one a band, and std above 0\nhint: `trainer inspect-data` prints them"
             ),
         )?;
-        let (batch, queue, splits) =
-            (train.batch, self.method.queue_length().unwrap_or(train.batch), self.method.norm_splits());
+        let Needs { queue, norm_splits: splits, .. } = self.method.needs();
+        let (batch, queue) = (train.batch, queue.unwrap_or(train.batch));
         check(
             batch > 0 && train.epochs > 0,
             "train.batch and train.epochs must be at least 1\nhint: --set train.epochs=10".into(),
@@ -280,7 +263,7 @@ impl RunConfig {
         if let Some(dnc) = &self.dnc {
             dnc.check().map_err(UsageError::new)?;
             check(
-                matches!(self.method, MethodConfig::Moclr(_)),
+                self.method.projection(1).is_some(),
                 format!(
                     "a [dnc] table needs moclr as its base, not {}\nhint: --preset dnc has both",
                     self.method.name()
@@ -297,19 +280,18 @@ impl RunConfig {
     }
 }
 
-/// The presets of `trainer pretrain`; `distill` has a command of its own.
+/// The presets of `trainer pretrain`; distillation has a command of its own.
 #[must_use]
 pub fn preset_names() -> Vec<&'static str> {
-    PRESETS.iter().map(|(name, _)| *name).filter(|name| *name != "distill").collect()
+    presets().filter(|preset| preset.command == "pretrain").map(|preset| preset.name).collect()
 }
 
 fn preset(name: &str) -> anyhow::Result<Table> {
-    let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-    let found = PRESETS
-        .iter()
-        .find(|(preset, _)| *preset == name)
+    let names: Vec<&str> = presets().map(|preset| preset.name).collect();
+    let found = presets()
+        .find(|preset| preset.name == name)
         .ok_or_else(|| UsageError::new(format!("no preset {name:?}\nhint: choose one of {}", names.join(", "))))?;
-    Ok(found.1.parse::<Table>()?)
+    Ok(found.text.parse::<Table>()?)
 }
 
 /// Lays `over` on `base`, table by table. A table of another kind (a step schedule over a cosine) takes the old one's

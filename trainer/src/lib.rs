@@ -1,28 +1,50 @@
 //! Everything that needs a disk, a clock or gradients: pre-training, evaluation and export of Solstice encoders.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`cli`], [`commands`] | what can be typed, one file a subcommand; each calls one of the rooms below |
+//! | [`config`] | a preset and what was typed → the configuration of a run, saved with it |
+//! | [`data`] | sources of tiles, labelled sets, the loader |
+//! | [`views`] | augmentations |
+//! | [`methods`] | one file a method: its mathematics, and its definition for the rest of the program |
+//! | [`losses`], [`parts`] | what methods are made of: functions without state, and blocks with it |
+//! | [`engine`] | the loop, optimiser, schedule, checkpoints, events; it knows no method by name |
+//! | [`pretrain`] | a run in its folder, and runs of several phases |
+//! | [`study`] | a grid of runs and what helped |
+//! | [`eval`], [`linear_algebra`] | how good a frozen encoder is |
+//! | [`encoder_file`], [`seen`] | trained encoders from wherever they are, and the record of what they were trained on |
+//! | [`export`], [`site`] | model files, galleries, ONNX, PyTorch; the folders that the page reads |
+//! | [`superres`], [`inspection`] | enlarging a picture; looking at a data set |
+//! | [`report`] | all printing, tables and pictures |
+//! | [`device`], [`error`] | where tensors are, and how errors are shown |
+//!
+//! The words are the field's; those that are this project's own stand in the glossary at the end of `trainer/README.md`, and
+//! what to touch for a new method, architecture or data set in "Adding to it" there.
 
-pub mod checkpoint;
 pub mod cli;
-pub mod clusters;
 pub mod commands;
 pub mod config;
 pub mod data;
 pub mod device;
+pub mod encoder_file;
 pub mod engine;
 pub mod error;
 pub mod eval;
 pub mod export;
+pub mod inspection;
+pub mod linear_algebra;
 pub mod losses;
 pub mod methods;
 pub mod parts;
-pub mod pretrained;
+pub mod pretrain;
 pub mod report;
 pub mod seen;
+pub mod site;
 pub mod study;
 pub mod superres;
-pub mod teachers;
 pub mod views;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use report::Reporter;
 use std::ffi::OsString;
@@ -75,7 +97,7 @@ fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()>
         Command::Superres(args) => commands::superres::run(&args, reporter),
         Command::Serve(args) => commands::serve::run(&args, reporter),
         Command::Demo(args) => commands::demo::run(&args, reporter),
-        Command::Completions(args) => commands::completions::run(&args, reporter),
-        Command::Man(args) => commands::completions::run_man(&args, reporter),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command(), reporter),
+        Command::Man(args) => commands::completions::run_man(&args, Cli::command(), reporter),
     }
 }

@@ -5,7 +5,7 @@
 //! heading, then one fingerprint a line, ascending, 16 hexadecimal digits each. A fingerprint is of a whole picture: one
 //! from which windows are cut is listed once, and a window of it is not recognised.
 
-use crate::checkpoint::ENCODER_FILE;
+use crate::encoder_file::ENCODER_FILE;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::fs;

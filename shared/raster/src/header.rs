@@ -1,11 +1,12 @@
 //! The first directory of a file, checked before anything is built on it.
 
 use crate::bands::{Band, Colour, describe};
-use crate::codec::Compression;
+use crate::compression::Compression;
 use crate::error::{RETYPE, RasterError, TO_RGB};
 use crate::ifd::{Directory, Form};
 use crate::layout::Layout;
 use crate::metadata::Metadata;
+use crate::sample::SampleKind;
 use crate::source::ByteSource;
 
 /// A side that is longer is damage.
@@ -16,17 +17,6 @@ const MAX_SAMPLES: u64 = 4096;
 const ROWS_AT_ONCE: usize = 64;
 /// Directories looked at for a mask.
 const MAX_DIRECTORIES: usize = 64;
-
-/// How a sample is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SampleKind {
-    /// A whole number without sign, of this many bits.
-    Unsigned(u16),
-    /// A whole number with sign.
-    Signed(u16),
-    /// Floating point.
-    Float(u16),
-}
 
 /// Where the picture lies on the ground: GeoTIFF's tags as they stand, empty where there are none.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,26 +52,6 @@ pub struct Header {
     pub(crate) palette: Option<Vec<[u8; 3]>>,
     pub(crate) is_inverted: bool,
     pub(crate) mask: Option<Box<Header>>,
-}
-
-impl SampleKind {
-    /// Bits of a sample.
-    #[must_use]
-    pub const fn bits(self) -> u16 {
-        match self {
-            Self::Unsigned(bits) | Self::Signed(bits) | Self::Float(bits) => bits,
-        }
-    }
-}
-
-impl std::fmt::Display for SampleKind {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unsigned(bits) => write!(formatter, "{bits}-bit"),
-            Self::Signed(bits) => write!(formatter, "signed {bits}-bit"),
-            Self::Float(bits) => write!(formatter, "{bits}-bit float"),
-        }
-    }
 }
 
 impl Header {

@@ -1,11 +1,11 @@
 //! How samples are laid out in a file: strips or tiles, one plane a band or bands side by side.
 
 use crate::MAX_BLOCK_BYTES;
-use crate::codec::Compression;
+use crate::compression::Compression;
 use crate::error::{RECODE, RETILE, RasterError};
-use crate::header::SampleKind;
 use crate::ifd::Directory;
 use crate::predictor::Predictor;
+use crate::sample::SampleKind;
 use crate::source::ByteSource;
 
 /// Blocks, and how one is unpacked.

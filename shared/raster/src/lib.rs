@@ -19,6 +19,7 @@
 mod bands;
 mod blocks;
 mod codec;
+mod compression;
 mod error;
 mod header;
 mod ifd;
@@ -32,10 +33,11 @@ mod source;
 
 pub use bands::{Band, Colour, Role};
 pub use error::RasterError;
-pub use header::{GeoTags, Header, SampleKind};
+pub use header::{GeoTags, Header};
 pub use metadata::Metadata;
 pub use naming::{sentinel_2_name, sentinel_2_names};
 pub use reader::{Reader, Rows};
+pub use sample::SampleKind;
 pub use source::{ByteSource, Memory, Seekable};
 
 /// Longest value of a tag that is read.

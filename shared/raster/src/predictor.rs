@@ -1,8 +1,8 @@
 //! Undoing prediction (TIFF 6.0, section 14; Adobe's technical note 3 for floating point), and the order of bytes.
 
-use crate::codec::Compression;
+use crate::compression::Compression;
 use crate::error::{RECODE, RasterError};
-use crate::header::SampleKind;
+use crate::sample::SampleKind;
 
 /// What a sample is stored relative to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use crate::blocks::OpenBlock;
 use crate::error::RasterError;
-use crate::header::{Header, SampleKind};
+use crate::header::Header;
+use crate::sample::SampleKind;
 use crate::sample::samples;
 use crate::source::ByteSource;
 

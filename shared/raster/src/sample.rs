@@ -1,8 +1,37 @@
-//! Bytes of a row, in little-endian order, as `f32`.
+//! How samples are stored; bytes of a row, in little-endian order, as `f32`.
 
 use half::f16;
 
-use crate::header::SampleKind;
+/// How a sample is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleKind {
+    /// A whole number without sign, of this many bits.
+    Unsigned(u16),
+    /// A whole number with sign.
+    Signed(u16),
+    /// Floating point.
+    Float(u16),
+}
+
+impl SampleKind {
+    /// Bits of a sample.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        match self {
+            Self::Unsigned(bits) | Self::Signed(bits) | Self::Float(bits) => bits,
+        }
+    }
+}
+
+impl std::fmt::Display for SampleKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unsigned(bits) => write!(formatter, "{bits}-bit"),
+            Self::Signed(bits) => write!(formatter, "signed {bits}-bit"),
+            Self::Float(bits) => write!(formatter, "{bits}-bit float"),
+        }
+    }
+}
 
 /// Writes `into.len()` samples from number `first` on, each `stride` after the one before. The row has enough of them.
 pub(crate) fn samples(kind: SampleKind, row: &[u8], first: usize, stride: usize, into: &mut [f32]) {

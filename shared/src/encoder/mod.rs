@@ -1,18 +1,20 @@
 //! The encoder: an image tile in, one feature vector out.
 //!
 //! One residual network covers the ResNets (torchvision's structure and parameter names) and the compact family; what
-//! distinguishes them is data, in [`spec`].
+//! distinguishes them is data: a plan in [`architecture`], spelled out in [`spec`].
 
+pub mod architecture;
 mod fold;
 mod layers;
 mod names;
 mod pooling;
 pub mod spec;
 
+pub use architecture::Architecture;
 pub use layers::{BatchNorm, Conv, EPSILON, MOMENTUM, NormMode};
 pub use names::{EncoderError, load_module, module_tensors, tensor_name};
 pub use pooling::Pooling;
-pub use spec::{Architecture, EncoderConfig, Stem};
+pub use spec::{EncoderConfig, Stem};
 
 use crate::kernels;
 use burn::module::Module;

@@ -2,30 +2,9 @@
 //! ONNX graph are all derived from this one description.
 
 use super::Pooling;
+use super::architecture::{Architecture, Plan, UnknownName};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
-
-/// An encoder architecture.
-///
-/// The ResNets have torchvision's structure and parameter names. The compact family has the same basic blocks in three
-/// stages, sized for 64-pixel tiles: with the small stem a tile is seen at 32², 16², 8² and 4² pixels, and each stage
-/// costs about the same number of multiply-adds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Architecture {
-    /// ResNet-18, 11 M parameters, 512 features.
-    Resnet18,
-    /// ResNet-34, 21 M parameters, 512 features.
-    Resnet34,
-    /// ResNet-50, 23.5 M parameters, 2048 features.
-    Resnet50,
-    /// Stem 24, stages 48-96-192 of one block each.
-    CompactXs,
-    /// Stem 32, stages 64-128-256 of one block each.
-    CompactS,
-    /// Stem 32, stages 64-128-256 of two blocks each.
-    CompactM,
-}
 
 /// How the first layers bring a tile down in size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -93,70 +72,6 @@ pub struct EncoderSpec {
     pub stages: Vec<Vec<BlockSpec>>,
 }
 
-/// A name that is not an architecture or a stem.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {kind} {name:?}\nhint: choose one of {choices}")]
-pub struct UnknownName {
-    kind: &'static str,
-    name: String,
-    choices: &'static str,
-}
-
-impl Architecture {
-    /// Every architecture, smallest first.
-    pub const ALL: [Self; 6] =
-        [Self::CompactXs, Self::CompactS, Self::CompactM, Self::Resnet18, Self::Resnet34, Self::Resnet50];
-
-    /// The name used in presets, on the command line and in model files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Resnet18 => "resnet18",
-            Self::Resnet34 => "resnet34",
-            Self::Resnet50 => "resnet50",
-            Self::CompactXs => "compact-xs",
-            Self::CompactS => "compact-s",
-            Self::CompactM => "compact-m",
-        }
-    }
-
-    /// (stem width, base widths, blocks a stage, expansion of a bottleneck or 1)
-    fn plan(self) -> (usize, &'static [usize], &'static [usize], usize) {
-        match self {
-            Self::Resnet18 => (64, &[64, 128, 256, 512], &[2, 2, 2, 2], 1),
-            Self::Resnet34 => (64, &[64, 128, 256, 512], &[3, 4, 6, 3], 1),
-            Self::Resnet50 => (64, &[64, 128, 256, 512], &[3, 4, 6, 3], 4),
-            Self::CompactXs => (24, &[48, 96, 192], &[1, 1, 1], 1),
-            Self::CompactS => (32, &[64, 128, 256], &[1, 1, 1], 1),
-            Self::CompactM => (32, &[64, 128, 256], &[2, 2, 2], 1),
-        }
-    }
-
-    /// Whether it is of the compact family.
-    #[must_use]
-    pub fn is_compact(self) -> bool {
-        matches!(self, Self::CompactXs | Self::CompactS | Self::CompactM)
-    }
-}
-
-impl fmt::Display for Architecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Architecture {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL.into_iter().find(|architecture| architecture.name() == name).ok_or(UnknownName {
-            kind: "architecture",
-            name: name.to_owned(),
-            choices: "compact-xs, compact-s, compact-m, resnet18, resnet34, resnet50",
-        })
-    }
-}
-
 impl fmt::Display for Stem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -175,7 +90,7 @@ impl FromStr for Stem {
             "imagenet" => Ok(Self::Imagenet),
             "small" => Ok(Self::Small),
             "sobel" => Ok(Self::Sobel),
-            _ => Err(UnknownName { kind: "stem", name: name.to_owned(), choices: "imagenet, small, sobel" }),
+            _ => Err(UnknownName::new("stem", name, &["imagenet", "small", "sobel"])),
         }
     }
 }
@@ -206,8 +121,8 @@ impl EncoderConfig {
     /// The description that everything else is derived from.
     #[must_use]
     pub fn spec(&self) -> EncoderSpec {
-        let (stem_width, widths, blocks, expansion) = self.architecture.plan();
-        let (kernel, stride) = match (self.stem, self.architecture.is_compact()) {
+        let &Plan { stem: stem_width, widths, blocks, expansion, shrinks_early, .. } = self.architecture.plan();
+        let (kernel, stride) = match (self.stem, shrinks_early) {
             (Stem::Imagenet, _) => (7, 2),
             (Stem::Small | Stem::Sobel, true) => (3, 2),
             (Stem::Small | Stem::Sobel, false) => (3, 1),
@@ -222,7 +137,7 @@ impl EncoderConfig {
             .enumerate()
             .map(|(stage, (&width, &count))| {
                 // The ResNets keep the size in layer1; a compact encoder with the small stem has still to shrink.
-                let shrinks = stage > 0 || (self.architecture.is_compact() && !max_pool);
+                let shrinks = stage > 0 || (shrinks_early && !max_pool);
                 let first_stride = if shrinks { 2 } else { 1 };
                 (0..count)
                     .map(|index| {
@@ -254,7 +169,7 @@ impl EncoderConfig {
         match pooling {
             Pooling::Mean => self.feature_width(),
             Pooling::Moments => {
-                let (stem, widths, _, expansion) = self.architecture.plan();
+                let Plan { stem, widths, expansion, .. } = self.architecture.plan();
                 2 * (stem + widths.iter().map(|width| width * expansion).sum::<usize>())
             }
         }
@@ -263,7 +178,7 @@ impl EncoderConfig {
     /// Channels of the last feature map.
     #[must_use]
     pub fn feature_width(&self) -> usize {
-        let (_, widths, _, expansion) = self.architecture.plan();
+        let Plan { widths, expansion, .. } = self.architecture.plan();
         widths.last().copied().unwrap_or_default() * expansion
     }
 

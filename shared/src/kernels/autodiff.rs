@@ -9,7 +9,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 
 use super::cpu::{convolution, normalisation, pooling, weight_gradient};
-use super::flex::{Extra, TileKernels, Values, all_single, conv_shape, dense, norm_shape, pool_shape, slice, tensor};
+use super::flex::{Extra, TileKernels, conv_shape, norm_shape, pool_shape};
+use super::values::{Values, all_single, dense, slice, tensor};
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
 

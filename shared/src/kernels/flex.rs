@@ -3,9 +3,10 @@
 use burn::backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, Flex, TensorMetadata, backend_extension};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::cpu::{ConvShape, NormShape, PoolShape, contrast, convolution, normalisation, pooling};
+use super::values::{Values, all_single, dense, slice, tensor};
 use super::{BatchNorm, Contrast, Negatives, kept};
 
 /// A tensor that may be left out, in a form that Burn can pass between backends.
@@ -138,28 +139,6 @@ pub(super) fn contrast(
         gradients: Tensor::from_data(TensorData::new(found.gradients, [n, width]), &device),
         wins: column(found.wins),
     })
-}
-
-/// The `flex` backend's tensor.
-pub(super) type Values = FloatTensor<Flex>;
-
-/// A tensor in the order its shape says, without gaps.
-pub(super) fn dense(tensor: &Values) -> Values {
-    tensor.to_contiguous()
-}
-
-/// The values of a [`dense`] single-precision tensor.
-pub(super) fn slice(tensor: &Values) -> &[f32] {
-    tensor.as_slice::<f32>().expect("a dense single-precision tensor")
-}
-
-/// A tensor of these values.
-pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Values {
-    Values::from_data(TensorData::new(values, shape))
-}
-
-pub(super) fn all_single(tensors: &[&Values]) -> bool {
-    tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
 }
 
 /// The sizes of a convolution of these tensors and of its output; `None` when the kernel does not fit.

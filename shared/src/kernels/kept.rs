@@ -6,7 +6,7 @@ use burn::backend::TensorMetadata;
 
 use super::cpu::ConvShape;
 use super::cpu::convolution::Arranged;
-use super::flex::{Values, slice};
+use super::values::{Values, slice};
 
 /// Passes over more images arrange anew: they hardly notice, and a training step never sees its weights again.
 const MOST_IMAGES: usize = 8;
@@ -22,7 +22,7 @@ struct Entry {
 
 static KEPT: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
-/// The weights for a convolution of this shape, both tensors [`super::flex::dense`].
+/// The weights for a convolution of this shape, both tensors [`super::values::dense`].
 pub(super) fn arranged(shape: &ConvShape, output: [usize; 2], weight: &Values, bias: Option<&Values>) -> Arc<Arranged> {
     let arrange = || Arc::new(Arranged::new(shape, output, slice(weight), bias.map(slice)));
     if shape.n > MOST_IMAGES {

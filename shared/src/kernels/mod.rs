@@ -14,6 +14,8 @@ mod cpu;
 mod flex;
 #[cfg(feature = "flex")]
 mod kept;
+#[cfg(feature = "flex")]
+mod values;
 
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Tensor, activation};

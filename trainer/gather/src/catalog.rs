@@ -11,7 +11,7 @@ use stac::{ItemCollection, Link, Links};
 
 use crate::comb::Window;
 use crate::http::{Http, HttpError};
-use crate::patch::one_line;
+use crate::one_line;
 use crate::stac::{Item, Scene, resolve};
 
 /// Is told of items that are left out.

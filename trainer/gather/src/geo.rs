@@ -4,6 +4,8 @@ use anyhow::{Context, Result, anyhow};
 use proj4rs::Proj;
 use proj4rs::transform::transform;
 
+/// Metres that all of Sentinel-2's grids (10, 20 and 60 m) have in common.
+pub const GRID_M: f64 = 60.0;
 /// Mean radius of the Earth, in metres.
 pub const EARTH_RADIUS_M: f64 = 6_371_008.8;
 

@@ -11,6 +11,7 @@ pub mod cog;
 mod columns;
 pub mod comb;
 pub mod cpu;
+mod effort;
 pub mod files;
 mod flight;
 pub mod geo;
@@ -41,3 +42,9 @@ impl std::fmt::Display for UsageError {
 }
 
 impl std::error::Error for UsageError {}
+
+/// An error with its causes, without its hint.
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
+    let line = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    line.split("\nhint:").next().unwrap_or(&line).to_owned()
+}

@@ -13,16 +13,15 @@ use crate::cog::{Cogs, Plane, Square};
 use crate::comb::Window;
 use crate::cpu::Cpu;
 use crate::flight::{Flight, common_zone, flights};
-use crate::geo::{LonLat, Utm, is_utm};
+use crate::geo::{GRID_M, LonLat, Utm, is_utm};
 use crate::http::{Http, HttpError};
+use crate::one_line;
 use crate::plan::Plan;
 pub use crate::record::{BandRecord, Patch, Record};
 use crate::sample::Candidate;
 use crate::stac::{Item, Scene};
 use crate::store::{digest, geotiff};
 
-/// Metres that all of Sentinel-2's grids (10, 20 and 60 m) have in common.
-pub const GRID_M: f64 = 60.0;
 /// Classes of the scene classification that count as cloud: medium and high probability, and thin cirrus.
 const CLOUDS: [u16; 3] = [8, 9, 10];
 /// Metres in a degree of latitude, to widen a search with; a generous one.
@@ -298,10 +297,4 @@ impl Reading {
             },
         }
     }
-}
-
-/// An error with its causes, without its hint.
-pub(crate) fn one_line(error: &anyhow::Error) -> String {
-    let line = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    line.split("\nhint:").next().unwrap_or(&line).to_owned()
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::UsageError;
 use crate::archive::{Archive, Signer};
 use crate::comb::Comb;
-use crate::patch::GRID_M;
+use crate::geo::GRID_M;
 use crate::sample::{Candidates, Sampler, separation_m};
 
 /// The file's name.
@@ -170,4 +170,13 @@ impl Plan {
         ))
         .into())
     }
+}
+
+/// The places of each tar, in order; nothing for folders.
+pub(crate) fn groups(plan: &Plan, slots: &[usize]) -> BTreeMap<usize, Vec<usize>> {
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    if let Some(per_tar) = plan.places_per_tar {
+        slots.iter().for_each(|&slot| groups.entry(slot / per_tar.max(1)).or_default().push(slot));
+    }
+    groups
 }

@@ -9,58 +9,12 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use tokio::runtime::Builder;
 
-use crate::http::HttpConfig;
+pub use crate::effort::{Effort, Progress, Watch};
 use crate::index;
 use crate::journal::Journal;
-use crate::plan::{Plan, Shard};
+use crate::plan::{Plan, Shard, groups};
 use crate::store::Store;
 use crate::work::{Job, Work};
-
-/// How the work is done; nothing of it changes the result.
-#[derive(Clone, Debug)]
-pub struct Effort {
-    /// Places in hand at the same time.
-    pub places: usize,
-    /// Bytes of tiles in memory at the same time.
-    pub memory_bytes: u64,
-    /// Requests in flight, retries, patience, byte rate.
-    pub http: HttpConfig,
-}
-
-impl Default for Effort {
-    fn default() -> Self {
-        Self { places: 32, memory_bytes: 1 << 30, http: HttpConfig::default() }
-    }
-}
-
-/// How far the work is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Progress {
-    /// Places that are there.
-    pub done: usize,
-    /// Places wanted.
-    pub total: usize,
-    /// Places that were there when the work began.
-    pub before: usize,
-    /// Candidates refused since.
-    pub refused: usize,
-    /// Requests since.
-    pub requests: u64,
-    /// Requests that had to be repeated.
-    pub retries: u64,
-    /// Bytes read since.
-    pub bytes: u64,
-    /// Seconds since.
-    pub elapsed_secs: f64,
-}
-
-/// Told of what happens.
-pub trait Watch {
-    /// How far it is, several times a second.
-    fn progress(&mut self, progress: &Progress);
-    /// Something went wrong without ending the work.
-    fn warning(&mut self, text: &str);
-}
 
 /// What came of it.
 #[derive(Clone, Debug, Default)]
@@ -145,13 +99,4 @@ pub(crate) fn write_index(plan: &Plan, store: &Store, records: Vec<crate::patch:
         store.tar_of(place)?.file_name().map(|name| name.to_string_lossy().into_owned())
     };
     index::write(store.root(), records, &in_tar)
-}
-
-/// The places of each tar, in order; nothing for folders.
-pub(crate) fn groups(plan: &Plan, slots: &[usize]) -> BTreeMap<usize, Vec<usize>> {
-    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    if let Some(per_tar) = plan.places_per_tar {
-        slots.iter().for_each(|&slot| groups.entry(slot / per_tar.max(1)).or_default().push(slot));
-    }
-    groups
 }

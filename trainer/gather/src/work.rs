@@ -13,11 +13,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::catalog::{Catalog, Warn};
 use crate::cog::Cogs;
 use crate::cpu::Cpu;
+use crate::effort::{Effort, Progress, Watch};
 use crate::http::{Http, HttpError};
 use crate::journal::{Journal, Notes, Refusal};
-use crate::patch::{Reading, Verdict, one_line};
-use crate::plan::Plan;
-use crate::run::{Effort, Progress, Watch, groups};
+use crate::one_line;
+use crate::patch::{Reading, Verdict};
+use crate::plan::{Plan, groups};
 use crate::sample::Candidates;
 use crate::store::Store;
 

@@ -1,9 +1,8 @@
 //! `trainer completions` and `trainer man`: what shells and manuals know of the command line, from its one description.
 
-use crate::cli::Cli;
 use crate::report::{Reporter, grouped};
 use anyhow::{Context, Result};
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 use std::fs;
 use std::path::PathBuf;
@@ -22,13 +21,13 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// Prints the script that a shell reads.
+/// Prints the script that a shell reads of the whole command line.
 ///
 /// # Errors
 /// Never for a shell that clap knows.
-pub fn run(args: &CompletionsArgs, reporter: &mut Reporter<'_>) -> Result<()> {
+pub fn run(args: &CompletionsArgs, mut command: Command, reporter: &mut Reporter<'_>) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), PROGRAM, &mut script);
+    clap_complete::generate(args.shell, &mut command, PROGRAM, &mut script);
     reporter.line(String::from_utf8(script)?.trim_end());
     Ok(())
 }
@@ -48,10 +47,10 @@ pub struct ManArgs {
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn run_man(args: &ManArgs, reporter: &mut Reporter<'_>) -> Result<()> {
+pub fn run_man(args: &ManArgs, command: Command, reporter: &mut Reporter<'_>) -> Result<()> {
     let blame = || format!("cannot write manual pages to {}\nhint: check its permissions", args.out.display());
     fs::create_dir_all(&args.out).with_context(blame)?;
-    let command = Cli::command().disable_help_subcommand(true);
+    let command = command.disable_help_subcommand(true);
     let pages = 1 + command.get_subcommands().count();
     clap_mangen::generate_to(command, &args.out).with_context(blame)?;
     reporter.line(&format!("{}: {} pages", args.out.display(), grouped(pages)));

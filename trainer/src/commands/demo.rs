@@ -1,18 +1,18 @@
 //! `trainer demo`: the whole job on the embedded data, in minutes: pre-train, evaluate, export, with the page served beside it.
 
-use super::evaluate::{EvaluateArgs, SplitArgs};
+use super::arguments::SplitArgs;
+use super::evaluate::EvaluateArgs;
 use super::export::ExportArgs;
 use super::publish::PublishArgs;
 use super::serve::{beside_program, bind, page_folder};
-use super::{evaluate, export, pretrain, publish};
-use crate::checkpoint::{CONFIG_FILE, ENCODER_FILE};
+use super::{evaluate, export, publish};
 use crate::config::{RunConfig, Typed};
+use crate::encoder_file::{CONFIG_FILE, ENCODER_FILE};
 use crate::error::UsageError;
+use crate::pretrain;
 use crate::report::Reporter;
-use anyhow::Context;
-use serde_json::Value;
+use crate::site::list_shipped;
 use serve::Site;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -187,26 +187,6 @@ fn score_and_export(args: &DemoArgs, data: &Path, site: &Path, reporter: &mut Re
     )
 }
 
-/// Lists the page's own models behind the trained one, so that the two can be changed and compared there.
-fn list_shipped(page: &Path, site: &Path) -> anyhow::Result<()> {
-    let shipped = page.join("models/index.json");
-    if !shipped.is_file() {
-        return Ok(());
-    }
-    let read = |path: &Path| -> anyhow::Result<Value> {
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&bytes).with_context(|| format!("{} is no index of models", path.display()))
-    };
-    let path = site.join("models/index.json");
-    let mut index = read(&path)?;
-    let shipped = read(&shipped)?["models"].as_array().cloned().unwrap_or_default();
-    if let Some(models) = index["models"].as_array_mut() {
-        let listed: Vec<Value> = models.iter().map(|model| model["id"].clone()).collect();
-        models.extend(shipped.into_iter().filter(|model| !listed.contains(&model["id"])));
-    }
-    atomic_file::write(&path, serde_json::to_string(&index)?.as_bytes())
-}
-
 fn config(args: &DemoArgs, data: &Path) -> anyhow::Result<RunConfig> {
     let path = |name: &str| data.join(name).display().to_string();
     let (eurosat, train) = (path("eurosat.tar"), path("eurosat_train.csv"));
@@ -221,27 +201,4 @@ fn config(args: &DemoArgs, data: &Path) -> anyhow::Result<RunConfig> {
         device: Some(args.device.clone()),
         ..Typed::default()
     })
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shipped_models_are_listed_once_behind_the_trained_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let (page, site) = (folder.path().join("page"), folder.path().join("site"));
-        let index = |folder: &Path, text: &str| {
-            fs::create_dir_all(folder.join("models")).unwrap();
-            fs::write(folder.join("models/index.json"), text).unwrap();
-        };
-        index(&site, r#"{"format_version":1,"default":"demo","models":[{"id":"demo"}]}"#);
-        list_shipped(&page, &site).unwrap();
-        index(&page, r#"{"format_version":1,"default":"big","models":[{"id":"big"},{"id":"demo"}]}"#);
-        list_shipped(&page, &site).unwrap();
-        list_shipped(&page, &site).unwrap();
-        let found = fs::read_to_string(site.join("models/index.json")).unwrap();
-        assert_eq!(found, r#"{"format_version":1,"default":"demo","models":[{"id":"demo"},{"id":"big"}]}"#);
-    }
 }

@@ -1,9 +1,9 @@
 //! `trainer distill`: any encoder into a compact one.
 
-use super::{plan, pretrain};
-use crate::checkpoint::{CONFIG_FILE, load_encoder};
 use crate::config::{RunConfig, Typed};
+use crate::encoder_file::{CONFIG_FILE, load_encoder};
 use crate::error::UsageError;
+use crate::pretrain;
 use crate::report::Reporter;
 use std::path::PathBuf;
 
@@ -89,7 +89,7 @@ pub fn run(args: &DistillArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()
         return Ok(());
     }
     if args.dry_run {
-        return plan::print(&config, reporter);
+        return pretrain::print_plan(&config, reporter);
     }
     let Some(out) = &args.out else { unreachable!("clap requires --out here") };
     pretrain::train(&config, out, false, reporter)

@@ -1,24 +1,18 @@
 //! `trainer inspect-data`: what a data set holds, before anything is trained on it.
 
-mod bench;
+use crate::data::{Placement, SourceKind, SourceSpec};
+use crate::error::UsageError;
 #[cfg(feature = "gather")]
-mod gathered;
-mod print;
-mod sheet;
-
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
+use crate::inspection::report_gathered;
+use crate::inspection::{LoaderSpeed, Sheet, inspect, open};
+use crate::report::Reporter;
+use crate::views::ViewSet;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use shared::bands::{Band, Bands};
-
-use crate::data::{Mixture, Placement, Source, SourceKind, SourceSpec, Survey, TileSource, Warning, shares_by_dates};
-use crate::error::UsageError;
-use crate::report::Reporter;
-use crate::seen::Seen;
-use crate::views::ViewSet;
+use std::path::PathBuf;
+use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Layouts that are read (guessed from the names, or named with --kind):
@@ -150,57 +144,18 @@ struct DataTables {
 /// # Errors
 /// When the data cannot be opened or a file cannot be written.
 pub fn run(args: InspectDataArgs, reporter: &mut Reporter<'_>) -> Result<()> {
-    let specs = args.specs()?;
-    let mut sources = Vec::new();
-    for spec in specs {
-        let mut warnings = Vec::new();
-        sources.push((spec.open_tiles(Path::new(""), &mut warnings)?, spec.weight));
-        warn(&warnings, reporter);
-    }
+    let sources = open(&args.specs()?, reporter)?;
+    let views = args.views.map(Views::set);
     if let Some(secs) = args.bench {
-        let boxed = sources.into_iter().map(|(source, weight)| (Box::new(source) as Box<dyn Source>, weight)).collect();
-        return bench::run(&args, Mixture::new(boxed)?, Duration::from_secs(secs.max(1)), reporter);
+        let views = views.unwrap_or_else(ViewSet::moco_v2);
+        let speed = LoaderSpeed { views, batch: args.batch, px: args.px, seed: args.seed, threads: args.threads };
+        return speed.measure(sources, Duration::from_secs(secs.max(1)), reporter);
     }
-    let seen = args.seen_by.as_deref().map(record).transpose()?;
-    if let Some(line) = dates_line(&sources) {
-        reporter.line(&line);
-    }
-    for (index, (source, _)) in sources.iter().enumerate() {
-        reporter.line(&source.describe());
-        let survey = Survey::of(source);
-        print::survey(&survey, reporter);
-        if let (Some(seen), Some(encoder)) = (&seen, &args.seen_by) {
-            print::seen(seen, &encoder.display().to_string(), &source.fingerprints(), reporter);
-        }
-        if let Some(path) = &args.sheet {
-            let path = sheet::numbered(path, index);
-            let columns = sheet::save(&args, source, &survey, &path)?;
-            reporter.line(&format!("contact sheet: {} ({columns})", path.display()));
-        }
-    }
+    let sheet = args.sheet.map(|path| Sheet { path, views, rows: args.rows, px: args.px, seed: args.seed });
+    inspect(&sources, args.seen_by.as_deref(), sheet.as_ref(), reporter)?;
     #[cfg(feature = "gather")]
-    gathered::report(&args.paths, reporter)?;
+    report_gathered(&args.paths, reporter)?;
     Ok(())
-}
-
-/// What the run of an encoder recorded.
-fn record(encoder: &Path) -> Result<Seen> {
-    Seen::of_encoder(encoder)?.with_context(|| {
-        format!(
-            "what {} was trained on is not on record\nhint: name a run folder with seen.txt, or a model with NAME.seen.txt beside it",
-            encoder.display()
-        )
-    })
-}
-
-/// Which share of the samples of several sources, or of one with places of several dates, has how many of SeCo's three dates.
-fn dates_line(sources: &[(TileSource, Option<f64>)]) -> Option<String> {
-    let all: f64 = sources.iter().map(|(source, weight)| weight.unwrap_or(source.len() as f64)).sum();
-    let share = |(source, weight): &'_ (TileSource, Option<f64>)| weight.unwrap_or(source.len() as f64) / all;
-    let shares = shares_by_dates(sources.iter().map(|source| (&source.0 as &dyn Source, share(source))));
-    let rows = super::plan::few_and_enough(&shares, 3);
-    let parts: Vec<String> = rows.iter().map(|(dates, share)| format!("{dates}: {:.1} %", 100.0 * share)).collect();
-    (sources.len() > 1 || shares.len() > 1).then(|| format!("samples by dates of their place: {}", parts.join(", ")))
 }
 
 impl InspectDataArgs {
@@ -252,13 +207,6 @@ impl InspectDataArgs {
             })
         };
         self.paths.iter().map(spec).collect()
-    }
-}
-
-fn warn(warnings: &[Warning], reporter: &mut Reporter<'_>) {
-    for warning in warnings {
-        let times = if warning.count > 1 { format!(" ({} in all)", warning.count) } else { String::new() };
-        reporter.warning(&format!("{}{times}", warning.what));
     }
 }
 

@@ -1,10 +1,10 @@
 //! One file a subcommand.
 
+mod arguments;
 pub mod completions;
 pub mod demo;
 pub mod devices;
 pub mod distill;
-mod dnc;
 pub mod embed;
 pub mod evaluate;
 pub mod export;
@@ -14,9 +14,7 @@ pub mod gather;
 #[path = "gather_absent.rs"]
 pub mod gather;
 pub mod inspect_data;
-mod plan;
 pub mod pretrain;
-mod probe;
 pub mod publish;
 pub mod seasons;
 pub mod serve;

@@ -1,27 +1,10 @@
 //! `trainer publish`: the index files that tell the page what lies in its folders, with sizes and checksums; sample tiles;
 //! and the native answers that the browser tests compare with.
 
-use crate::data::{LabelledSet, Store};
-use crate::error::UsageError;
-use crate::report::{Reporter, grouped};
-use anyhow::{Context, Result};
-use burn::tensor::Device;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use shared::artifact::Artifact;
-use shared::compare::argmax;
-use shared::embedder::Embedder;
-use shared::gallery::Gallery;
-use shared::tile::Tile;
-use std::fs;
-use std::path::{Path, PathBuf};
-
-/// The version of the index files.
-const FORMAT_VERSION: u32 = 1;
-/// Share of known tiles that may be called "unlike anything in the gallery".
-const FALSE_ALARMS: f64 = 0.01;
-/// Tiles on which that share is measured.
-const CALIBRATION_TILES: usize = 1000;
+use crate::report::Reporter;
+use crate::site::Publication;
+use anyhow::Result;
+use std::path::PathBuf;
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]
@@ -62,187 +45,14 @@ pub struct PublishArgs {
 /// # Errors
 /// When the model or its gallery is not there, or the disk refuses.
 pub fn run(args: &PublishArgs, reporter: &mut Reporter<'_>) -> Result<()> {
-    let models = args.site.join("models");
-    let file = format!("{}.safetensors", args.model);
-    let bytes = fs::read(models.join(&file)).map_err(|error| {
-        UsageError::new(format!(
-            "no model at {}: {error}\nhint: trainer export --name {} --out {}",
-            models.join(&file).display(),
-            args.model,
-            models.display()
-        ))
-    })?;
-    let artifact = Artifact::from_bytes(&bytes).with_context(|| format!("cannot use {file}"))?;
-    let embedder = Embedder::from_artifact(artifact, &Device::flex())?;
-    let mut warnings = Vec::new();
-    let set = LabelledSet::open(&args.data, Some(&args.test_split), &mut warnings)?;
-    super::evaluate::warn(&warnings, reporter);
-
-    let title = args.title.clone().unwrap_or_else(|| args.model.clone());
-    let mut entry = file_entry(&models, &file)?;
-    merge(&mut entry, json!({ "id": args.model, "title": title }));
-    let index = json!({ "format_version": FORMAT_VERSION, "default": args.model, "models": [entry] });
-    write_json(&models.join("index.json"), &index)?;
-
-    publish_gallery(args, &embedder, &set, &title, reporter)?;
-    let samples = publish_samples(args, &set)?;
-    publish_expected(args, &embedder, &set, &samples, &entry_sha256(&index))?;
-    reporter.line(&format!(
-        "{}: model, gallery, {} samples and expected answers indexed",
-        args.site.display(),
-        samples.len()
-    ));
-    Ok(())
+    let publication = Publication {
+        site: &args.site,
+        model: &args.model,
+        title: args.title.as_deref(),
+        data: &args.data,
+        test_split: &args.test_split,
+        samples: args.samples,
+        credit: &args.credit,
+    };
+    publication.write(reporter)
 }
-
-/// `gallery/index.json`, with the similarity under which a picture is unlike everything in the gallery.
-fn publish_gallery(
-    args: &PublishArgs,
-    embedder: &Embedder,
-    set: &LabelledSet,
-    title: &str,
-    reporter: &mut Reporter<'_>,
-) -> Result<()> {
-    let folder = args.site.join("gallery");
-    let mut entries = Vec::new();
-    let path = folder.join(crate::export::GALLERY_FILE);
-    if path.is_file() {
-        let gallery =
-            Gallery::from_bytes(&fs::read(&path)?).with_context(|| format!("cannot use {}", path.display()))?;
-        let step = set.len().div_ceil(CALIBRATION_TILES).max(1);
-        let indices: Vec<usize> = (0..set.len()).step_by(step).collect();
-        let embeddings = pollster::block_on(embedder.embed(&set.tiles(&indices)?))?;
-        let best = embeddings.iter().filter_map(|e| gallery.nearest(e, 1).first().map(|found| found.similarity));
-        let mut best: Vec<f32> = best.collect();
-        best.sort_by(f32::total_cmp);
-        let threshold = best.get((best.len() as f64 * FALSE_ALARMS) as usize).copied();
-        let mut entry = file_entry(&folder, crate::export::GALLERY_FILE)?;
-        merge(&mut entry, json!({ "title": title, "model": args.model, "unlike_below": threshold }));
-        entries.push(entry);
-        entries.extend(further_galleries(args, &folder, &embedder.manifest().sha256, reporter)?);
-    }
-    write_json(&folder.join("index.json"), &json!({ "format_version": FORMAT_VERSION, "galleries": entries }))
-}
-
-/// Galleries in folders below the first one, which the page offers to fetch: those of the model, by name.
-fn further_galleries(
-    args: &PublishArgs,
-    folder: &Path,
-    model_sha256: &str,
-    reporter: &mut Reporter<'_>,
-) -> Result<Vec<Value>> {
-    let mut names: Vec<String> = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.join(crate::export::GALLERY_FILE).is_file() {
-            names.extend(path.file_name().and_then(|name| name.to_str()).map(str::to_owned));
-        }
-    }
-    names.sort();
-    let mut entries = Vec::new();
-    for name in names {
-        let file = format!("{name}/{}", crate::export::GALLERY_FILE);
-        let gallery = Gallery::from_bytes(&fs::read(folder.join(&file))?)
-            .with_context(|| format!("cannot use {}", folder.join(&file).display()))?;
-        if gallery.manifest.model_sha256 != model_sha256 {
-            reporter.warning(&format!(
-                "{}: made by another model ({}), left out\nhint: trainer embed --encoder {}/models/{}.safetensors --out {}",
-                folder.join(&file).display(),
-                gallery.manifest.model,
-                args.site.display(),
-                args.model,
-                folder.join(&name).display()
-            ));
-            continue;
-        }
-        let mut entry = file_entry(folder, &file)?;
-        let title = format!("{} tiles", grouped(gallery.count()));
-        merge(&mut entry, json!({ "title": title, "model": args.model, "unlike_below": null }));
-        entries.push(entry);
-    }
-    Ok(entries)
-}
-
-/// Copies the samples as they are; returns (index in the set, name in `samples/`).
-fn publish_samples(args: &PublishArgs, set: &LabelledSet) -> Result<Vec<(usize, String)>> {
-    let folder = args.site.join("samples");
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot create {}\nhint: check its permissions", folder.display()))?;
-    let store = Store::open(&args.data)?;
-    let mut taken = vec![0; set.classes.len()];
-    let mut samples = Vec::new();
-    let mut listed = Vec::new();
-    for (index, (name, &label)) in set.names.iter().zip(&set.labels).enumerate() {
-        if taken[label] == args.samples {
-            continue;
-        }
-        // A tar may hold the class folders below another folder.
-        let Some(position) =
-            store.names().iter().position(|stored| stored == name || stored.ends_with(&format!("/{name}")))
-        else {
-            continue;
-        };
-        let file = name.rsplit('/').next().unwrap_or(name).to_owned();
-        atomic_file::write(&folder.join(&file), &store.bytes(position)?)?;
-        listed.push(json!({ "file": file, "class": set.classes[label] }));
-        samples.push((index, file));
-        taken[label] += 1;
-    }
-    listed.sort_by_key(|sample| sample["file"].to_string());
-    write_json(&folder.join("index.json"), &json!({ "credit": args.credit, "samples": listed }))?;
-    Ok(samples)
-}
-
-/// `models/expected.json`: what this program answers on the CPU for the samples.
-fn publish_expected(
-    args: &PublishArgs,
-    embedder: &Embedder,
-    set: &LabelledSet,
-    samples: &[(usize, String)],
-    model_sha256: &str,
-) -> Result<()> {
-    let tiles: Vec<Tile> = set.tiles(&samples.iter().map(|(index, _)| *index).collect::<Vec<_>>())?;
-    let files: Vec<String> = samples.iter().map(|(_, file)| format!("samples/{file}")).collect();
-    write_json(&args.site.join("models/expected.json"), &answers(embedder, model_sha256, &tiles, &files)?)
-}
-
-/// What this program answers for some tiles.
-fn answers(embedder: &Embedder, model_sha256: &str, tiles: &[Tile], files: &[String]) -> Result<Value> {
-    let embeddings = pollster::block_on(embedder.embed(tiles))?;
-    let answers = files.iter().zip(&embeddings).map(|(file, embedding)| {
-        let probabilities = embedder.probabilities(embedding).unwrap_or_default();
-        let best = argmax(&probabilities);
-        let class = best.and_then(|best| embedder.manifest().classes.get(best));
-        json!({
-            "file": file,
-            "class": class,
-            "probability": best.map(|best| probabilities[best]),
-            "embedding": embedding,
-        })
-    });
-    let answers: Vec<Value> = answers.collect();
-    Ok(json!({ "model_sha256": model_sha256, "tiles": answers }))
-}
-
-fn file_entry(folder: &Path, file: &str) -> Result<Value> {
-    let bytes = fs::read(folder.join(file))?;
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(json!({ "file": file, "bytes": bytes.len(), "sha256": digest }))
-}
-
-fn entry_sha256(index: &Value) -> String {
-    index["models"][0]["sha256"].as_str().unwrap_or_default().to_owned()
-}
-
-fn merge(into: &mut Value, from: Value) {
-    if let (Some(into), Value::Object(from)) = (into.as_object_mut(), from) {
-        into.extend(from);
-    }
-}
-
-fn write_json(path: &Path, value: &Value) -> Result<()> {
-    atomic_file::write(path, serde_json::to_string(value)?.as_bytes())
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,17 +1,12 @@
 //! `trainer superres`: one picture two, three or four times larger.
 
-mod job;
-mod measured;
-mod picture;
-
 use crate::device;
 use crate::error::UsageError;
 use crate::report::{Reporter, Table, grouped};
-use crate::superres::{Camera, Mode, Settings, generator_shape, windows};
+use crate::superres::{Camera, Job, Mode, Named, Pictures, Settings, hourglass_shape, windows};
 use anyhow::Result;
-use job::Job;
-use picture::Pictures;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]
@@ -111,7 +106,7 @@ pub struct SuperresArgs {
 /// For bad usage, unreadable pictures, or a disk that refuses.
 pub fn run(args: &SuperresArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let settings = args.settings()?;
-    let pictures = Pictures::read(args)?;
+    let pictures = Pictures::read(&args.named())?;
     if let Some(Camera { sigma_px, noise }) = args.camera() {
         reporter.note(&format!(
             "reduced by a camera of {sigma_px:.2} px and noise of {noise}, of which the modes know nothing"
@@ -125,7 +120,19 @@ pub fn run(args: &SuperresArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     }
     let Some(out) = &args.out else { unreachable!("clap requires --out here") };
     let device = device::resolve(&args.device)?;
-    Job { args, settings, pictures, modes, windows, out, device: device.device }.run(reporter)
+    let job = Job {
+        settings,
+        pictures,
+        modes,
+        windows,
+        window_px: args.window,
+        overlap: args.overlap,
+        encoder: args.encoder.as_deref(),
+        pace: Duration::from_secs(args.checkpoint_secs),
+        out,
+        device: device.device,
+    };
+    job.run(reporter)
 }
 
 /// What `--camera` takes.
@@ -143,6 +150,17 @@ impl SuperresArgs {
     /// The camera that the input is reduced by, where it is not the reduction that is inverted.
     fn camera(&self) -> Option<Camera> {
         self.camera.map(|[low, high, noise]| Camera::drawn([low, high], noise, self.seed))
+    }
+
+    fn named(&self) -> Named<'_> {
+        Named {
+            input: &self.input,
+            scale: usize::from(self.scale),
+            reference: self.reference.as_deref(),
+            truth: self.truth.as_deref(),
+            reduce: self.reduce,
+            camera: self.camera().map(|camera| (camera, self.seed)),
+        }
     }
 
     fn settings(&self) -> Result<Settings> {
@@ -208,7 +226,7 @@ fn plan(
     let (height, width) = (side(low.height()), side(low.width()));
     row("windows", format!("{windows} × {height} × {width}"));
     for mode in modes.iter().filter(|mode| mode.is_fitted()) {
-        let shape = generator_shape(settings, low.bands(), *mode);
+        let shape = hourglass_shape(settings, low.bands(), *mode);
         let (height, width) = (height * settings.scale, width * settings.scale);
         // A backward pass costs two forward passes.
         let step = 2 * 3 * shape.multiply_adds(height, width);

@@ -4,8 +4,8 @@ use super::checkpoint::{self, NotFinite, Progress};
 use super::divergence;
 use super::event::Event;
 use super::optimiser::{Optimiser, OptimiserConfig};
+use super::place_features::place_features;
 use super::schedule::Schedule;
-use super::survey::survey;
 use crate::data::{Batch, Loader};
 use crate::methods::{ClusteringSummary, Encode, EpochContext, EpochPlan, Generated, Losses, Method, StepContext};
 use crate::parts::Frozen;
@@ -69,13 +69,13 @@ pub enum Outcome {
 }
 
 /// k-NN accuracy of the encoder on a labelled set, if it is due after `epoch`.
-pub type Probe<'a> = dyn FnMut(&dyn Frozen, usize) -> anyhow::Result<Option<f64>> + 'a;
+pub type OnlineAccuracy<'a> = dyn FnMut(&dyn Frozen, usize) -> anyhow::Result<Option<f64>> + 'a;
 
 /// Writes the tiles that were generated after an epoch; the picture's path inside the run folder.
-pub type Pictures<'a> = dyn FnMut(&Generated, usize) -> anyhow::Result<PathBuf> + 'a;
+pub type WritePictures<'a> = dyn FnMut(&Generated, usize) -> anyhow::Result<PathBuf> + 'a;
 
 /// Puts on record what the loader has read; called before each checkpoint, so that none knows more than the record.
-pub type Record<'a> = dyn FnMut(&Loader) -> anyhow::Result<()> + 'a;
+pub type WriteRecord<'a> = dyn FnMut(&Loader) -> anyhow::Result<()> + 'a;
 
 /// A run in progress.
 pub struct Fit<'a> {
@@ -96,11 +96,11 @@ pub struct Fit<'a> {
     /// What is printed and logged.
     pub on_event: &'a mut dyn FnMut(Event) -> anyhow::Result<()>,
     /// Evaluation during training.
-    pub probe: &'a mut Probe<'a>,
+    pub probe: &'a mut OnlineAccuracy<'a>,
     /// Where generated tiles go.
-    pub pictures: &'a mut Pictures<'a>,
+    pub pictures: &'a mut WritePictures<'a>,
     /// Where it is written what was trained on.
-    pub record: &'a mut Record<'a>,
+    pub record: &'a mut WriteRecord<'a>,
 }
 
 /// The numbers of one step, read back in one transfer.
@@ -210,7 +210,7 @@ impl Fit<'_> {
         let began = Instant::now();
         let places = self.loader.places();
         let (loader, device, on_event) = (&self.loader, &self.device, &mut *self.on_event);
-        let mut embed = |px: usize, encode: &Encode<'_>| survey(loader, device, &places, px, encode, on_event);
+        let mut embed = |px: usize, encode: &Encode<'_>| place_features(loader, device, &places, px, encode, on_event);
         let samples = loader.steps_per_epoch() * self.config.batch;
         let mut context =
             EpochContext { epoch, is_begun, samples, places: &places, px: loader.px(), embed: &mut embed };

@@ -5,5 +5,5 @@ mod divergence;
 pub mod event;
 pub mod fit;
 pub mod optimiser;
+pub mod place_features;
 pub mod schedule;
-pub mod survey;

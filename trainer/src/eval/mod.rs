@@ -1,6 +1,7 @@
 //! How good a frozen encoder is: k nearest neighbours, a linear probe and a support vector machine on its features, beside untrained baselines.
 
 mod calibration;
+mod candidate;
 mod columns;
 mod comparison;
 mod evaluation;
@@ -13,15 +14,17 @@ mod oracle_tests;
 mod overlap;
 mod place_retrieval;
 mod preconditioner;
-mod principal;
 mod probe;
 mod range;
 mod readout;
+mod seasons;
 mod split;
 mod statistics;
 mod svm;
+mod trained_on;
 
 pub use calibration::{fit_temperature, negative_log_likelihood};
+pub use candidate::{Candidate, data_name};
 pub use comparison::{Comparison, Subject, compare_with_baselines};
 pub use evaluation::{
     EmbeddedSplits, Evaluation, FeatureScores, KnnScore, Protocol, RESULTS_VERSION, Scored, SvmScore, knn_scores,
@@ -32,10 +35,11 @@ pub use knn::{Metric, knn, knn_accuracy, majority, neighbours};
 pub use logistic::{LogisticData, LogisticFit, fit_logistic};
 pub use metrics::{ClassScore, Confusion, accuracy};
 pub use place_retrieval::{PlaceRetrieval, mean_distance, mean_distance_of_pairs, retrieve_places, unit_rows};
-pub use principal::symmetric_eigen;
 pub use probe::{GridPoint, LinearProbe, ProbeOutcome, Standardisation, linear_probe, regularisers};
 pub use range::{outside_normalisation, sampled};
 pub use readout::{READOUT_WIDTH, Reading, WHITENING_POWER, fit_readout, read_out, read_out_rows, usual_pooling};
+pub use seasons::{Seasons, SeasonsFound, SpaceScores};
 pub use split::{Part, Split, Splits, stratified_split};
 pub use statistics::{STATISTICS_PER_BAND, image_statistics};
 pub use svm::{PAPER_C, Svm, SvmSettings, fit_svm};
+pub use trained_on::add_seen;

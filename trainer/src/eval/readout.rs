@@ -11,7 +11,7 @@ use shared::encoder::{EncoderConfig, Pooling};
 
 use super::columns::moments;
 use super::features::Embedded;
-use super::principal::symmetric_eigen;
+use crate::linear_algebra::symmetric_eigen;
 
 /// Width of the embedding, where the pooled features are wider and nobody asks for another.
 pub const READOUT_WIDTH: usize = 256;
@@ -56,7 +56,7 @@ impl Reading<'_> {
 /// their published numbers are about.
 #[must_use]
 pub fn usual_pooling(encoder: &EncoderConfig) -> Pooling {
-    if encoder.architecture.is_compact() { Pooling::Moments } else { Pooling::Mean }
+    encoder.architecture.plan().pooling
 }
 
 /// The readout for pooled features `[count, pooled width]` of unlabelled tiles: to at most `width` values, fewer for few

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use rayon::prelude::*;
+use shared::bands::{Band, Bands};
 use shared::preprocess;
 use shared::tile::Tile;
 
@@ -73,6 +74,16 @@ fn page(
         .write_image(&pixels, width as u32, height as u32, ExtendedColorType::Rgb8)
         .context("the thumbnails cannot be encoded")?;
     Ok(jpeg)
+}
+
+/// The planes that are shown as red, green and blue: those bands where there are, else the first three, else the first.
+#[must_use]
+pub fn display_planes(bands: &Bands) -> [usize; 3] {
+    let named = [Band::B04, Band::B03, Band::B02].map(|band| bands.position(&band));
+    if let [Some(red), Some(green), Some(blue)] = named {
+        return [red, green, blue];
+    }
+    if bands.len() >= 3 { [0, 1, 2] } else { [0; 3] }
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ fn body(card: &mut String, manifest: &Manifest) -> Result<()> {
         writeln!(card, "probabilities = (encoder.fc(embeddings) / {temperature}).softmax(1)")?;
     }
     writeln!(card, "```\n")?;
-    if !encoder.architecture.is_compact() && manifest.pooling == Pooling::Mean {
+    if encoder.architecture.plan().is_torchvisions && manifest.pooling == Pooling::Mean {
         writeln!(
             card,
             "The names of the weights are torchvision's: its `{}` and timm's load them, given tiles less the mean and divided \

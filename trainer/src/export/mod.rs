@@ -2,14 +2,20 @@
 
 mod atlas;
 mod card;
+mod embedded;
 mod gallery;
+mod job;
 mod model;
 pub mod onnx;
 mod projection;
 mod pytorch;
+mod readout_and_head;
+mod rows;
 
-pub use atlas::{Thumbnails, thumbnails};
+pub use atlas::{Thumbnails, display_planes, thumbnails};
+pub use embedded::Embedding;
 pub use gallery::{GALLERY_FILE, GalleryContent, build_gallery, order_by_place, pick_balanced, write_gallery};
+pub use job::Export;
 pub use model::{Agreement, agreement, embed, error_bound, model_bytes};
 pub use projection::{principal_components, tsne};
 pub use pytorch::write_pytorch;

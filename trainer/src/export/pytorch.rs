@@ -8,10 +8,11 @@ use anyhow::Result;
 use serde_json::json;
 use shared::artifact::Artifact;
 use shared::encoder::EncoderConfig;
+use shared::encoder::architecture::Plan;
 use shared::tensors::{NamedTensor, TensorMap};
 
 use super::card::model_card;
-use crate::checkpoint::LoadedEncoder;
+use crate::encoder_file::LoadedEncoder;
 use crate::engine::checkpoint::Floats;
 
 /// PyTorch's ε of batch normalisation.
@@ -33,8 +34,16 @@ pub fn write_pytorch(folder: &Path, loaded: &LoadedEncoder, model: &Artifact) ->
     // What PyTorch's loaders ask for.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     atomic_file::write(&folder.join("model.safetensors"), &safetensors::serialize(views, Some(metadata))?)?;
+    let Plan { stem, widths, blocks, expansion, shrinks_early, .. } = manifest.encoder.architecture.plan();
     let config = json!({
         "architecture": manifest.encoder.architecture,
+        "plan": {
+            "stem": stem,
+            "widths": widths,
+            "blocks": blocks,
+            "expansion": expansion,
+            "shrinks_early": shrinks_early,
+        },
         "stem": manifest.encoder.stem,
         "bands": manifest.bands,
         "mean": manifest.normalisation.mean(),

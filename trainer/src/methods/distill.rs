@@ -2,102 +2,25 @@
 //! and for Divide and Contrast also those of the expert of the sample's own cluster. With a single teacher of any
 //! architecture it makes a compact encoder of a large one.
 
-use super::{EpochContext, EpochPlan, Losses, Method, Network, Outline, StepContext};
+use super::{
+    Definition, EpochContext, EpochPlan, Exported, Losses, Method, Needs, Network, Outline, Preset, Setup, StepContext,
+};
 use crate::losses::half_squared_distance;
 use crate::parts::Mlp;
 use crate::parts::mlp::MlpShape;
 use crate::parts::projection::l2_normalise;
-use crate::views::{Recipe, ViewSet, ViewSpec};
+use crate::views::{ViewSet, ViewSpec};
 use anyhow::Context;
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
-use shared::encoder::{Encoder, EncoderConfig, NormMode};
+use burn::tensor::{Device, Tensor, TensorData};
+use shared::encoder::{EncoderConfig, NormMode};
 use shared::tensors::{NamedTensor, TensorMap};
 use std::collections::HashMap;
-use std::path::PathBuf;
 
-/// What the student is asked to predict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Layer {
-    /// The encoder's pooled features: every encoder has them.
-    Features,
-    /// The output of the projection head of a MoCLR run, as in the paper.
-    Projection,
-}
+mod config;
+mod teachers;
 
-/// Which picture the teachers see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Targets {
-    /// The student's own view, at every step.
-    View,
-    /// The middle crop, once for the whole run: 0.2 points less in the paper, and a teacher that costs nothing
-    /// afterwards.
-    Centre,
-}
-
-/// Hyper-parameters; the presets give each its source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DistillConfig {
-    /// The teacher: a run folder, an encoder file, an exported model, or a PyTorch state dict.
-    pub teacher: PathBuf,
-    /// DnC's experts, one a cluster; none for a single teacher.
-    pub experts: Vec<PathBuf>,
-    /// The file that says which cluster each place belongs to; empty without experts.
-    pub clusters: PathBuf,
-    /// What is predicted.
-    pub layer: Layer,
-    /// What the teachers see.
-    pub targets: Targets,
-    /// Side of the middle crops; unused with targets = view.
-    pub centre_px: usize,
-    /// Hidden units of the student's projection and of each regressor.
-    pub hidden: usize,
-    /// Width of the student's projection.
-    pub dim: usize,
-    /// What the base's part of the loss is multiplied by; 0 leaves the base out (the paper's ablation).
-    pub base_weight: f64,
-    /// What the expert's part is multiplied by.
-    pub expert_weight: f64,
-    /// Groups in which a batch is normalised; 1 is none, as in the paper.
-    pub norm_splits: usize,
-    /// What is done to a tile before the student sees it.
-    pub view: Recipe,
-}
-
-/// A frozen network to learn from.
-#[derive(Clone, Debug)]
-pub struct Teacher {
-    /// On the plain device.
-    pub encoder: Encoder,
-    /// Its projection, where that is what is predicted.
-    pub head: Option<Mlp>,
-    /// Width of what [`Self::embed`] gives.
-    pub width: usize,
-}
-
-impl Teacher {
-    /// `[n, bands, px, px]` → `[n, width]`, rows of length 1, with running statistics.
-    #[must_use]
-    pub fn embed(&self, x: Tensor<4>) -> Tensor<2> {
-        let features = self.encoder.forward(x, NormMode::Running).cast(FloatDType::F32);
-        l2_normalise(match &self.head {
-            Some(head) => head.forward(features, NormMode::Running),
-            None => features,
-        })
-    }
-}
-
-/// Everything a student learns from: the base first, then one expert a cluster.
-#[derive(Clone, Debug, Default)]
-pub struct Teachers {
-    /// The base, then the experts.
-    pub networks: Vec<Teacher>,
-    /// The cluster of each (source, place), where there are experts.
-    pub clusters: HashMap<(usize, usize), usize>,
-}
+pub use config::{DistillConfig, Layer, Targets};
+pub use teachers::{Teacher, Teachers};
 
 /// The student, its teachers, and what the coming step was told.
 #[derive(Debug)]
@@ -167,18 +90,53 @@ impl DistillConfig {
         let regressor = |dim| MlpShape { width: self.dim, hidden: self.hidden, dim, is_normalised: false };
         std::iter::once(projection).chain(teachers.map(regressor)).collect()
     }
+}
 
-    /// What stands behind an encoder of `width` features; regressors are counted as wide as the projection, since the
-    /// teachers are not open.
-    pub(super) fn outline(&self, width: usize, batch: usize) -> Outline {
-        let regressors = 1 + self.experts.len();
-        let shapes = self.shapes(width, std::iter::repeat_n(self.dim, regressors));
+/// 1 where `own[i]` is `index`, else 0: `[n, 1]`.
+fn mask(own: &[usize], index: usize, device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = own.iter().map(|&own| if own == index { 1.0 } else { 0.0 }).collect();
+    Tensor::from_data(TensorData::new(values, [own.len(), 1]), device)
+}
+
+impl Definition for Distill {
+    type Config = DistillConfig;
+
+    const NAME: &'static str = "distill";
+
+    const PRESETS: &'static [Preset] = &[Preset {
+        command: "distill",
+        ..Preset::new(
+            "distill",
+            "what another encoder answers",
+            "Tian et al. 2021",
+            include_str!("../../presets/distill.toml"),
+        )
+    }];
+
+    fn init(config: DistillConfig, setup: Setup<'_>) -> Box<dyn Method> {
+        Box::new(Self::new(config, setup.teachers, setup.encoder, setup.seed, setup.device))
+    }
+
+    fn needs(config: &DistillConfig) -> Needs {
+        // Targets of the middle crop, and the cluster of an expert, are kept by place.
+        let same_ground = config.targets == Targets::Centre || !config.experts.is_empty();
+        Needs { dates: 1, queue: None, norm_splits: config.norm_splits, same_ground }
+    }
+
+    /// Regressors are counted as wide as the projection, since the teachers are not open, and their cost is left out.
+    fn outline(config: &DistillConfig, encoder: &EncoderConfig, batch: usize) -> Outline {
+        let width = encoder.feature_width();
+        let regressors = 1 + config.experts.len();
+        let shapes = config.shapes(width, std::iter::repeat_n(config.dim, regressors));
         Outline {
             rows: vec![
-                ("projection", format!("[{batch}, {width}] → [{batch}, {}] → [{batch}, {}]", self.hidden, self.dim)),
+                (
+                    "projection",
+                    format!("[{batch}, {width}] → [{batch}, {}] → [{batch}, {}]", config.hidden, config.dim),
+                ),
                 (
                     "regressors",
-                    format!("{regressors} × [{batch}, {}] → [{batch}, {}] → teacher", self.dim, self.hidden),
+                    format!("{regressors} × [{batch}, {}] → [{batch}, {}] → teacher", config.dim, config.hidden),
                 ),
             ],
             head_parameters: shapes.iter().map(MlpShape::parameters).sum(),
@@ -186,34 +144,32 @@ impl DistillConfig {
         }
     }
 
-    /// Says what is wrong, if anything.
-    ///
-    /// # Errors
-    /// One line and a hint.
-    pub fn check(&self) -> Result<(), String> {
-        if self.teacher.as_os_str().is_empty() {
+    fn exported(_config: &DistillConfig, _bands: usize) -> Exported {
+        Exported::encoder()
+    }
+
+    fn check(config: &DistillConfig) -> Result<(), String> {
+        if config.teacher.as_os_str().is_empty() {
             return Err("there is no teacher\nhint: trainer distill --teacher RUN, or --set method.teacher=RUN".into());
         }
-        if self.experts.is_empty() != self.clusters.as_os_str().is_empty() {
+        if config.experts.is_empty() != config.clusters.as_os_str().is_empty() {
             return Err(
                 "experts need method.clusters, and clusters need method.experts\nhint: `trainer pretrain --preset \
                         dnc` makes both"
                     .into(),
             );
         }
-        if self.hidden == 0 || self.dim == 0 || !(8..=1024).contains(&self.centre_px) {
+        if config.hidden == 0 || config.dim == 0 || !(8..=1024).contains(&config.centre_px) {
             return Err("method.hidden and method.dim must be at least 1, method.centre_px 8 to 1024\nhint: --set \
                         method.dim=256"
                 .into());
         }
         Ok(())
     }
-}
 
-/// 1 where `own[i]` is `index`, else 0: `[n, 1]`.
-fn mask(own: &[usize], index: usize, device: &Device) -> Tensor<2> {
-    let values: Vec<f32> = own.iter().map(|&own| if own == index { 1.0 } else { 0.0 }).collect();
-    Tensor::from_data(TensorData::new(values, [own.len(), 1]), device)
+    fn distillation(config: &DistillConfig) -> Option<&DistillConfig> {
+        Some(config)
+    }
 }
 
 impl Method for Distill {

@@ -2,7 +2,7 @@
 //! an expert on each part, and a student of all of them. Each phase but the partition is an ordinary run: of
 //! [`super::Moclr`] three times over, and of [`super::Distill`].
 
-use super::DistillConfig;
+use super::{DistillConfig, Preset};
 use crate::parts::{KMeans, Rows, Similarity};
 use crate::views::keyed_rng;
 use rand::seq::SliceRandom;
@@ -10,6 +10,14 @@ use serde::{Deserialize, Serialize};
 
 /// Stream of random numbers.
 const PARTITION: u64 = u64::from_le_bytes(*b"dividing");
+
+/// Its recipe, whose `[method]` is the base's.
+pub(super) const PRESET: Preset = Preset::new(
+    "dnc",
+    "experts for parts of the data, and a student of all of them",
+    "Tian et al. 2021",
+    include_str!("../../presets/dnc.toml"),
+);
 
 /// What comes after the base, whose settings are the run's own; the preset gives each value its source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

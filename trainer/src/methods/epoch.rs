@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 /// Features of every place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Survey {
+pub struct PlaceFeatures {
     /// `[places, width]`, row-major; zeros for a place that could not be read.
     pub values: Vec<f32>,
     /// Values of a row.
@@ -30,7 +30,7 @@ pub struct EpochContext<'a> {
     pub px: usize,
     /// Encodes the middle crop, fitted to this side, of every place's first date, upright and without augmentation, in
     /// the order of `places`.
-    pub embed: &'a mut dyn FnMut(usize, &Encode<'_>) -> anyhow::Result<Survey>,
+    pub embed: &'a mut dyn FnMut(usize, &Encode<'_>) -> anyhow::Result<PlaceFeatures>,
 }
 
 /// What a method wants of the epoch.

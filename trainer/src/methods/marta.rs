@@ -2,7 +2,10 @@
 //! features without labels; the generator has to match them layer by layer.
 
 use super::network::{module_state, restore_module};
-use super::{EpochEnd, Generated, Losses, Method, Network, StepContext};
+use super::{
+    Definition, EpochEnd, Exported, Generated, Inputs, Losses, Method, Needs, Network, Outline, Preset, Setup,
+    StepContext,
+};
 use crate::losses::{binary_cross_entropy, feature_matching};
 use crate::parts::projection::l2_normalise;
 use crate::parts::{Adam, Linear, as_constant, without_statistics};
@@ -153,6 +156,43 @@ impl Marta {
         let mut rng = keyed_rng(self.seed, first, 0, stream);
         let values: Vec<f32> = (0..n * self.config.latent).map(|_| rng.random_range(-1.0_f32..1.0)).collect();
         Tensor::from_data(TensorData::new(values, [n, self.config.latent]), &self.device)
+    }
+}
+
+impl Definition for Marta {
+    type Config = MartaConfig;
+
+    const NAME: &'static str = "marta";
+
+    const PRESETS: &'static [Preset] = &[Preset::new(
+        "marta",
+        "telling real tiles from generated ones",
+        "Lin et al. 2017",
+        include_str!("../../presets/marta.toml"),
+    )];
+
+    fn init(config: MartaConfig, setup: Setup<'_>) -> Box<dyn Method> {
+        Box::new(Self::new(config, setup.encoder, setup.seed, setup.device))
+    }
+
+    fn needs(_config: &MartaConfig) -> Needs {
+        Needs { dates: 1, queue: None, norm_splits: 1, same_ground: false }
+    }
+
+    fn outline(config: &MartaConfig, encoder: &EncoderConfig, batch: usize) -> Outline {
+        config.outline(encoder, batch)
+    }
+
+    fn exported(config: &MartaConfig, bands: usize) -> Exported {
+        Exported { discriminator: config.own_discriminator(bands), ..Exported::encoder() }
+    }
+
+    fn check(config: &MartaConfig) -> Result<(), String> {
+        config.check()
+    }
+
+    fn check_inputs(config: &MartaConfig, inputs: &Inputs<'_>) -> Result<(), String> {
+        config.check_inputs(inputs)
     }
 }
 

@@ -1,7 +1,7 @@
 //! MoCLR, the base model of Divide and Contrast (Tian et al. 2021, arXiv 2105.08054, §3.1): BYOL's views and momentum
 //! target, SimCLR's loss within the batch, neither predictor nor queue.
 
-use super::{Losses, Method, Network, StepContext};
+use super::{Definition, Exported, Losses, Method, Needs, Network, Outline, Preset, Setup, StepContext, dnc};
 use crate::losses::batch_contrast;
 use crate::parts::mlp::MlpShape;
 use crate::parts::projection::l2_normalise;
@@ -78,6 +78,57 @@ impl MoclrConfig {
 /// `[n, bands, px, px]` → `[n, dim]`, rows of length 1.
 fn project(network: &Network, x: Tensor<4>, splits: usize) -> Tensor<2> {
     l2_normalise(network.mlps[0].forward(network.features(x, splits), NormMode::Batch { splits }))
+}
+
+impl Definition for Moclr {
+    type Config = MoclrConfig;
+
+    const NAME: &'static str = "moclr";
+
+    const PRESETS: &'static [Preset] = &[
+        Preset::new(
+            "moclr",
+            "two views of one picture, against the rest of the batch",
+            "Tian et al. 2021",
+            include_str!("../../presets/moclr.toml"),
+        ),
+        dnc::PRESET,
+    ];
+
+    fn init(config: MoclrConfig, setup: Setup<'_>) -> Box<dyn Method> {
+        Box::new(Self::new(config, setup.encoder, setup.seed, setup.device))
+    }
+
+    fn needs(config: &MoclrConfig) -> Needs {
+        let dates = 1 + usize::from(config.temporal);
+        Needs { dates, queue: None, norm_splits: config.norm_splits, same_ground: false }
+    }
+
+    fn outline(config: &MoclrConfig, encoder: &EncoderConfig, batch: usize) -> Outline {
+        let width = encoder.feature_width();
+        Outline {
+            rows: vec![
+                ("head", format!("[{batch}, {width}] → [{batch}, {}] → [{batch}, {}]", config.hidden, config.dim)),
+                ("logits", format!("2 × [{batch}, {batch}]")),
+            ],
+            head_parameters: config.head(width).parameters(),
+            networks: 2,
+            passes: (2, 2),
+            ..Outline::default()
+        }
+    }
+
+    fn exported(_config: &MoclrConfig, _bands: usize) -> Exported {
+        Exported::encoder()
+    }
+
+    fn check(_config: &MoclrConfig) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn projection(config: &MoclrConfig, width: usize) -> Option<MlpShape> {
+        Some(config.head(width))
+    }
 }
 
 impl Method for Moclr {

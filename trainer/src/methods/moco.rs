@@ -1,7 +1,8 @@
 //! MoCo-v2 (He et al. 2020, arXiv 1911.05722; Chen et al. 2020, arXiv 2003.04297), and the same with temporal
 //! positives, the baseline of Seasonal Contrast (Mañas et al. 2021, §4).
 
-use super::{Losses, Method, Network};
+use super::definition::leaks;
+use super::{Definition, Exported, Losses, Method, Needs, Network, Outline, Preset, Setup};
 use crate::losses::info_nce;
 use crate::parts::{NegativeQueue, update_average};
 use crate::views::{Recipe, ViewSet, ViewSpec};
@@ -59,6 +60,114 @@ impl Moco {
             temporal,
             config,
         }
+    }
+}
+
+impl Definition for Moco {
+    type Config = MocoConfig;
+
+    const NAME: &'static str = "moco-v2";
+
+    const PRESETS: &'static [Preset] = &[
+        Preset::new(
+            "moco-v2",
+            "two random views of one picture",
+            "Chen et al. 2020",
+            include_str!("../../presets/moco-v2.toml"),
+        ),
+        Preset::new(
+            "luperson",
+            "MoCo-v2 with views and temperature found by a study",
+            "Fu et al. 2021",
+            include_str!("../../presets/luperson.toml"),
+        ),
+    ];
+
+    fn init(config: MocoConfig, setup: Setup<'_>) -> Box<dyn Method> {
+        Box::new(Moco::new(config, false, setup.encoder, setup.seed, setup.device))
+    }
+
+    fn needs(config: &MocoConfig) -> Needs {
+        Needs { dates: 1, queue: Some(config.queue), norm_splits: config.norm_splits, same_ground: false }
+    }
+
+    fn outline(config: &MocoConfig, encoder: &EncoderConfig, batch: usize) -> Outline {
+        Outline::of_queues(1, [config.queue, config.dim], 1, encoder.feature_width(), batch)
+    }
+
+    fn exported(_config: &MocoConfig, _bands: usize) -> Exported {
+        Exported::encoder()
+    }
+
+    fn check(_config: &MocoConfig) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn warnings(config: &MocoConfig) -> Vec<String> {
+        leaks(config.norm_splits, config.shuffle_bn)
+    }
+
+    fn studied_view(config: &mut MocoConfig) -> Option<&mut Recipe> {
+        Some(&mut config.view)
+    }
+}
+
+/// [`Moco`] with temporal positives: the two views are two dates of a place.
+#[derive(Debug)]
+pub struct MocoTp;
+
+impl Definition for MocoTp {
+    type Config = MocoConfig;
+
+    const NAME: &'static str = "moco-tp";
+
+    const PRESETS: &'static [Preset] = &[
+        Preset::new(
+            "moco-tp",
+            "two views of one place at two dates",
+            "Mañas et al. 2021, after Ayush et al. 2021",
+            include_str!("../../presets/moco-tp.toml"),
+        ),
+        Preset::new(
+            "compact",
+            "the same with a compact encoder for 64-pixel tiles, for small machines",
+            "ours",
+            include_str!("../../presets/compact.toml"),
+        ),
+        Preset::new(
+            "demo",
+            "the same in a few minutes, for trainer demo",
+            "ours",
+            include_str!("../../presets/demo.toml"),
+        ),
+    ];
+
+    fn init(config: MocoConfig, setup: Setup<'_>) -> Box<dyn Method> {
+        Box::new(Moco::new(config, true, setup.encoder, setup.seed, setup.device))
+    }
+
+    fn needs(config: &MocoConfig) -> Needs {
+        Needs { dates: 2, ..Moco::needs(config) }
+    }
+
+    fn outline(config: &MocoConfig, encoder: &EncoderConfig, batch: usize) -> Outline {
+        Moco::outline(config, encoder, batch)
+    }
+
+    fn exported(config: &MocoConfig, bands: usize) -> Exported {
+        Moco::exported(config, bands)
+    }
+
+    fn check(config: &MocoConfig) -> Result<(), String> {
+        Moco::check(config)
+    }
+
+    fn warnings(config: &MocoConfig) -> Vec<String> {
+        Moco::warnings(config)
+    }
+
+    fn studied_view(config: &mut MocoConfig) -> Option<&mut Recipe> {
+        Moco::studied_view(config)
     }
 }
 

@@ -10,7 +10,8 @@
 //! At a place with fewer than three dates k0 or k1 may be of q's own date. To Z2 such a key is what k2 is, so it is no
 //! negative of its own row.
 
-use super::{Losses, Method, Network, StepContext};
+use super::definition::leaks;
+use super::{Definition, Exported, Losses, Method, Needs, Network, Outline, Preset, Setup, StepContext};
 use crate::losses::{Negatives, info_nce};
 use crate::parts::{NegativeQueue, update_average};
 use crate::views::{Recipe, ViewSet, ViewSpec};
@@ -87,6 +88,45 @@ impl Seco {
             false => self.key.features(view, self.config.norm_splits),
         });
         std::array::from_fn(|head| features.clone().map(|features| self.key.heads[head].forward(features)))
+    }
+}
+
+impl Definition for Seco {
+    type Config = SecoConfig;
+
+    const NAME: &'static str = "seco";
+
+    const PRESETS: &'static [Preset] = &[Preset::new(
+        "seco",
+        "one place at several dates, three subspaces",
+        "Mañas et al. 2021",
+        include_str!("../../presets/seco.toml"),
+    )];
+
+    fn init(config: SecoConfig, setup: Setup<'_>) -> Box<dyn Method> {
+        Box::new(Self::new(config, setup.encoder, setup.seed, setup.device))
+    }
+
+    fn needs(config: &SecoConfig) -> Needs {
+        Needs { dates: 3, queue: Some(config.queue), norm_splits: config.norm_splits, same_ground: false }
+    }
+
+    fn outline(config: &SecoConfig, encoder: &EncoderConfig, batch: usize) -> Outline {
+        let queue = [config.queue, config.dim];
+        // The keys are three views, each a batch of its own.
+        Outline::of_queues(SUBSPACES.len(), queue, 3, encoder.feature_width(), batch)
+    }
+
+    fn exported(_config: &SecoConfig, _bands: usize) -> Exported {
+        Exported { subspaces: &SUBSPACES, ..Exported::encoder() }
+    }
+
+    fn check(_config: &SecoConfig) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn warnings(config: &SecoConfig) -> Vec<String> {
+        leaks(config.norm_splits, config.shuffle_bn)
     }
 }
 

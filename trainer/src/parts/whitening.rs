@@ -1,7 +1,7 @@
 //! Principal components with whitening: what DeepCluster and DeeperCluster do to features before k-means.
 
 use super::{Rows, values_of};
-use crate::eval::symmetric_eigen;
+use crate::linear_algebra::symmetric_eigen;
 use burn::tensor::{Tensor, TensorData};
 
 /// Components whose variance is a smaller share of the largest are noise and are left out.

@@ -8,6 +8,7 @@ mod curves;
 mod history;
 mod phrase;
 mod run_log;
+mod scores;
 mod study;
 mod table;
 mod tensorboard;
@@ -19,6 +20,7 @@ pub use curves::curves_svg;
 pub use history::{EpochPoint, History, StepPoint};
 pub use phrase::{collapse_word, duration, grouped, percent};
 pub use run_log::RunLog;
+pub use scores::{class_table, score_table, write_results};
 pub use study::{StudyPoint, study_svg};
 pub use table::Table;
 pub use tile_grid::tile_grid_png;
@@ -26,6 +28,7 @@ pub use tile_grid::tile_grid_png;
 use std::io::Write;
 use std::time::Duration;
 
+use crate::data::Warning;
 use crate::engine::event::Event;
 use terminal::Terminal;
 
@@ -66,6 +69,16 @@ impl<'a> Reporter<'a> {
     /// Something that went wrong without ending the command.
     pub fn warning(&mut self, text: &str) {
         self.terminal.err(&format!("warning: {text}"));
+    }
+
+    /// Warnings about data, with their counts.
+    pub fn data_warnings(&mut self, warnings: &[Warning]) {
+        for warning in warnings {
+            match warning.count {
+                0 | 1 => self.warning(&warning.what),
+                count => self.warning(&format!("{} ({count} times)", warning.what)),
+            }
+        }
     }
 
     /// An aligned table on the result stream.

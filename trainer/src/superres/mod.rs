@@ -2,13 +2,15 @@
 //! date of the same place (MIP, after Wang et al.), and what it is measured against: interpolation, and the plain deep
 //! image prior (Ulyanov et al., CVPR 2018).
 //!
-//! Everything here works on [`Tile`](shared::tile::Tile)s on the unit scale and knows neither files nor the terminal.
+//! Everything here works on [`Tile`](shared::tile::Tile)s on the unit scale and knows neither files nor the terminal, but for
+//! [`job`].
 
 mod blend;
 mod camera;
 mod degradation;
-mod fit;
-mod generator;
+mod fitting;
+mod hourglass;
+mod job;
 mod metrics;
 mod objective;
 mod panel;
@@ -17,8 +19,9 @@ mod prior;
 pub use blend::{Blend, windows};
 pub use camera::Camera;
 pub use degradation::{Resampler, enlarge, project_back, reduce};
-pub use fit::{Fit, Standing, generator_shape};
-pub use generator::{Generator, GeneratorShape};
+pub use fitting::{Fitting, Standing, hourglass_shape};
+pub use hourglass::{Hourglass, HourglassShape};
+pub use job::{Job, Named, Pictures};
 pub use metrics::{Quality, luma, psnr, quality, ssim};
 pub use objective::Objective;
 pub use panel::{nearest, side_by_side};

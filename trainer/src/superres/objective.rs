@@ -1,7 +1,7 @@
 //! What a fit minimises: fidelity to the coarse picture, and with a prior the distance from the detail it expects.
 
 use super::degradation::Resampler;
-use super::{Generator, Prior};
+use super::{Hourglass, Prior};
 use burn::tensor::{Device, Tensor, TensorData, activation::sigmoid};
 use shared::tile::Tile;
 
@@ -85,7 +85,7 @@ impl Objective {
 
     /// What `generator` makes of the noise with `jitter` added, `[1, bands, h, w]`.
     #[must_use]
-    pub fn picture(&self, generator: &Generator, jitter: Option<Tensor<4>>) -> Tensor<4> {
+    pub fn picture(&self, generator: &Hourglass, jitter: Option<Tensor<4>>) -> Tensor<4> {
         let noise = match jitter {
             Some(jitter) => self.noise.clone() + jitter,
             None => self.noise.clone(),

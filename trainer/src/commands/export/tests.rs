@@ -14,7 +14,7 @@ use shared::preprocess::Normalisation;
 use shared::tensors::NamedTensor;
 use tempfile::TempDir;
 
-use crate::checkpoint::{EncoderDescription, write_encoder};
+use crate::encoder_file::{EncoderDescription, write_encoder};
 use crate::eval::Evaluation;
 use crate::parts::initialise::random_encoder_weights;
 

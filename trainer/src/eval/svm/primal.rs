@@ -2,7 +2,7 @@
 //! scale linear SVMs"): the objective is a parabola wherever the same rows lie inside the margin.
 
 use super::{Rows, add_scaled};
-use crate::eval::preconditioner::cholesky;
+use crate::linear_algebra::cholesky;
 
 /// Steps after which it ends anyway; a dozen is usual.
 const MAX_STEPS: usize = 200;

@@ -38,7 +38,7 @@ fn model(architecture: Architecture, stem: Stem, px: usize) -> Artifact {
     }
     let folded = config.init(&Device::flex()).load_named(&weights).unwrap().fold();
     let wave = |index: usize, period: usize| ((index * 7 % period) as f32 - 6.0) / 60.0;
-    let readout = architecture.is_compact().then(|| Readout {
+    let readout = (architecture.plan().pooling == Pooling::Moments).then(|| Readout {
         weight: (0..READ_OUT * config.pooled_width(Pooling::Moments)).map(|index| wave(index, 13)).collect(),
         bias: (0..READ_OUT).map(|index| wave(index, 11)).collect(),
     });

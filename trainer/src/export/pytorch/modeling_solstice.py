@@ -11,32 +11,22 @@ from safetensors.torch import load_file
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-# block, width of the stem, widths and blocks of the stages
-PLANS = {
-    "compact-xs": (BasicBlock, 24, [48, 96, 192], [1, 1, 1]),
-    "compact-s": (BasicBlock, 32, [64, 128, 256], [1, 1, 1]),
-    "compact-m": (BasicBlock, 32, [64, 128, 256], [2, 2, 2]),
-    "resnet18": (BasicBlock, 64, [64, 128, 256, 512], [2, 2, 2, 2]),
-    "resnet34": (BasicBlock, 64, [64, 128, 256, 512], [3, 4, 6, 3]),
-    "resnet50": (Bottleneck, 64, [64, 128, 256, 512], [3, 4, 6, 3]),
-}
-
 
 class Encoder(nn.Module):
     def __init__(self, config):
         super().__init__()
-        block, inputs, widths, counts = PLANS[config["architecture"]]
-        is_compact, bands = config["architecture"].startswith("compact"), len(config["bands"])
+        plan, bands = config["plan"], len(config["bands"])
+        block, inputs, shrinks_early = {1: BasicBlock, 4: Bottleneck}[plan["expansion"]], plan["stem"], plan["shrinks_early"]
         self.is_sobel, has_pool = config["stem"] == "sobel", config["stem"] == "imagenet"
-        kernel, stride = (7, 2) if has_pool else (3, 2 if is_compact else 1)
+        kernel, stride = (7, 2) if has_pool else (3, 2 if shrinks_early else 1)
         self.conv1 = nn.Conv2d(2 if self.is_sobel else bands, inputs, kernel, stride, kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(inputs)
         self.maxpool = nn.MaxPool2d(3, 2, 1) if has_pool else nn.Identity()
         channels = inputs
-        for stage, (width, count) in enumerate(zip(widths, counts)):
+        for stage, (width, count) in enumerate(zip(plan["widths"], plan["blocks"])):
             blocks = []
             for index in range(count):
-                stride = 2 if index == 0 and (stage > 0 or is_compact and not has_pool) else 1
+                stride = 2 if index == 0 and (stage > 0 or shrinks_early and not has_pool) else 1
                 outputs, shortcut = width * block.expansion, None
                 if stride != 1 or inputs != outputs:
                     shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
@@ -44,7 +34,7 @@ class Encoder(nn.Module):
                 inputs = outputs
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
             channels += inputs
-        self.stages, self.has_moments = len(widths), config["pooling"] == "moments"
+        self.stages, self.has_moments = len(plan["widths"]), config["pooling"] == "moments"
         if self.has_moments:
             self.readout = nn.Linear(2 * channels, config["embedding_width"])
         if config["classes"]:

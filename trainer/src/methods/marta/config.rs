@@ -65,7 +65,7 @@ impl MartaConfig {
     }
 
     /// What stands beside the encoder.
-    pub(in crate::methods) fn outline(&self, encoder: &EncoderConfig, batch: usize) -> Outline {
+    pub(super) fn outline(&self, encoder: &EncoderConfig, batch: usize) -> Outline {
         let generator = self.generator(encoder.bands);
         let path: Vec<String> = generator.channels().iter().map(ToString::to_string).collect();
         let fused = self.fused_width(encoder);
@@ -81,6 +81,8 @@ impl MartaConfig {
             other_values: 4 * generator.parameter_count(),
             // There is no second network, but Adam has a second moment.
             networks: 2,
+            // Real and generated tiles, and generated ones again for each of the generator's updates.
+            passes: (2 + self.generator_updates, 1),
             own_multiply_adds: generator.multiply_adds() * 3 * self.generator_updates as u64,
             discriminator: self.own_discriminator(encoder.bands),
         }
@@ -90,7 +92,7 @@ impl MartaConfig {
     ///
     /// # Errors
     /// One line and a hint.
-    pub fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         if !SIDES.contains(&self.px) {
             return Err(format!("method.px must be 32, 64, 128 or 256, not {}\nhint: --set method.px=64", self.px));
         }
@@ -122,7 +124,7 @@ impl MartaConfig {
     ///
     /// # Errors
     /// One line and a hint.
-    pub(in crate::methods) fn check_inputs(&self, inputs: &Inputs<'_>) -> Result<(), String> {
+    pub(super) fn check_inputs(&self, inputs: &Inputs<'_>) -> Result<(), String> {
         let px = self.px;
         if inputs.crop_px != [(0, px)] || inputs.input_px != px {
             return Err(format!(

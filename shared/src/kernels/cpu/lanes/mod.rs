@@ -11,7 +11,7 @@ mod winograd;
 mod tests;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86;
 
 pub(super) use planes::{Affine, PARTS, Room, Slope, Sums};
@@ -134,7 +134,7 @@ pub(super) struct Planes {
 impl Kernels {
     /// The best that this machine has.
     pub(super) fn get() -> &'static Self {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         if let Some(found) = x86::available().next() {
             return found;
         }
