@@ -15,7 +15,7 @@ import { SeasonsPage } from "./seasons-page.mjs";
 import { serve } from "./serve.mjs";
 
 const { places } = JSON.parse(await readFile(deployed("seasons/index.json"), "utf8"));
-const PLACE = places[0];
+const PLACE = places.find(({ name }) => name.startsWith("Gulf of Riga"));
 const DATES = [PLACE.dates[0], PLACE.dates[6]];
 // 64 pixels: five squares of 32 a side, 8 apart.
 const [SIDE, STEP, ALONG] = [32, 8, 5];

@@ -7,6 +7,7 @@ mod distill;
 mod divergence;
 mod gather;
 mod marta;
+mod pretrained;
 mod resume;
 mod seasons;
 mod seen;

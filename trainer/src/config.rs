@@ -45,13 +45,16 @@ pub struct RunConfig {
 }
 
 /// The network.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderChoice {
     /// Which architecture.
     pub architecture: Architecture,
     /// Which first layers.
     pub stem: Stem,
+    /// The encoder whose weights it starts from, anything that `trainer evaluate` takes; random weights without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrained: Option<PathBuf>,
 }
 
 /// Bands and their normalisation, kept with the model from here on.
@@ -111,6 +114,8 @@ pub struct Typed {
     pub set: Vec<String>,
     /// Data sources, `kind=…,path=…`; they replace those of the preset.
     pub data: Vec<String>,
+    /// `--pretrained`.
+    pub pretrained: Option<PathBuf>,
     /// `--device`.
     pub device: Option<String>,
 }
@@ -151,14 +156,15 @@ impl RunConfig {
         for change in &typed.set {
             apply(&mut table, change)?;
         }
+        let mut flag = |section: &str, key: &str, value: String| {
+            let own = Table::from_iter([(key.to_owned(), Value::String(value))]);
+            merge(&mut table, Table::from_iter([(section.to_owned(), Value::Table(own))]));
+        };
+        if let Some(path) = &typed.pretrained {
+            flag("encoder", "pretrained", path.display().to_string());
+        }
         if let Some(device) = &typed.device {
-            merge(
-                &mut table,
-                Table::from_iter([(
-                    "run".into(),
-                    Value::Table(Table::from_iter([("device".into(), Value::String(device.clone()))])),
-                )]),
-            );
+            flag("run", "device", device.clone());
         }
         let config: Self = table.try_into().map_err(|error: toml::de::Error| {
             let message = error.message().trim();

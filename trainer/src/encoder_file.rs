@@ -3,7 +3,8 @@
 use crate::config::RunConfig;
 use crate::data::SourceSpec;
 use crate::engine::checkpoint::{self, Progress};
-use crate::eval::{Reading, usual_pooling};
+use crate::error::UsageError;
+use crate::eval::{READOUT_WIDTH, Reading, usual_pooling};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -80,12 +81,19 @@ impl LoadedEncoder {
         format!("{} {} ({} epochs)", training.method, encoder.architecture, training.epochs)
     }
 
-    /// How it is read: by the readout it has; without one as asked for, or as is usual for its architecture.
-    #[must_use]
-    pub fn reading(&self, asked: Option<Pooling>) -> Reading<'_> {
-        match asked.unwrap_or_else(|| usual_pooling(&self.description.encoder)) {
-            Pooling::Mean => Reading::Mean,
-            Pooling::Moments => self.readout.as_ref().map_or(Reading::Fitted, Reading::Given),
+    /// How it is read: by the readout it has; without one as asked for, or as is usual for its architecture. A readout
+    /// that is still to be fitted gives `width` values at most; asked for, it is fitted even where the model has one.
+    ///
+    /// # Errors
+    /// When a width is asked for and no readout is fitted.
+    pub fn reading(&self, asked: Option<Pooling>, width: Option<usize>) -> Result<Reading<'_>, UsageError> {
+        match (asked.unwrap_or_else(|| usual_pooling(&self.description.encoder)), &self.readout, width) {
+            (Pooling::Mean, _, None) => Ok(Reading::Mean),
+            (Pooling::Mean, _, Some(_)) => Err(UsageError::new(
+                "--width is that of a readout of moments, and the mean of the last feature map is read\nhint: --readout moments",
+            )),
+            (Pooling::Moments, Some(readout), None) => Ok(Reading::Given(readout)),
+            (Pooling::Moments, _, width) => Ok(Reading::Fitted { width: width.unwrap_or(READOUT_WIDTH) }),
         }
     }
 }

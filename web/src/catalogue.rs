@@ -203,14 +203,21 @@ impl SceneIndex {
 pub struct SeasonIndex {
     /// See [`FORMAT_VERSION`].
     pub format_version: u32,
+    /// Where the pictures come from.
+    pub sets: Vec<SeasonSet>,
+    /// The places, set by set.
+    pub places: Vec<SeasonPlace>,
+}
+
+/// Pictures of one origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct SeasonSet {
     /// What the pictures are.
     pub title: String,
     /// What to keep in mind.
     pub note: String,
     /// Whom to thank.
     pub credit: String,
-    /// The places.
-    pub places: Vec<SeasonPlace>,
 }
 
 /// A place; its pictures are `<id>/<date>.jpg` beside the index.
@@ -218,6 +225,8 @@ pub struct SeasonIndex {
 pub struct SeasonPlace {
     /// Its folder, and its name in the address.
     pub id: String,
+    /// Index of its set.
+    pub set: usize,
     /// What people call it.
     pub name: String,
     /// Degrees north.

@@ -6,10 +6,10 @@ use crate::kernels;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, FloatDType, Tensor, activation::relu};
 
-/// PyTorch's default; folding must use the same.
-pub(super) const EPSILON: f64 = 1e-5;
-/// PyTorch's default.
-const MOMENTUM: f64 = 0.1;
+/// Added to variances under the root: PyTorch's default; folding must use the same.
+pub const EPSILON: f64 = 1e-5;
+/// Share of a batch in the running statistics: PyTorch's default.
+pub const MOMENTUM: f64 = 0.1;
 
 /// Which statistics batch normalisation uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ mod pooling;
 pub mod spec;
 
 pub use architecture::Architecture;
-pub use layers::{BatchNorm, Conv, NormMode};
+pub use layers::{BatchNorm, Conv, EPSILON, MOMENTUM, NormMode};
 pub use names::{EncoderError, load_module, module_tensors, tensor_name};
 pub use pooling::Pooling;
 pub use spec::{EncoderConfig, Stem};

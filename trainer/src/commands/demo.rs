@@ -144,6 +144,7 @@ fn score_and_export(args: &DemoArgs, data: &Path, site: &Path, reporter: &mut Re
             px: None,
             svm: None,
             readout: None,
+            width: None,
             k: vec![5, 20],
             device: args.device.clone(),
         },
@@ -158,6 +159,7 @@ fn score_and_export(args: &DemoArgs, data: &Path, site: &Path, reporter: &mut Re
             format: shared::artifact::WeightFormat::F16,
             data: Some(tiles.clone()),
             readout: None,
+            width: None,
             splits,
             gallery: Some(site.join("gallery")),
             gallery_tiles: 600,
@@ -197,5 +199,6 @@ fn config(args: &DemoArgs, data: &Path) -> anyhow::Result<RunConfig> {
             format!("kind=places,path={},name=blue-marble-demo", path("blue_marble.tar")),
         ],
         device: Some(args.device.clone()),
+        ..Typed::default()
     })
 }

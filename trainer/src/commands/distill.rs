@@ -82,6 +82,7 @@ pub fn run(args: &DistillArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<()
         set,
         data: args.data.clone(),
         device: args.device.clone(),
+        ..Typed::default()
     })?;
     if args.print_config {
         reporter.line(config.to_toml()?.trim_end());

@@ -46,6 +46,9 @@ pub struct EvaluateArgs {
     /// for the compact family, mean for the ResNets]
     #[arg(long, value_name = "mean|moments", value_parser = parse_pooling)]
     pub readout: Option<Pooling>,
+    /// Values of the embedding that a readout of moments is fitted to, at most [default: the exported model's own, 256]
+    #[arg(long, value_name = "VALUES", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub width: Option<u16>,
     /// Neighbours that vote
     #[arg(long, value_delimiter = ',', default_value = "5,20", value_name = "K")]
     pub k: Vec<usize>,
@@ -66,7 +69,7 @@ pub fn run(args: EvaluateArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         return Err(UsageError::new("0 neighbours cannot vote\nhint: --k 5,20").into());
     }
     let evaluable = load_evaluable(&args.encoder)?;
-    let candidate = Candidate::of(&evaluable, args.px.map(usize::from), args.readout)?;
+    let candidate = Candidate::of(&evaluable, args.px.map(usize::from), args.readout, args.width.map(usize::from))?;
     let resolved = device::resolve(&args.device)?;
     let splits = args.splits.open(&args.data, reporter)?;
     let encoder = candidate.frozen(&resolved.device)?;

@@ -46,6 +46,9 @@ pub struct ExportArgs {
     /// compact family in f32 and f16; otherwise mean]
     #[arg(long, value_name = "mean|moments", value_parser = parse_pooling)]
     pub readout: Option<Pooling>,
+    /// Values of the embedding that a readout of moments is fitted to, at most [default: the exported model's own, 256]
+    #[arg(long, value_name = "VALUES", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub width: Option<u16>,
     /// How the data is split
     #[command(flatten)]
     pub splits: SplitArgs,
@@ -88,6 +91,7 @@ pub fn run(args: ExportArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         data: args.data.as_deref(),
         lists: args.splits.lists(),
         readout: args.readout,
+        width: args.width.map(usize::from),
         gallery: args.gallery.as_deref(),
         gallery_tiles: args.gallery_tiles,
         thumbnail_px: args.thumbnail_px,

@@ -13,6 +13,7 @@ const EXAMPLES: &str = "Examples:
       --data kind=folder,path=tiles
   trainer pretrain --preset compact --data kind=folder,path=tiles.tar --data kind=mosaic,path=months,weight=0.3 --out runs/mixed
   trainer pretrain --preset seco --data kind=mosaic,path=oscd/images,keep_places=[beirut,paris,pisa] --out runs/cities
+  trainer pretrain --preset compact --pretrained public/models/compact-s.safetensors --data kind=folder,path=own --out runs/own
   trainer pretrain --resume runs/first
 
 Nothing that is tested on should be trained on: seen.txt lists what a run has read, by content, and from it `trainer evaluate`
@@ -52,6 +53,9 @@ pub struct PretrainArgs {
     /// A source of tiles, for example kind=folder,path=tiles (repeatable; sources are mixed by weight)
     #[arg(long, value_name = "KIND=…,PATH=…")]
     pub data: Vec<String>,
+    /// Start from the weights of an encoder: a run folder, an encoder or model file, a PyTorch state dict
+    #[arg(long, value_name = "ENCODER")]
+    pub pretrained: Option<PathBuf>,
     /// Run folder to create
     #[arg(long, value_name = "DIR", required_unless_present_any = ["resume", "print_config", "dry_run"])]
     pub out: Option<PathBuf>,
@@ -59,7 +63,7 @@ pub struct PretrainArgs {
     #[arg(long)]
     pub device: Option<String>,
     /// Go on with an interrupted run
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "config", "set", "data", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "config", "set", "data", "pretrained", "out"])]
     pub resume: Option<PathBuf>,
     /// Print the resolved configuration and stop
     #[arg(long)]
@@ -82,6 +86,7 @@ pub fn run(args: &PretrainArgs, reporter: &mut Reporter<'_>) -> anyhow::Result<(
         config: args.config.clone(),
         set: args.set.clone(),
         data: args.data.clone(),
+        pretrained: args.pretrained.clone(),
         device: args.device.clone(),
     })?;
     if args.print_config {

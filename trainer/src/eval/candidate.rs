@@ -28,11 +28,16 @@ pub struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    /// `evaluable` at this side and read in this way, or as it was trained and as is usual.
+    /// `evaluable` at this side, read in this way and with so many values at most, or as it was trained and as is usual.
     ///
     /// # Errors
     /// [`UsageError`] for what a discriminator has not.
-    pub fn of(evaluable: &'a Evaluable, asked: Option<usize>, readout: Option<Pooling>) -> Result<Self> {
+    pub fn of(
+        evaluable: &'a Evaluable,
+        asked: Option<usize>,
+        readout: Option<Pooling>,
+        width: Option<usize>,
+    ) -> Result<Self> {
         Ok(match evaluable {
             Evaluable::Encoder(loaded) => Self {
                 evaluable,
@@ -40,15 +45,15 @@ impl<'a> Candidate<'a> {
                 bands: &loaded.description.bands,
                 normalisation: &loaded.description.normalisation,
                 px: asked.unwrap_or(loaded.description.input_px),
-                reading: loaded.reading(readout),
+                reading: loaded.reading(readout, width)?,
             },
             Evaluable::Discriminator(loaded) => {
                 let description = &loaded.description;
                 let px = description.discriminator.px;
-                if asked.is_some_and(|asked| asked != px) || readout.is_some() {
+                if asked.is_some_and(|asked| asked != px) || readout.is_some() || width.is_some() {
                     return Err(UsageError::new(format!(
-                        "a discriminator of MARTA GANs is read out of its fusion layer at {px} px\nhint: leave --px and \
-                         --readout away"
+                        "a discriminator of MARTA GANs is read out of its fusion layer at {px} px\nhint: leave --px, \
+                         --readout and --width away"
                     ))
                     .into());
                 }

@@ -16,7 +16,7 @@ use super::knn::Metric;
 use super::metrics::Confusion;
 use super::probe::Standardisation;
 use super::range::{outside_normalisation, sampled};
-use super::readout::{READOUT_WIDTH, Reading, WHITENING_POWER, fit_readout, read_out};
+use super::readout::{Reading, WHITENING_POWER, fit_readout, read_out};
 use super::split::{Part, Splits};
 use super::statistics::{STATISTICS_PER_BAND, image_statistics};
 use crate::error::UsageError;
@@ -93,7 +93,7 @@ pub fn compare_with_baselines(
     let random = subject.encoder.untrained(subject.seed, subject.device);
     let random_features = embed(subject, random.as_ref(), splits, "random weights: features of", reporter)?;
     let own = match subject.reading {
-        Reading::Given(_) => Reading::Fitted,
+        Reading::Given(readout) => Reading::Fitted { width: readout.bias.len() },
         own => own,
     };
     let random_features = through_readout(&random_features, own)?;
@@ -217,9 +217,9 @@ fn through_readout(pooled: &EmbeddedSplits, reading: Reading) -> Result<Embedded
     let readout = match reading {
         Reading::Mean | Reading::Fused => return Ok(pooled.clone()),
         Reading::Given(readout) => readout,
-        Reading::Fitted => {
+        Reading::Fitted { width } => {
             let train = &pooled.train;
-            fitted = fit_readout(&train.values, train.width, READOUT_WIDTH, WHITENING_POWER)?;
+            fitted = fit_readout(&train.values, train.width, width, WHITENING_POWER)?;
             &fitted
         }
     };

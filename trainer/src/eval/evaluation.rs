@@ -53,7 +53,7 @@ impl Protocol {
         let features = match reading {
             Reading::Mean => "mean of the last feature map".to_owned(),
             Reading::Fused => "fusion layer, the last three feature maps max-pooled to 4 × 4".to_owned(),
-            Reading::Fitted | Reading::Given(_) => format!(
+            Reading::Fitted { .. } | Reading::Given(_) => format!(
                 "mean and deviation of every channel of all stages, standardised and turned to their principal components \
                  over the deviation to the power of {WHITENING_POWER}, fitted on the training part without labels"
             ),

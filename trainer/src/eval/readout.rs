@@ -13,7 +13,7 @@ use super::columns::moments;
 use super::features::Embedded;
 use crate::linear_algebra::symmetric_eigen;
 
-/// Width of the embedding, where the pooled features are wider. Chosen on the validation part of EuroSAT.
+/// Width of the embedding, where the pooled features are wider and nobody asks for another.
 pub const READOUT_WIDTH: usize = 256;
 /// Components are divided by their deviation to this power. Chosen on the validation part of EuroSAT.
 pub const WHITENING_POWER: f64 = 0.75;
@@ -32,7 +32,10 @@ pub enum Reading<'a> {
     /// The fusion layer of MARTA GANs' own discriminator, as it is.
     Fused,
     /// Moments of all stages through a readout fitted on the training part.
-    Fitted,
+    Fitted {
+        /// Values of the embedding, at most.
+        width: usize,
+    },
     /// Moments of all stages through the readout of an exported model.
     Given(&'a Readout),
 }
@@ -44,7 +47,7 @@ impl Reading<'_> {
         match self {
             // A discriminator has its fusion layer alone.
             Self::Mean | Self::Fused => Pooling::Mean,
-            Self::Fitted | Self::Given(_) => Pooling::Moments,
+            Self::Fitted { .. } | Self::Given(_) => Pooling::Moments,
         }
     }
 }

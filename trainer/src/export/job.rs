@@ -41,6 +41,8 @@ pub struct Export<'a> {
     pub lists: [Option<&'a PathBuf>; 3],
     /// What is read out of the network, where it is not what is usual.
     pub readout: Option<Pooling>,
+    /// Values of the embedding that a readout of moments is fitted to, at most, where it is not the usual number.
+    pub width: Option<usize>,
     /// Folder for a gallery of training tiles.
     pub gallery: Option<&'a Path>,
     /// Tiles in it.
@@ -76,7 +78,7 @@ impl Export<'_> {
             .into());
         }
         let resolved = device::resolve(self.device)?;
-        let asked = Asked { readout: self.readout, format: self.format, seed: self.seed };
+        let asked = Asked { readout: self.readout, width: self.width, format: self.format, seed: self.seed };
         let mut artifact = folded(&loaded, &name, self.licence)?;
         let splits = self.splits(reporter)?;
         artifact.readout = readout(&loaded, &artifact, asked, splits.as_ref(), &resolved, reporter)?;

@@ -11,8 +11,8 @@ use crate::device::Resolved;
 use crate::encoder_file::LoadedEncoder;
 use crate::error::UsageError;
 use crate::eval::{
-    BATCH, Comparison, FeatureSettings, LinearProbe, READOUT_WIDTH, Reading, Splits, Subject, WHITENING_POWER,
-    accuracy, compare_with_baselines, data_name, features_of, fit_readout,
+    BATCH, Comparison, FeatureSettings, LinearProbe, Reading, Splits, Subject, WHITENING_POWER, accuracy,
+    compare_with_baselines, data_name, features_of, fit_readout,
 };
 use crate::report::Reporter;
 
@@ -24,6 +24,8 @@ const KS: [usize; 2] = [5, 20];
 pub(super) struct Asked {
     /// What is read out of the network, where it is not what is usual.
     pub(super) readout: Option<Pooling>,
+    /// Values of the embedding that it is fitted to, at most.
+    pub(super) width: Option<usize>,
     /// How weights are stored.
     pub(super) format: WeightFormat,
     /// Seed of the random baseline.
@@ -40,16 +42,16 @@ pub(super) fn readout(
     resolved: &Resolved,
     reporter: &mut Reporter<'_>,
 ) -> Result<Option<Readout>> {
-    match (loaded.reading(asked.readout), splits) {
+    match (loaded.reading(asked.readout, asked.width)?, splits) {
         (Reading::Mean | Reading::Fused, _) => Ok(None),
         (Reading::Given(readout), _) => Ok(Some(readout.clone())),
-        (Reading::Fitted, None) if asked.readout.is_none() => Ok(None),
+        (Reading::Fitted { .. }, None) if asked.readout.is_none() => Ok(None),
         // 8 bits a weight leave too little of what a readout magnifies.
-        (Reading::Fitted, _) if asked.readout.is_none() && asked.format == WeightFormat::Int8 => Ok(None),
-        (Reading::Fitted, None) => {
+        (Reading::Fitted { .. }, _) if asked.readout.is_none() && asked.format == WeightFormat::Int8 => Ok(None),
+        (Reading::Fitted { .. }, None) => {
             Err(UsageError::new("a readout of moments is fitted on tiles\nhint: add --data, or --readout mean").into())
         }
-        (Reading::Fitted, Some(splits)) => {
+        (Reading::Fitted { width: values }, Some(splits)) => {
             let (stored, encoder) = stored(artifact, asked.format, &resolved.device)?;
             let settings = FeatureSettings {
                 normalisation: &stored.manifest.normalisation,
@@ -69,7 +71,7 @@ pub(super) fn readout(
                 },
             )?;
             let width = encoder.config().pooled_width(Pooling::Moments);
-            fit_readout(&pooled, width, READOUT_WIDTH, WHITENING_POWER).map(Some)
+            fit_readout(&pooled, width, values, WHITENING_POWER).map(Some)
         }
     }
 }

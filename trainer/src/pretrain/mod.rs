@@ -5,6 +5,7 @@ pub mod clusters;
 mod online_knn;
 mod phases;
 mod plan;
+mod pretrained;
 mod run;
 mod sources;
 mod stop;

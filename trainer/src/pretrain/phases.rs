@@ -53,6 +53,7 @@ pub(super) fn train(
 
     reporter.note("4/4 the student");
     let mut student = base.clone();
+    student.encoder.pretrained = None;
     student.train.epochs = dnc.distill_epochs;
     student.train.learning_rate = dnc.distill_learning_rate;
     let mut distill = dnc.distill.clone();
@@ -114,6 +115,7 @@ fn expert_configs(
     reporter.note(&format!("clusters, and steps an epoch of their experts: {}", words.join("; ")));
     let expert = |(index, &share): (usize, &usize)| {
         let mut config = base.clone();
+        config.encoder.pretrained = None;
         config.train.epochs = dnc.expert_epochs;
         config.run.samples_per_epoch = share * base.train.batch;
         config.run.seed = base.run.seed.wrapping_add(1 + index as u64);

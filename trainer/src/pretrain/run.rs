@@ -1,6 +1,7 @@
 //! One run: from a configuration to a trained encoder in a folder of its own.
 
 use super::online_knn::OnlineKnn;
+use super::pretrained;
 use super::sources::{loader, open_sources};
 use super::stop;
 use super::teachers::load_teachers;
@@ -47,6 +48,7 @@ pub(super) fn train(
         Some(distill) => load_teachers(distill, config.tiles.bands.len(), &resolved.device)?,
         None => Teachers::default(),
     };
+    let pretrained = pretrained::read(config)?;
     let mixture = open_sources(config, reporter)?;
     let encoder = config.encoder_config();
     let setup = Setup { encoder: &encoder, teachers, seed: config.run.seed, device: &resolved.device };
@@ -61,6 +63,11 @@ pub(super) fn train(
             progress = newest.content;
             restore(&newest.tensors, method.as_mut(), &mut optimiser, &resolved)?;
         }
+    }
+    if let (Some(encoder), 0) = (&pretrained, progress.step) {
+        encoder.warnings(config)?.iter().for_each(|what| reporter.warning(what));
+        encoder.start(method.as_mut(), &loader, config.train.crop_px_at(0), &resolved.device)?;
+        reporter.note(&encoder.describe());
     }
     let mut seen = record_of(config, folder, progress.step > 0, &loader)?;
     if !resume {
@@ -120,8 +127,8 @@ pub(super) fn train(
     Ok(())
 }
 
-/// The record of what has been trained on so far, by this run and by its teachers. A run that `has_begun` without one, by
-/// an older version, gets all pictures of its sources.
+/// The record of what has been trained on so far, by this run, by its teachers, and by the encoder it started from. A run that
+/// `has_begun` without one, by an older version, gets all pictures of its sources.
 fn record_of(config: &RunConfig, folder: &Path, has_begun: bool, loader: &Loader) -> anyhow::Result<Seen> {
     let path = folder.join(SEEN_FILE);
     if path.is_file() {
@@ -132,6 +139,9 @@ fn record_of(config: &RunConfig, folder: &Path, has_begun: bool, loader: &Loader
         for teacher in std::iter::once(&distill.teacher).chain(&distill.experts) {
             seen.add_teacher(Seen::of_encoder(teacher)?);
         }
+    }
+    if let Some(encoder) = &config.encoder.pretrained {
+        seen.add_teacher(Seen::of_encoder(encoder)?);
     }
     if has_begun {
         loader.read_all();

@@ -94,7 +94,7 @@ pub fn SeasonsPage() -> impl IntoView {
             </section>
             <section class="column-card" aria-label="Model">
                 <ModelCardView />
-                <p class="credit">{move || seasons.about.get()[2].clone()}</p>
+                <p class="credit">{move || seasons.about().credit}</p>
             </section>
         </div>
     }

@@ -63,7 +63,7 @@ pub fn Others() -> impl IntoView {
                         .into_any()
                 }
             }}
-            <p class="note">{move || seasons.about.get()[1].clone()}</p>
+            <p class="note">{move || seasons.about().note}</p>
         </article>
     }
 }

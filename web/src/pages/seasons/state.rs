@@ -8,7 +8,7 @@ use leptos::task::spawn_local;
 use web_sys::Blob;
 
 use super::own;
-use crate::catalogue::{SeasonIndex, SeasonPlace};
+use crate::catalogue::{SeasonIndex, SeasonPlace, SeasonSet};
 use crate::download::bitmap_address;
 use crate::engine::protocol::Vectors;
 use crate::fetch;
@@ -53,6 +53,8 @@ pub struct Place {
     pub name: String,
     /// Where it is, in words.
     pub location: String,
+    /// The set of shipped places that it is of.
+    pub set: Option<usize>,
     /// Its pictures.
     pub shots: Vec<Shot>,
 }
@@ -74,8 +76,8 @@ impl Place {
 pub struct Seasons {
     /// All places; the user's own come last.
     pub places: RwSignal<Vec<Place>>,
-    /// The shipped set's own words: title, note, credit.
-    pub about: RwSignal<[String; 3]>,
+    /// What the shipped sets say of themselves.
+    pub sets: RwSignal<Vec<SeasonSet>>,
     /// What could not be done.
     pub problems: RwSignal<Vec<Problem>>,
     /// How many times the user chose a place.
@@ -98,7 +100,7 @@ impl Seasons {
     pub fn new() -> Self {
         Self {
             places: RwSignal::new(Vec::new()),
-            about: RwSignal::new(Default::default()),
+            sets: RwSignal::new(Vec::new()),
             problems: RwSignal::new(Vec::new()),
             choices: RwSignal::new(0),
             chosen: RwSignal::new(String::new()),
@@ -122,7 +124,7 @@ impl Seasons {
             let index = fetch::json::<SeasonIndex>("seasons/index.json").await.and_then(SeasonIndex::checked);
             match index {
                 Ok(index) => {
-                    self.about.set([index.title, index.note, index.credit]);
+                    self.sets.set(index.sets);
                     let shipped = index.places.into_iter().map(shipped);
                     self.places.update(|places| *places = shipped.chain(std::mem::take(places)).collect());
                 }
@@ -132,6 +134,13 @@ impl Seasons {
                 }
             }
         });
+    }
+
+    /// What the set of the place in view says of itself; nothing for the user's own.
+    #[must_use]
+    pub fn about(self) -> SeasonSet {
+        let set = self.place().and_then(|place| place.set);
+        set.and_then(|set| self.sets.with(|sets| sets.get(set).cloned())).unwrap_or_default()
     }
 
     /// Takes the messages off the page, and reads the list again if it is missing.
@@ -249,7 +258,7 @@ impl Seasons {
             })
             .collect();
         self.files.set_value(files);
-        let place = Place { id: id.clone(), name: "Your pictures".into(), location: String::new(), shots };
+        let place = Place { id: id.clone(), name: "Your pictures".into(), location: String::new(), set: None, shots };
         self.places.update(|places| {
             for old in places.extract_if(.., |place| is_own(&place.id)) {
                 own::forget(&old);
@@ -422,5 +431,5 @@ fn shipped(place: SeasonPlace) -> Place {
     };
     let mut shots: Vec<Shot> = place.dates.iter().filter_map(shot).collect();
     shots.sort_by_key(|shot| shot.date);
-    Place { id: place.id.clone(), name: place.name.clone(), location, shots }
+    Place { id: place.id.clone(), name: place.name.clone(), location, set: Some(place.set), shots }
 }
