@@ -106,6 +106,23 @@ pub const RULES: &[Rule<'static>] = &[
         ],
     },
     Rule {
+        what: "rooms know nothing of what can be typed: commands call them",
+        folders: &[
+            "trainer/src/data/",
+            "trainer/src/engine/",
+            "trainer/src/eval/",
+            "trainer/src/export/",
+            "trainer/src/inspection/",
+            "trainer/src/pretrain/",
+            "trainer/src/report/",
+            "trainer/src/site/",
+            "trainer/src/study/",
+            "trainer/src/superres/",
+        ],
+        excused: &[],
+        forbidden: &["crate::commands", "crate::cli", "clap::Args"],
+    },
+    Rule {
         what: "losses hold no state, no configuration, no device",
         folders: &["trainer/src/losses/"],
         excused: &[],

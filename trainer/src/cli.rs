@@ -4,7 +4,9 @@ use crate::commands::{
     completions, demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, seasons,
     serve, study, superres,
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+
+mod help;
 
 /// Pre-train a compact satellite-tile encoder without labels, measure it, and export it for the browser
 #[derive(Debug, Parser)]
@@ -18,6 +20,20 @@ pub struct Cli {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// The whole command line, from which help, completions and manual pages are made.
+#[must_use]
+pub fn command() -> clap::Command {
+    let mut command = Cli::command();
+    let names: Vec<String> = command.get_subcommands().map(|own| own.get_name().to_owned()).collect();
+    for name in names {
+        command = command.mut_subcommand(name, |own| match own.get_after_help().map(ToString::to_string) {
+            Some(text) => own.after_help(help::flowing(&text)),
+            None => own,
+        });
+    }
+    command
 }
 
 /// The subcommands.

@@ -44,7 +44,7 @@ pub mod study;
 pub mod superres;
 pub mod views;
 
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 use cli::{Cli, Command};
 use report::Reporter;
 use std::ffi::OsString;
@@ -59,7 +59,8 @@ where
     I: IntoIterator<Item = S>,
     S: Into<OsString> + Clone,
 {
-    let cli = match Cli::try_parse_from(args) {
+    let parsed = cli::command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let (stream, code): (&mut dyn Write, i32) = if error.use_stderr() { (err, 2) } else { (out, 0) };
@@ -97,7 +98,7 @@ fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()>
         Command::Superres(args) => commands::superres::run(&args, reporter),
         Command::Serve(args) => commands::serve::run(&args, reporter),
         Command::Demo(args) => commands::demo::run(&args, reporter),
-        Command::Completions(args) => commands::completions::run(&args, Cli::command(), reporter),
-        Command::Man(args) => commands::completions::run_man(&args, Cli::command(), reporter),
+        Command::Completions(args) => commands::completions::run(&args, cli::command(), reporter),
+        Command::Man(args) => commands::completions::run_man(&args, cli::command(), reporter),
     }
 }

@@ -5,6 +5,8 @@ use crate::report::Reporter;
 
 /// What can be typed: whatever it is, it cannot be done.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "This program was built without gathering. One with it:
+  cargo build -p trainer --no-default-features --features gather")]
 pub struct GatherArgs {
     /// Left unread
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]

@@ -1,13 +1,12 @@
 //! `trainer pretrain`: from unlabelled tiles to an encoder.
 
 use crate::config::{RunConfig, Typed, preset_names};
+use crate::methods::presets;
 use crate::pretrain;
 use crate::report::Reporter;
 use std::path::PathBuf;
 
-/// What can be typed.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+const EXAMPLES: &str = "Examples:
   trainer pretrain --preset compact --data kind=folder,path=eurosat_rgb.tar --out runs/first
   trainer pretrain --preset seco --data kind=seco,path=seasonal_contrast_100k --out runs/seco --device cuda
   trainer pretrain --preset moco-v2 --set encoder.architecture=resnet18 --set train.epochs=50 --dry-run \\
@@ -27,9 +26,22 @@ A run folder holds config.toml (every value), events.jsonl, metrics.csv, curves.
 encoder.safetensors; of marta also generated/, a picture an epoch. Ctrl-C saves; --resume goes on from there: on the CPU bit for
 bit as if nothing had happened. A checkpoint holds finite numbers only; a damaged one is set aside, and the one before it used.
 After a training that diverged, lower train.learning_rate in config.toml and resume; to go back one checkpoint more, rename
-checkpoint.previous.safetensors to checkpoint.safetensors first.")]
+checkpoint.previous.safetensors to checkpoint.safetensors first.";
+
+/// Examples, and the list of presets.
+fn after_help() -> String {
+    let mut text = format!("{EXAMPLES}\n\nPresets: what each learns from, and where it comes from");
+    for preset in presets().filter(|preset| preset.command == "pretrain") {
+        text += &format!("\n  {:<15} {} ({})", preset.name, preset.about, preset.source);
+    }
+    text
+}
+
+/// What can be typed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help())]
 pub struct PretrainArgs {
-    /// Recipe to start from
+    /// Recipe to start from; below is what each learns from
     #[arg(long, help = format!("Recipe to start from: {}", preset_names().join(", ")))]
     pub preset: Option<String>,
     /// Configuration file (TOML); with --preset it may hold only what differs

@@ -44,11 +44,11 @@ pub struct SuperresArgs {
     #[arg(long)]
     pub reduce: bool,
     /// Reduce by an unknown camera: optics whose Gaussian has a deviation of LOW to HIGH pixels of the reduced picture,
-    /// drawn by --seed, square detectors, and noise of this deviation, of 1
+    /// drawn by --seed, square detectors, and noise of this deviation where white is 1
     #[arg(long, value_name = "LOW,HIGH,NOISE", requires = "reduce", value_parser = camera)]
     pub camera: Option<[f32; 3]>,
-    /// How to enlarge, several separated by commas [default: all that the files allow]
-    #[arg(long, value_enum, value_delimiter = ',')]
+    /// How to enlarge: bicubic, lanczos, detail, dip, mip; several separated by commas [default: all that the files allow]
+    #[arg(long, value_enum, value_delimiter = ',', hide_possible_values = true)]
     pub mode: Vec<Mode>,
     /// Exported model for the feature distance
     #[arg(long, value_name = "FILE")]

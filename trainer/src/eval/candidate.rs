@@ -28,7 +28,7 @@ pub struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    /// `evaluable` at this side and read in this way, or as it was trained and as is usual.
+    /// `evaluable` at this side, read in this way and with so many values at most, or as it was trained and as is usual.
     ///
     /// # Errors
     /// [`UsageError`] for what a discriminator has not.

@@ -41,7 +41,7 @@ pub struct Export<'a> {
     pub lists: [Option<&'a PathBuf>; 3],
     /// What is read out of the network, where it is not what is usual.
     pub readout: Option<Pooling>,
-    /// Values of a fitted embedding, at most; `None` for the usual number.
+    /// Values of the embedding that a readout of moments is fitted to, at most, where it is not the usual number.
     pub width: Option<usize>,
     /// Folder for a gallery of training tiles.
     pub gallery: Option<&'a Path>,

@@ -24,7 +24,7 @@ const KS: [usize; 2] = [5, 20];
 pub(super) struct Asked {
     /// What is read out of the network, where it is not what is usual.
     pub(super) readout: Option<Pooling>,
-    /// Values of a fitted embedding, at most.
+    /// Values of the embedding that it is fitted to, at most.
     pub(super) width: Option<usize>,
     /// How weights are stored.
     pub(super) format: WeightFormat,

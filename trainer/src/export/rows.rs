@@ -11,19 +11,15 @@ pub(super) fn write_csv(
     values: &[f32],
     width: usize,
 ) -> std::io::Result<()> {
-    write!(file, "name,class")?;
-    (0..width).try_for_each(|column| write!(file, ",{column}"))?;
+    let mut rows = csv::Writer::from_writer(file);
+    let head = ["name", "class"].map(str::to_owned).into_iter();
+    rows.write_record(head.chain((0..width).map(|column| column.to_string())))?;
     for ((name, label), row) in names.iter().zip(labels).zip(values.chunks_exact(width)) {
-        let class = label.and_then(|label| classes.get(label)).map_or("", String::as_str);
-        write!(file, "\n{},{}", quoted(name), quoted(class))?;
-        row.iter().try_for_each(|value| write!(file, ",{value}"))?;
+        let class = label.and_then(|label| classes.get(label)).cloned().unwrap_or_default();
+        let own = [name.clone(), class].into_iter();
+        rows.write_record(own.chain(row.iter().map(f32::to_string)))?;
     }
-    writeln!(file)
-}
-
-/// A CSV field: in quotation marks where it needs them.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    rows.flush()
 }
 
 /// NumPy's format 1.0: a magic string, the header's length, the header padded to a multiple of 64 bytes, the values.

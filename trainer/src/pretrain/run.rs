@@ -128,8 +128,8 @@ pub(super) fn train(
     Ok(())
 }
 
-/// The record of what has been trained on so far, by this run, by its teachers, and by the encoder it started from. A run that `has_begun` without one, by
-/// an older version, gets all pictures of its sources.
+/// The record of what has been trained on so far, by this run, by its teachers, and by the encoder it started from. A run that
+/// `has_begun` without one, by an older version, gets all pictures of its sources.
 fn record_of(config: &RunConfig, folder: &Path, has_begun: bool, loader: &Loader) -> anyhow::Result<Seen> {
     let path = folder.join(SEEN_FILE);
     if path.is_file() {

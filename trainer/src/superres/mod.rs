@@ -38,7 +38,7 @@ pub enum Mode {
     /// Lanczos with three lobes.
     Lanczos,
     /// A regression on the registered other date: bicubic, and the reference's detail times one gain a band, that of the
-    /// regression in the finest octave that both show. No network, and nearly all of what [`Mip`](Self::Mip) gains.
+    /// regression in the finest octave that both show. No network, and nearly all of what the migrated prior gains.
     Detail,
     /// Deep image prior.
     Dip,
