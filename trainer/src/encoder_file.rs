@@ -222,9 +222,17 @@ pub fn describe(config: &RunConfig, steps: usize) -> anyhow::Result<EncoderDescr
 /// What a run's configuration says of the training, after `steps` steps.
 fn training(config: &RunConfig, steps: usize) -> anyhow::Result<Training> {
     let sources: Vec<String> = config.data.iter().map(source_name).collect();
+    let mut data = sources.join(" + ");
+    if let Some(path) = &config.encoder.pretrained {
+        // A run's encoder is called what its folder is called.
+        let is_runs = path.file_name().is_some_and(|name| name == ENCODER_FILE);
+        let named = if is_runs { path.parent().unwrap_or(path) } else { path };
+        let name = named.file_stem().unwrap_or_default().to_string_lossy();
+        data = format!("{data}, from the weights of {name}");
+    }
     Ok(Training {
         method: config.method.name().to_owned(),
-        data: sources.join(" + "),
+        data,
         epochs: u32::try_from(config.train.epochs)?,
         seed: config.run.seed,
         steps: steps as u64,
