@@ -11,7 +11,7 @@ use shared::encoder::{EncoderConfig, Pooling};
 
 use super::columns::moments;
 use super::features::Embedded;
-use crate::linear_algebra::symmetric_eigen;
+use crate::linear_algebra::{leading_eigen, symmetric_eigen};
 
 /// Width of the embedding, where the pooled features are wider and nobody asks for another.
 pub const READOUT_WIDTH: usize = 256;
@@ -19,6 +19,8 @@ pub const READOUT_WIDTH: usize = 256;
 pub const WHITENING_POWER: f64 = 0.75;
 /// Fewest tiles for every component that is kept: with fewer the small ones are this sample's chance.
 const TILES_PER_COMPONENT: usize = 8;
+/// Features up to which all eigenvectors are computed; of more (a ResNet's moments) only those that are kept.
+const MOST_DENSE: usize = 1024;
 /// Rows whose products are summed in one go; the sums do not depend on the number of threads.
 const CHUNK_ROWS: usize = 2048;
 /// A component whose deviation is this much smaller than the first one's is noise of the arithmetic.
@@ -75,11 +77,14 @@ pub fn fit_readout(pooled: &[f32], pooled_width: usize, width: usize, power: f64
             row.iter().zip(&mean).zip(&inverse).map(|((&x, mean), inverse)| (f64::from(x) - mean) * inverse)
         })
         .collect();
-    let (variances, directions) = symmetric_eigen(&covariance(&standard, pooled_width), pooled_width);
+    let width = width.min(count.div_ceil(TILES_PER_COMPONENT));
+    let (variances, directions) = match pooled_width {
+        0..=MOST_DENSE => symmetric_eigen(&covariance(&standard, pooled_width), pooled_width),
+        _ => leading_eigen(pooled_width, width, |vector| covariance_times(&standard, vector)),
+    };
     let deviations: Vec<f64> = variances.iter().map(|variance| variance.max(0.0).sqrt()).collect();
     let first = deviations.first().copied().unwrap_or(0.0);
     ensure!(first > 0.0, "the features of all training tiles are the same\nhint: the encoder may have collapsed");
-    let width = width.min(count.div_ceil(TILES_PER_COMPONENT));
     let kept = deviations.iter().take(width).take_while(|&&deviation| deviation > SMALLEST_DEVIATION * first).count();
     let (mut weight, mut bias) = (Vec::with_capacity(kept * pooled_width), Vec::with_capacity(kept));
     for (direction, deviation) in directions.chunks_exact(pooled_width).zip(&deviations).take(kept) {
@@ -113,6 +118,26 @@ pub fn read_out_rows(pooled: &[f32], pooled_width: usize, readout: &Readout) -> 
     rows.map(|row| readout.apply(row)).collect::<Vec<_>>().concat()
 }
 
+/// The covariance of centred rows times a vector, without ever writing it down: on all cores, summed in order.
+fn covariance_times(rows: &[f64], vector: &[f64]) -> Vec<f64> {
+    let width = vector.len();
+    let partial = |rows: &[f64]| {
+        let mut sums = vec![0.0; width];
+        for row in rows.chunks_exact(width) {
+            let along: f64 = row.iter().zip(vector).map(|(a, b)| a * b).sum();
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += along * value);
+        }
+        sums
+    };
+    let parts: Vec<Vec<f64>> = rows.par_chunks(CHUNK_ROWS * width).map(partial).collect();
+    let mut product = vec![0.0; width];
+    let count = (rows.len() / width) as f64;
+    for part in parts {
+        product.iter_mut().zip(part).for_each(|(sum, part)| *sum += part / count);
+    }
+    product
+}
+
 /// `[width, width]`: the mean product of every pair of columns of centred rows.
 fn covariance(rows: &[f64], width: usize) -> Vec<f64> {
     let count = (rows.len() / width) as f64;
@@ -138,4 +163,31 @@ fn covariance(rows: &[f64], width: usize) -> Vec<f64> {
         }
     }
     matrix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is computed of wide features is what is computed of narrow ones, sign by sign.
+    #[test]
+    fn both_ways_to_the_directions_agree() {
+        let (count, width, kept) = (300, 40, 7);
+        let value = |at: usize| {
+            let (row, column) = (at / width, at % width);
+            // Few directions, each weaker than the one before, and something of everything.
+            let along =
+                |k: usize| ((row * (k + 3) * 31 % 97) as f64 / 48.5 - 1.0) * ((column * (k + 1) + 1) as f64).sin();
+            (0..9).map(|k| along(k) / (1 + k) as f64).sum::<f64>() + (at * 7919 % 101) as f64 / 5000.0
+        };
+        let rows: Vec<f64> = (0..count * width).map(value).collect();
+        let dense = symmetric_eigen(&covariance(&rows, width), width);
+        let leading = leading_eigen(width, kept, |vector| covariance_times(&rows, vector));
+        for (at, (found, expected)) in leading.0.iter().zip(&dense.0).enumerate() {
+            assert!((found - expected).abs() < 1e-9 * dense.0[0], "{at}: {found} for {expected}");
+        }
+        for (at, (found, expected)) in leading.1.iter().zip(&dense.1).enumerate() {
+            assert!((found - expected).abs() < 1e-7, "{at}: {found} for {expected}");
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 mod cholesky;
 mod eigen;
+mod lanczos;
 
 pub use cholesky::cholesky;
 pub use eigen::symmetric_eigen;
+pub use lanczos::leading_eigen;
