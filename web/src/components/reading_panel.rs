@@ -126,7 +126,12 @@ fn value_menus(
         let choose = move |offset| on_change(Reading { offset, ..reading.clone() });
         menu("Offset", offsets, chosen, choose)
     });
-    let (reading, chosen) = (reading.clone(), reading.stretch);
+    let chosen = match reading.stretch {
+        // There is one stretch less to choose from.
+        StretchChoice::Picture if !taken.is_reflectance => StretchChoice::None,
+        chosen => chosen,
+    };
+    let reading = reading.clone();
     let choose = move |stretch| on_change(Reading { stretch, ..reading.clone() });
     view! { {offset_menu} {menu("Stretch", stretches, chosen, choose)} }.into_any()
 }

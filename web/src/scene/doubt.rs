@@ -43,7 +43,7 @@ pub fn known_from(mut among_themselves: Vec<f32>) -> Option<f32> {
 
 /// Why an answer is no more than a guess.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Doubt {
     /// Its pixels are much larger or smaller than those that the model learned from.
     PixelSize {

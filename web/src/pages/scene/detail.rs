@@ -8,7 +8,7 @@ use super::canvas::BEST;
 use super::paint::context_of;
 use super::state::{Heat, SceneMap, use_map};
 use crate::components::class_bars::ClassBars;
-use crate::scene::cells::{ANSWERED, NO_DATA, UNLIKE};
+use crate::scene::cells::{ANSWERED, Cells, NO_DATA, UNLIKE};
 use crate::scene::heat::{Scale, best};
 use crate::wording::{class_label, grouped, percent};
 
@@ -44,6 +44,7 @@ pub fn PatchDetail(
         let has_head = !card.classes.is_empty() && is_answered;
         let is_guess =
             state == UNLIKE || map.card.with(|card| card.as_ref().is_some_and(|card| !card.doubts.is_empty()));
+        let is_mixed = map.cells.with_untracked(Cells::has_neighbours);
         let find = move |_| map.find_similar(patch);
         view! {
             <div class="patch">
@@ -64,7 +65,7 @@ pub fn PatchDetail(
                             </button>
                         }
                     })}
-                {has_head.then(|| view! { <ClassBars probabilities=probabilities.clone() card=card.clone() is_guess=is_guess /> })}
+                {has_head.then(|| view! { <ClassBars probabilities=probabilities.clone() card=card.clone() is_guess=is_guess is_mixed=is_mixed /> })}
             </div>
         }
         .into_any()
