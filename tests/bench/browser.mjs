@@ -44,28 +44,29 @@ function defineWorker() {
     const failAll = (why) => waiting.forEach(({ reject }) => reject(new Error(why)));
     worker.onerror = ({ message }) => failAll(message);
     worker.onmessage = ({ data }) => {
-      const message = JSON.parse(data.head);
-      if (["classified", "undecodable"].includes(message.kind)) return;
-      if (message.kind === "crashed") return failAll(message.message);
-      const waits = waiting.get(message.request ?? message.kind);
-      waiting.delete(message.request ?? message.kind);
-      if (message.kind !== "refused") return waits?.resolve(message);
+      const head = JSON.parse(data.head);
+      const [kind, message] = typeof head === "string" ? [head, {}] : Object.entries(head)[0];
+      if (["classified", "undecodable"].includes(kind)) return;
+      if (kind === "crashed") return failAll(message.message);
+      const waits = waiting.get(message.request ?? kind);
+      waiting.delete(message.request ?? kind);
+      if (kind !== "refused") return waits?.resolve(message);
       const why = `${message.problem.what}: ${message.problem.why}`;
       // A refusal of nobody's request is of one that was not understood.
       return waits ? waits.reject(new Error(why)) : failAll(why);
     };
     let request = 0;
     const answerTo = (key) => new Promise((resolve, reject) => waiting.set(key, { resolve, reject }));
-    const ask = (head, buffers) => {
+    const ask = (kind, head, buffers) => {
       const answer = answerTo((request += 1));
-      worker.postMessage({ head: JSON.stringify({ ...head, request }), buffers }, buffers);
+      worker.postMessage({ head: JSON.stringify({ [kind]: { ...head, request } }), buffers }, buffers);
       return answer;
     };
     const reading = { planes: null, offset: "auto", stretch: "auto" };
     const classify = (buffers) =>
-      ask({ kind: "classify", names: buffers.map((_, index) => `${index}.jpg`), neighbours: 0, reading }, buffers);
+      ask("classify", { names: buffers.map((_, index) => `${index}.jpg`), neighbours: 0, reading }, buffers);
     await answerTo("hello");
-    const loaded = await ask({ kind: "load", is_timed: isTimed }, [model]);
+    const loaded = await ask("load", { is_timed: isTimed }, [model]);
     return { classify, loaded, stop: () => worker.terminate() };
   };
 }

@@ -21,7 +21,7 @@ const losingDevice = (kind) => `
     return (device = await request.apply(this, options));
   };
   addEventListener("message", ({ data }) => {
-    if (JSON.parse(data.head).kind === "${kind}") setTimeout(() => device.destroy(), 0);
+    if ("${kind}" in JSON.parse(data.head)) setTimeout(() => device.destroy(), 0);
   });
 }
 `;

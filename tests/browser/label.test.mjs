@@ -36,7 +36,7 @@ function assertSame(found, expected) {
 }
 
 describe("own classes", () => {
-  let site, browser, view, saved, before_reload;
+  let site, browser, view, saved, before_reload, workers;
 
   before(async () => {
     site = await serve(DIST);
@@ -69,6 +69,7 @@ describe("own classes", () => {
   });
 
   test("marks by pointer: tiles on the sheet, then a class", async () => {
+    workers = view.page.workers().length;
     await view.mark("Water", marked("Water"));
     await view.page.getByText(`${MARKED} tiles marked as Water.`).waitFor();
     assert.match(await view.tile(marked("Water")[0]).getAttribute("aria-label"), /, marked Water/);
@@ -106,6 +107,11 @@ describe("own classes", () => {
     for (const name of marked("Green").slice(3)) await view.tick(name);
     await view.page.keyboard.press("3");
     await view.page.getByText("3 tiles marked as Green.").waitFor();
+  });
+
+  test("what is marked is learned in a worker that does nothing else", async () => {
+    await view.leftOut(3 * MARKED);
+    assert.equal(view.page.workers().length, workers + 1);
   });
 
   test("learned in under a second; probabilities are those of a slow descent", async () => {

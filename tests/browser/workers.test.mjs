@@ -35,7 +35,7 @@ const dying = (nth) => `
 {
   let asked = 0;
   addEventListener("message", ({ data }) => {
-    if (data.head && JSON.parse(data.head).kind === "classify" && ++asked === ${nth}) throw new Error("out of luck");
+    if (data.head && "classify" in JSON.parse(data.head) && ++asked === ${nth}) throw new Error("out of luck");
   });
 }
 `;

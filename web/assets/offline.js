@@ -11,7 +11,7 @@ const RELAXED = Uint8Array.of(
 );
 // Of use to other browsers, or large and of use to some machines only: kept when it is first used.
 const LATER = WebAssembly.validate(RELAXED) ? /^solstice-(gpu|cpu[._])/ : /^solstice-(gpu|cpu-relaxed)/;
-const DATA_FOLDERS = /^(models|gallery|samples|seasons|scenes)\//;
+const DATA_FOLDERS = /^(models|gallery|samples|seasons|scenes|basemap)\//;
 // What workers may do, on hosts that send no such header: those that see the user's pictures ask nobody but this site; the
 // one that reads files at addresses which the user typed asks the others, and sees no picture.
 const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";

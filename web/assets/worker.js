@@ -12,7 +12,7 @@ const say = (head, more = {}) => postMessage({ head: JSON.stringify(head), buffe
 
 function crashed(reason) {
   const message = reason instanceof Error ? `${reason.name}: ${reason.message}` : String(reason);
-  say({ kind: "crashed", message });
+  say({ crashed: { message } });
 }
 
 addEventListener("error", (event) => crashed(event.error ?? event.message));
@@ -28,13 +28,13 @@ async function program(file) {
   const counter = new TransformStream({
     transform(chunk, controller) {
       received += chunk.byteLength;
-      say({ kind: "fetching", received });
+      say({ fetching: { received } });
       controller.enqueue(chunk);
     },
   });
   const body = new Response(response.body.pipeThrough(counter), { headers: { "content-type": "application/wasm" } });
   const module = await WebAssembly.compileStreaming(body);
-  say({ kind: "compiled" }, { module });
+  say("compiled", { module });
   return module;
 }
 

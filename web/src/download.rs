@@ -6,7 +6,12 @@ use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url};
 
 /// Hands a text to the browser's download.
 pub fn save(name: &str, media_type: &str, text: &str) {
-    if let Some(address) = blob_address(&JsValue::from_str(text), media_type) {
+    save_parts(name, media_type, &js_sys::Array::of1(&JsValue::from_str(text)));
+}
+
+/// Hands a text in parts to the browser's download.
+pub fn save_parts(name: &str, media_type: &str, parts: &js_sys::Array) {
+    if let Some(address) = blob_address(parts, media_type) {
         save_address(name, &address);
     }
 }
@@ -44,12 +49,12 @@ pub fn bitmap_address(width: usize, rgba: &[u8]) -> Option<String> {
     file.extend_from_slice(&[1, 0, 32, 0]);
     file.extend_from_slice(&[0; 24]);
     file.extend(rgba.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0], pixel[3]]));
-    blob_address(&js_sys::Uint8Array::from(file.as_slice()), "image/bmp")
+    blob_address(&js_sys::Array::of1(&js_sys::Uint8Array::from(file.as_slice())), "image/bmp")
 }
 
-fn blob_address(part: &JsValue, media_type: &str) -> Option<String> {
+fn blob_address(parts: &js_sys::Array, media_type: &str) -> Option<String> {
     let options = BlobPropertyBag::new();
     options.set_type(media_type);
-    let blob = Blob::new_with_blob_sequence_and_options(&js_sys::Array::of1(part), &options).ok()?;
+    let blob = Blob::new_with_blob_sequence_and_options(parts, &options).ok()?;
     Url::create_object_url_with_blob(&blob).ok()
 }

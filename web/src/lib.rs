@@ -36,6 +36,8 @@ pub mod offline;
 #[cfg(feature = "ui")]
 pub mod pages;
 #[cfg(feature = "ui")]
+pub mod pause;
+#[cfg(feature = "ui")]
 pub mod route;
 #[cfg(feature = "ui")]
 pub mod session;

@@ -10,6 +10,7 @@ mod maps;
 pub mod models;
 mod run;
 pub mod scenes;
+mod tutor;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -115,6 +116,8 @@ struct Parts {
     questions: RefCell<HashMap<u64, run::Question>>,
     /// Answers that are not on the page yet.
     arrived: RefCell<Vec<run::Arrival>>,
+    /// The worker that learns the user's own classes, once there are any.
+    tutor: RefCell<Option<Rc<Handle>>>,
     /// A gallery from disk, and the worker that has read it.
     opened: RefCell<Option<maps::Opened>>,
 }

@@ -14,9 +14,14 @@ pub fn ClassBars(
     card: ModelCard,
     /// Whether the tile is unlike anything that the model knows.
     is_guess: bool,
+    /// Whether tiles around it had a say: the calibration is of tiles by themselves.
+    #[prop(optional)]
+    is_mixed: bool,
 ) -> impl IntoView {
     let note = if is_guess {
         "Probabilities mean nothing here: the model is asked about something unlike all that it knows."
+    } else if is_mixed {
+        "With the say of the patches around it, and of how frequent each class is in this picture."
     } else if card.calibrated {
         "Probabilities are calibrated: of tiles given 80 %, about 80 % are right."
     } else {

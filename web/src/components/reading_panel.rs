@@ -21,7 +21,7 @@ pub fn ReadingPanel(
     let facts = facts(&taken);
     let current = if is_unclear { (0..wanted.len()).collect() } else { taken.planes.clone() };
     let bands = has_bands.then(|| band_menus(&taken.names, &wanted, &current, &reading, on_change));
-    let values = taken.is_reflectance.then(|| value_menus(&taken, &reading, on_change));
+    let values = (taken.is_reflectance || taken.is_scene).then(|| value_menus(&taken, &reading, on_change));
     view! {
         <div class="reading">
             <h3>"How its values are read"</h3>
@@ -50,10 +50,20 @@ fn facts(taken: &Taken) -> Vec<String> {
             };
             facts.push(format!("Reflectance = {value} / 10 000: {}.", taken.offset_why));
         }
+    }
+    let why = &taken.stretch_why;
+    if !taken.fitted.is_empty() {
+        facts.push(format!(
+            "What 3 % of each band are darker and brighter than became the dark and the bright end of the pictures that the model learned from: {why}."
+        ));
+    } else if taken.is_reflectance {
         facts.push(match taken.white {
-            Some(white) => format!("Reflectance 0 to {white} became black to white: {}.", taken.stretch_why),
-            None => format!("Reflectance is used as it is: {}.", taken.stretch_why),
+            Some(white) => format!("Reflectance 0 to {white} became black to white: {why}."),
+            None => format!("Reflectance is used as it is: {why}."),
         });
+    } else if taken.is_scene {
+        let why = if why.is_empty() { "you chose it" } else { why };
+        facts.push(format!("Its colours are used as they are: {why}."));
     }
     facts
 }
@@ -100,29 +110,35 @@ fn value_menus(
     reading: &Reading,
     on_change: impl Fn(Reading) + Copy + Send + Sync + 'static,
 ) -> AnyView {
-    let offsets = [
+    let offsets = vec![
         (OffsetChoice::Auto, "as found out"),
         (OffsetChoice::None, "0"),
         (OffsetChoice::Baseline4, "− 1000 (baseline 04.00 and later)"),
     ];
-    let stretches = [
-        (StretchChoice::Auto, "as the model learned"),
-        (StretchChoice::Picture, "0 to 0.275, as EuroSAT's pictures"),
-        (StretchChoice::None, "none"),
-    ];
+    let auto = if taken.is_scene { "fitted to the scene" } else { "as the model learned" };
+    let mut stretches = vec![(StretchChoice::Auto, auto)];
+    if taken.is_reflectance {
+        stretches.push((StretchChoice::Picture, "0 to 0.275, as EuroSAT's pictures"));
+    }
+    stretches.push((StretchChoice::None, if taken.is_reflectance { "none" } else { "as it is" }));
     let offset_menu = (!taken.offset_why.is_empty()).then(|| {
         let (reading, chosen) = (reading.clone(), reading.offset);
         let choose = move |offset| on_change(Reading { offset, ..reading.clone() });
         menu("Offset", offsets, chosen, choose)
     });
-    let (reading, chosen) = (reading.clone(), reading.stretch);
+    let chosen = match reading.stretch {
+        // There is one stretch less to choose from.
+        StretchChoice::Picture if !taken.is_reflectance => StretchChoice::None,
+        chosen => chosen,
+    };
+    let reading = reading.clone();
     let choose = move |stretch| on_change(Reading { stretch, ..reading.clone() });
     view! { {offset_menu} {menu("Stretch", stretches, chosen, choose)} }.into_any()
 }
 
 fn menu<T: Copy + PartialEq + Send + Sync + 'static>(
     title: &'static str,
-    options: [(T, &'static str); 3],
+    options: Vec<(T, &'static str)>,
     chosen: T,
     choose: impl Fn(T) + Send + Sync + 'static,
 ) -> impl IntoView {

@@ -5,14 +5,14 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageFormat, ImageReader};
 use shared::preprocess;
 use shared::tile::Tile;
 
-use super::tiff_rows::{Depth, TiffRows, damaged};
-use super::units::{Units, Wanted};
+use super::picture::{Format, Picture};
+use super::tiff_rows::TiffRows;
+use super::units::{Extent, Units, Wanted};
 use crate::problem::Problem;
-use crate::scene::bands::{FileBands, Refusal};
+use crate::scene::bands::Refusal;
 use crate::scene::reading::{Reading, Taken};
 
 /// Largest picture that is decoded whole: 4096 × 4096.
@@ -50,11 +50,9 @@ pub fn decode(bytes: &[u8], wanted: &Wanted, reading: &Reading) -> Result<Decode
     if raster::is_tiff(bytes) {
         return decode_tiff(bytes, wanted, reading);
     }
-    match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => {
-            decode_picture(bytes, format, wanted, reading)
-        }
-        _ => Err(unknown_format(bytes).into()),
+    match Format::of(bytes) {
+        Some(format) => decode_picture(bytes, format, wanted, reading),
+        None => Err(unknown_format(bytes).into()),
     }
 }
 
@@ -89,15 +87,15 @@ fn check_size(width: u32, height: u32) -> Result<(), Problem> {
 }
 
 /// JPEG, PNG, WebP.
-fn decode_picture(bytes: &[u8], format: ImageFormat, wanted: &Wanted, reading: &Reading) -> Result<Decoded, Refusal> {
-    let (width, height) = picture_size(bytes, format)?;
+fn decode_picture(bytes: &[u8], format: Format, wanted: &Wanted, reading: &Reading) -> Result<Decoded, Refusal> {
+    let (width, height) = format.size(bytes)?;
     check_size(width, height)?;
     let picture = Picture::decode(bytes, format)?;
     let mut units = Units::new(&picture.bands, picture.depth, None, wanted, reading)?;
     let samples: Vec<Vec<f32>> =
         units.taken.planes.iter().map(|&plane| picture.rows(plane, 0..height as usize)).collect();
     let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
-    units.settle(reading, None, wanted, &samples);
+    units.settle(reading, None, wanted, Extent::Tile, &samples);
     Ok(Decoded {
         tile: units.tile(&samples, height as usize, width as usize)?,
         bands: picture.bands.count,
@@ -105,97 +103,6 @@ fn decode_picture(bytes: &[u8], format: ImageFormat, wanted: &Wanted, reading: &
         taken: units.taken,
         preview: None,
     })
-}
-
-/// Width and height from the header, so that they can be capped before anything is allocated.
-pub(super) fn picture_size(bytes: &[u8], format: ImageFormat) -> Result<(u32, u32), Problem> {
-    let in_header = || ImageReader::with_format(Cursor::new(bytes), format).into_dimensions();
-    png_size(bytes).map_or_else(in_header, Ok).map_err(|error| damaged(&error))
-}
-
-/// A JPEG, PNG or WebP as it was decoded, without alpha.
-pub(super) struct Picture {
-    name: &'static str,
-    /// Pixels across.
-    pub width: usize,
-    /// What is known of its bands.
-    pub bands: FileBands,
-    /// How its samples are stored.
-    pub depth: Depth,
-    /// Samples of a pixel, alpha included.
-    stride: usize,
-    pixels: Pixels,
-}
-
-enum Pixels {
-    Eight(Vec<u8>),
-    Sixteen(Vec<u16>),
-}
-
-impl Picture {
-    /// Decodes it whole: cap its size first.
-    pub fn decode(bytes: &[u8], format: ImageFormat) -> Result<Self, Problem> {
-        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-        // Its size was capped by whoever asks.
-        reader.no_limits();
-        let picture = reader.decode().map_err(|error| damaged(&error))?;
-        let name = match format {
-            ImageFormat::Jpeg => "JPEG",
-            ImageFormat::Png => "PNG",
-            _ => "WebP",
-        };
-        let width = picture.width() as usize;
-        let (count, stride, pixels) = match picture {
-            DynamicImage::ImageLuma8(grey) => (1, 1, Pixels::Eight(grey.into_raw())),
-            DynamicImage::ImageLumaA8(grey) => (1, 2, Pixels::Eight(grey.into_raw())),
-            DynamicImage::ImageRgb8(rgb) => (3, 3, Pixels::Eight(rgb.into_raw())),
-            DynamicImage::ImageRgba8(rgba) => (3, 4, Pixels::Eight(rgba.into_raw())),
-            DynamicImage::ImageLuma16(grey) => (1, 1, Pixels::Sixteen(grey.into_raw())),
-            DynamicImage::ImageLumaA16(grey) => (1, 2, Pixels::Sixteen(grey.into_raw())),
-            DynamicImage::ImageRgb16(rgb) => (3, 3, Pixels::Sixteen(rgb.into_raw())),
-            DynamicImage::ImageRgba16(rgba) => (3, 4, Pixels::Sixteen(rgba.into_raw())),
-            other => (3, 3, Pixels::Eight(other.into_rgb8().into_raw())),
-        };
-        let depth = if matches!(pixels, Pixels::Eight(_)) { Depth::U8 } else { Depth::U16 };
-        let bands = FileBands { count, names: Vec::new(), is_rgb: count == 3, is_picture: depth == Depth::U8 };
-        Ok(Self { name, width, bands, depth, stride, pixels })
-    }
-
-    /// Samples of some rows of one band.
-    pub fn rows(&self, plane: usize, rows: std::ops::Range<usize>) -> Vec<f32> {
-        let part = rows.start * self.width * self.stride..rows.end * self.width * self.stride;
-        match &self.pixels {
-            Pixels::Eight(values) => values[part][plane..].iter().step_by(self.stride).map(|v| f32::from(*v)).collect(),
-            Pixels::Sixteen(values) => {
-                values[part][plane..].iter().step_by(self.stride).map(|v| f32::from(*v)).collect()
-            }
-        }
-    }
-
-    /// Format and depth, in words.
-    pub fn format(&self) -> String {
-        if self.depth == Depth::U16 { format!("{}, 16-bit", self.name) } else { self.name.to_owned() }
-    }
-}
-
-/// Bytes that a picture takes once it is decoded.
-pub(super) fn decoded_bytes(bytes: &[u8], format: ImageFormat, (width, height): (u32, u32)) -> u64 {
-    let (depth, kind) = (bytes.get(24).copied(), bytes.get(25).copied());
-    let samples = match (format, kind) {
-        (ImageFormat::Jpeg, _) | (ImageFormat::Png, Some(2)) => 3,
-        (ImageFormat::Png, Some(0)) => 1,
-        (ImageFormat::Png, Some(4)) => 2,
-        _ => 4,
-    };
-    let wide = if format == ImageFormat::Png && depth == Some(16) { 2 } else { 1 };
-    u64::from(width) * u64::from(height) * samples * wide
-}
-
-/// Width and height in a PNG's header. (Its decoder refuses sizes that 32 bits cannot address before it tells them.)
-fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(8..16)?;
-    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    Some((number(0), number(4)))
 }
 
 /// TIFF and GeoTIFF: 8-bit, 16-bit digital numbers, or f32 reflectance; any number of bands, chunky or planar.
@@ -209,7 +116,7 @@ fn decode_tiff(bytes: &[u8], wanted: &Wanted, reading: &Reading) -> Result<Decod
     let samples =
         if header.no_data.is_some() { filled(&read)? } else { read.iter().map(|band| band.to_vec()).collect() };
     let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
-    units.settle(reading, header.dn_offset, wanted, &samples);
+    units.settle(reading, header.dn_offset, wanted, Extent::Tile, &samples);
     let tile = units.tile(&samples, height, width)?;
     if samples.iter().any(|band| !band.iter().all(|value| value.is_finite())) {
         return Err(Problem::new(

@@ -275,6 +275,8 @@ fn dispatch(bundle: Bundle, pending: &Pending, event: Event, on_event: &impl Fn(
         | FromWorker::SceneCut { request, .. }
         | FromWorker::SceneEncoded { request, .. }
         | FromWorker::SceneSimilar { request }
+        | FromWorker::Learned { request, .. }
+        | FromWorker::LeftOut { request, .. }
         | FromWorker::Finished { request, .. } => (*request, Ok((event.message, event.buffers))),
         FromWorker::Refused { request: HELLO, problem } => {
             // It could not even read the number of the question: any of them may be the one.

@@ -18,6 +18,8 @@ pub mod clock;
 pub mod decode;
 #[cfg(feature = "worker")]
 pub mod part_reader;
+#[cfg(any(test, feature = "worker"))]
+pub mod picture;
 #[cfg(feature = "worker")]
 pub mod remote;
 #[cfg(feature = "worker")]

@@ -7,6 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::label::head::Head;
+use crate::label::leave_one_out::LeftOut;
 use crate::problem::Problem;
 use crate::scene::card::SceneCard;
 use crate::scene::doubt::Doubt;
@@ -14,7 +16,7 @@ use crate::scene::reading::{Reading, Taken};
 use crate::scene::step::Traffic;
 
 /// Raised whenever a message changes, so that a page never talks to a worker of another release.
-pub const PROTOCOL_VERSION: u32 = 6;
+pub const PROTOCOL_VERSION: u32 = 7;
 
 /// Which of the two worker bundles is speaking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,7 +51,7 @@ impl Bundle {
 
 /// Page → worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum ToWorker {
     /// Opens the device, loads the model in `buffers[0]` and proves both; answered by `Loaded` or `Refused`.
     Load {
@@ -169,6 +171,19 @@ pub enum ToWorker {
         /// Which one.
         scene: u64,
     },
+    /// Learns a linear head from marked tiles: `buffers` are their classes (u32) and embeddings (f32). Answered by `Learned` or
+    /// `Refused`.
+    Learn {
+        /// Request number.
+        request: u64,
+        /// Names of the classes.
+        classes: Vec<String>,
+    },
+    /// Goes on leaving tiles out, for a moment; answered by `LeftOut` or `Refused`.
+    LeaveOut {
+        /// Request number.
+        request: u64,
+    },
     /// Stops the given request after the chunk in work; its `Finished` says how far it came.
     Cancel {
         /// The request to stop.
@@ -178,7 +193,7 @@ pub enum ToWorker {
 
 /// Worker → page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum FromWorker {
     /// The bundle itself is on its way (from `worker.js`, before anything else).
     Fetching {
@@ -288,7 +303,7 @@ pub enum FromWorker {
         /// Its bands, when choosing among them would help.
         bands: Vec<String>,
     },
-    /// Patches are cut; `buffers` are states (u8), pixels of those with data (f32), and new rows of the preview (RGBA).
+    /// Patches are cut; `buffers` are states (u8), pixels of those with data (see [`crate::scene::step::packed`]), and new rows of the preview (RGBA).
     SceneCut {
         /// Request number.
         request: u64,
@@ -310,6 +325,26 @@ pub enum FromWorker {
         /// Request number.
         request: u64,
     },
+    /// What was learned; none while fewer than two classes have tiles enough.
+    Learned {
+        /// Request number.
+        request: u64,
+        /// The head.
+        head: Option<Box<Head>>,
+        /// Milliseconds that it took.
+        elapsed_ms: f64,
+    },
+    /// How far leaving out has come.
+    LeftOut {
+        /// Request number.
+        request: u64,
+        /// Heads learned so far.
+        done: usize,
+        /// And in all.
+        all: usize,
+        /// What came of it, once all are.
+        report: Option<LeftOut>,
+    },
     /// The whole request failed.
     Refused {
         /// Request number.
@@ -328,7 +363,8 @@ pub enum FromWorker {
 /// anybody waiting.
 #[must_use]
 pub fn reply_number(head: &str) -> Option<u64> {
-    serde_json::from_str::<serde_json::Value>(head).ok()?.get("request")?.as_u64()
+    let message = serde_json::from_str::<serde_json::Value>(head).ok()?;
+    message.as_object()?.values().next()?.get("request")?.as_u64()
 }
 
 /// What the page shows of a model, out of its manifest.
@@ -549,10 +585,10 @@ mod tests {
     #[test]
     fn who_waits_for_a_reply_is_found_even_when_it_cannot_be_understood() {
         // Of a later release: neither the kind nor the fields are known.
-        let head = r#"{"kind":"dreamt","request":17,"of":{"request":3}}"#;
+        let head = r#"{"dreamt":{"request":17,"of":{"request":3}}}"#;
         assert!(serde_json::from_str::<FromWorker>(head).is_err());
         assert_eq!(reply_number(head), Some(17));
-        for nobody in ["", "no JSON", "[17]", r#"{"kind":"finished"}"#, r#"{"request":-1}"#, r#"{"request":"17"}"#] {
+        for nobody in ["", "no JSON", "[17]", r#"{"finished":{}}"#, r#"{"a":{"request":-1}}"#, r#"{"request":17}"#] {
             assert_eq!(reply_number(nobody), None, "{nobody}");
         }
     }

@@ -56,9 +56,9 @@ impl Runtime {
     #[must_use]
     pub fn wanted(&self) -> Wanted {
         let manifest = self.embedder.manifest();
-        let means = manifest.normalisation.mean();
-        let trained_mean = means.iter().sum::<f32>() / means.len().max(1) as f32;
-        Wanted { bands: manifest.bands.clone(), trained_mean }
+        let (means, deviations) = (manifest.normalisation.mean(), manifest.normalisation.std());
+        let trained = means.iter().zip(deviations).map(|(mean, deviation)| [*mean, *deviation]).collect();
+        Wanted { bands: manifest.bands.clone(), trained }
     }
 
     /// Side of the square that the encoder sees.

@@ -5,17 +5,17 @@
 
 use std::io::{Read, Seek};
 
-use image::ImageFormat;
 use shared::compare::dot;
 use shared::preprocess;
 use shared::tile::Tile;
 
-use super::decode::{self, Picture};
+use super::decode;
 use super::part_reader::PartReader;
+use super::picture::{Format, Picture};
 use super::protocol::Cutting;
 use super::runtime::Runtime;
 use super::tiff_rows::{TiffRows, damaged};
-use super::units::{Units, Wanted};
+use super::units::{Extent, Units, Wanted};
 use crate::problem::Problem;
 use crate::scene::bands::Refusal;
 use crate::scene::card::SceneCard;
@@ -23,7 +23,7 @@ use crate::scene::cells::{ANSWERED, NO_DATA, WAITING};
 use crate::scene::doubt;
 use crate::scene::grid::Grid;
 use crate::scene::reading::Reading;
-use crate::scene::step::{Cut, Traffic};
+use crate::scene::step::{Cut, Traffic, packed};
 use crate::season::patches::{MIN_SIDE_PX, Patches};
 
 /// Largest JPEG, PNG or WebP, decoded: these cannot be read in parts.
@@ -34,9 +34,10 @@ const MAX_FILE_BYTES: u64 = 512 << 20;
 const MAX_EMBEDDING_BYTES: usize = 512 << 20;
 /// Longest side of the preview.
 const PREVIEW_PX: usize = 2048;
-/// Rows looked at to find out about a picture's values, and at how many places.
-const SAMPLED_ROWS: usize = 8;
-const SAMPLED_PLACES: usize = 5;
+/// Rows looked at to find out about a picture's values, and at how many places; a picture of few pixels is looked at whole.
+const SAMPLED_ROWS: usize = 16;
+const SAMPLED_PLACES: usize = 9;
+const LOOKED_AT_WHOLE: usize = 4 << 20;
 
 /// An open picture.
 pub struct Scene {
@@ -82,7 +83,9 @@ impl Scene {
             Source::Picture(_) => None,
         };
         let preview_step = width.max(height).div_ceil(PREVIEW_PX);
-        settle(&mut source, &mut units, (width, height), &wanted, reading)?;
+        // Two dates are compared as they are: a fit would take away what has changed between them.
+        let extent = if cutting == Cutting::Squares { Extent::Tile } else { Extent::Scene };
+        settle(&mut source, &mut units, (width, height), &wanted, extent, reading)?;
         let pixel_m = georeference.as_ref().map(|place| place.pixel_m(width, height));
         let of_values = units.taken.range.and_then(|[low, high]| doubt::of_values(low, high));
         let doubts = pixel_m.and_then(doubt::of_pixel_size).into_iter().chain(of_values).collect();
@@ -123,7 +126,7 @@ impl Scene {
                 if patch_px != self.input_px {
                     tile = preprocess::resize(&tile, self.input_px, self.input_px);
                 }
-                pixels.extend(tile.pixels().iter().flat_map(|value| value.to_le_bytes()));
+                pixels.extend_from_slice(tile.pixels());
                 states.push(ANSWERED);
             }
         }
@@ -131,7 +134,7 @@ impl Scene {
             Source::Picture(_) => Traffic::default(),
             Source::Tiff(rows) => rows.reader().traffic(),
         };
-        Ok(Cut { states, pixels, traffic, preview_row, preview })
+        Ok(Cut { states, pixels: packed(&pixels), traffic, preview_row, preview })
     }
 
     /// Keeps what became of the patches from `first` on: a state each, and the embeddings of those that were classified.
@@ -248,10 +251,10 @@ type Opened = (Source, Units, (usize, usize), String);
 fn open_source(mut reader: PartReader, wanted: &Wanted, reading: &Reading) -> Result<Opened, Refusal> {
     let mut head = vec![0; reader.len().min(64) as usize];
     reader.read_exact(&mut head).map_err(unreadable)?;
-    let format = match image::guess_format(&head) {
+    let format = match Format::of(&head) {
         _ if raster::is_tiff(&head) => None,
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => Some(format),
-        _ => return Err(decode::unknown_format(&head).into()),
+        Some(format) => Some(format),
+        None => return Err(decode::unknown_format(&head).into()),
     };
     let Some(format) = format else {
         reader.rewind().map_err(unreadable)?;
@@ -275,8 +278,8 @@ fn open_source(mut reader: PartReader, wanted: &Wanted, reading: &Reading) -> Re
     }
     let mut bytes = head;
     reader.read_to_end(&mut bytes).map_err(unreadable)?;
-    let (width, height) = decode::picture_size(&bytes, format)?;
-    if decode::decoded_bytes(&bytes, format, (width, height)) > MAX_DECODED_BYTES {
+    let (width, height) = format.size(&bytes)?;
+    if format.decoded_bytes(&bytes, (width, height)) > MAX_DECODED_BYTES {
         return Err(too_large(&format!("It is {width} × {height} pixels")).into());
     }
     let picture = Picture::decode(&bytes, format)?;
@@ -296,13 +299,18 @@ fn settle(
     units: &mut Units,
     (width, height): (usize, usize),
     wanted: &Wanted,
+    extent: Extent,
     reading: &Reading,
 ) -> Result<(), Problem> {
     let planes = units.taken.planes.clone();
-    let mut samples = vec![Vec::with_capacity(SAMPLED_PLACES * SAMPLED_ROWS * width); planes.len()];
-    for place in 0..SAMPLED_PLACES {
-        let first = (height.saturating_sub(SAMPLED_ROWS)) * place / (SAMPLED_PLACES - 1);
-        let rows = first..(first + SAMPLED_ROWS).min(height);
+    let mut samples = vec![Vec::new(); planes.len()];
+    // What lies elsewhere is not fetched twice.
+    let is_remote = matches!(source, Source::Tiff(tiff) if tiff.reader().is_remote());
+    let is_whole = width * height <= LOOKED_AT_WHOLE && !is_remote;
+    let (places, count) = if is_whole { (1, height) } else { (SAMPLED_PLACES, SAMPLED_ROWS) };
+    for place in 0..places {
+        let first = height.saturating_sub(count) * place / (places - 1).max(1);
+        let rows = first..(first + count).min(height);
         match source {
             Source::Picture(picture) => {
                 samples.iter_mut().zip(&planes).for_each(|(all, &plane)| all.extend(picture.rows(plane, rows.clone())));
@@ -318,7 +326,7 @@ fn settle(
         Source::Picture(_) => None,
     };
     let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
-    units.settle(reading, in_metadata, wanted, &samples);
+    units.settle(reading, in_metadata, wanted, extent, &samples);
     Ok(())
 }
 

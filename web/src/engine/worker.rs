@@ -26,11 +26,16 @@ use super::runtime::{GallerySearch, Runtime, open_any_gallery};
 use super::scene::{Scene, unreadable};
 use super::slabs::CHUNK_TILES;
 use super::tiff_rows::TiffRows;
+use crate::label::book::{Book, Example};
+use crate::label::leave_one_out::LeaveOneOut;
 use crate::problem::Problem;
 use crate::scene::bands::Refusal;
 use crate::scene::doubt::{self, Doubt};
 use crate::scene::reading::{Reading, Taken};
-use crate::scene::step::Cut;
+use crate::scene::step::{Cut, unpacked};
+
+/// Milliseconds of leaving tiles out between two questions.
+const LEAVING_OUT_MS: f64 = 150.0;
 
 /// What the worker holds between messages.
 #[derive(Default)]
@@ -40,6 +45,8 @@ struct State {
     opened: Option<GallerySearch>,
     /// Open pictures, by the request that opened them.
     scenes: HashMap<u64, Scene>,
+    /// The tiles that were marked last, being left out one after the other.
+    leaving_out: Option<LeaveOneOut>,
 }
 
 impl State {
@@ -166,6 +173,8 @@ async fn handle(state: &mut State, inbox: &Inbox, message: ToWorker, buffers: Ve
                 None => (request, Err(no_scene())),
             }
         }
+        ToWorker::Learn { request, classes } => (request, learn(state, request, classes, &buffers)),
+        ToWorker::LeaveOut { request } => (request, leave_out(state, request)),
         ToWorker::SceneClose { scene } => {
             state.scenes.remove(&scene);
             return;
@@ -200,6 +209,40 @@ fn read_gallery(
     let gallery = Box::new(search.card());
     state.gallery = Some(search);
     Ok(FromWorker::GalleryReady { request, gallery })
+}
+
+/// Learns from marked tiles.
+fn learn(state: &mut State, request: u64, classes: Vec<String>, buffers: &[Uint8Array]) -> Result<FromWorker, Problem> {
+    let [marks, embeddings] = buffers else { return Err(no_marks()) };
+    let (marks, embeddings) = (marks.to_vec(), floats(embeddings));
+    let marks = marks.as_chunks().0;
+    let width = embeddings.len().checked_div(marks.len()).unwrap_or_default();
+    let example = |(mark, embedding): (&[u8; 4], &[f32])| Example {
+        file: String::new(),
+        class: u32::from_le_bytes(*mark) as usize,
+        embedding: embedding.to_vec(),
+    };
+    let examples = marks.iter().zip(embeddings.chunks_exact(width.max(1))).map(example).collect();
+    let started = now_ms();
+    state.leaving_out = LeaveOneOut::new(&Book { classes: classes.clone(), examples });
+    let head = state.leaving_out.as_ref().map(|learned| Box::new(learned.head(&classes)));
+    Ok(FromWorker::Learned { request, head, elapsed_ms: now_ms() - started })
+}
+
+/// Leaves marked tiles out for a moment.
+fn leave_out(state: &mut State, request: u64) -> Result<FromWorker, Problem> {
+    let work = state.leaving_out.as_mut().ok_or_else(no_marks)?;
+    let started = now_ms();
+    let mut report = None;
+    while report.is_none() && now_ms() - started < LEAVING_OUT_MS {
+        report = work.step().cloned();
+    }
+    let (done, all) = work.progress();
+    Ok(FromWorker::LeftOut { request, done, all, report })
+}
+
+fn no_marks() -> Problem {
+    Problem::new("Nothing is marked", "The worker was asked before it had marked tiles.", "Mark a tile again.")
 }
 
 /// What a map shows: of the gallery in the first buffer, which is kept, or else of the model's.
@@ -298,7 +341,7 @@ async fn encode_patches(
 ) -> Result<(FromWorker, Vec<Vec<u8>>), Problem> {
     let runtime = state.runtime.as_ref().ok_or_else(no_model)?;
     let (bands, side) = (runtime.wanted().bands.len(), runtime.input_px());
-    let pixels = floats(first(buffers)?);
+    let pixels = unpacked(&first(buffers)?.to_vec(), patches * bands * side * side).ok_or_else(no_scene)?;
     let tiles = pixels.chunks_exact((bands * side * side).max(1));
     let tiles: Result<Vec<Tile>, _> = tiles.map(|pixels| Tile::new(bands, side, side, pixels.to_vec())).collect();
     let tiles = tiles.ok().filter(|tiles| tiles.len() == patches).ok_or_else(no_scene)?;

@@ -30,7 +30,7 @@ impl Head {
     pub fn learn(book: &Book) -> Option<Self> {
         let lesson = Lesson::of(book)?;
         let parameters = fit(lesson.rows(), REGULARISER, None, TOLERANCE);
-        Some(lesson.head(book, &parameters))
+        Some(lesson.head(&book.classes, &parameters))
     }
 
     /// A probability for each of its classes.
@@ -118,7 +118,7 @@ impl Lesson {
     }
 
     /// Back from the basis to embeddings, centre and scale taken into weight and bias.
-    fn head(&self, book: &Book, parameters: &[f64]) -> Head {
+    pub fn head(&self, names: &[String], parameters: &[f64]) -> Head {
         let classes = self.taught.len();
         let (lines, bias) = parameters.split_at(self.basis.len() * classes);
         let weight = |class: usize| {
@@ -131,7 +131,7 @@ impl Lesson {
         let weight: Vec<Vec<f64>> = (0..classes).map(weight).collect();
         let bias = weight.iter().zip(bias).map(|(weight, bias)| (bias - dot(weight, &self.centre)) as f32).collect();
         Head {
-            classes: self.taught.iter().filter_map(|&class| book.classes.get(class).cloned()).collect(),
+            classes: self.taught.iter().filter_map(|&class| names.get(class).cloned()).collect(),
             weight: weight.into_iter().map(|line| line.into_iter().map(|value| value as f32).collect()).collect(),
             bias,
         }

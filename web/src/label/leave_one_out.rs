@@ -2,9 +2,11 @@
 //!
 //! Above [`MAX_PARTS`] tiles, so many heads would take too long: then tiles are left out in as many groups instead.
 
+use serde::{Deserialize, Serialize};
+
 use super::book::Book;
 use super::fit::{REGULARISER, Rows, fit};
-use super::head::{Lesson, TOLERANCE};
+use super::head::{Head, Lesson, TOLERANCE};
 
 /// Heads that are learned at most.
 pub const MAX_PARTS: usize = 200;
@@ -12,7 +14,7 @@ pub const MAX_PARTS: usize = 200;
 const PART_TOLERANCE: f64 = 1e-5;
 
 /// What came of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Tiles that were left out, and named.
     pub tiles: usize,
@@ -45,6 +47,12 @@ impl LeaveOneOut {
         let majority = counts.max().unwrap_or_default();
         let report = LeftOut { tiles, parts: tiles.min(MAX_PARTS), majority, ..LeftOut::default() };
         Some(Self { lesson, whole, next_part: 0, report })
+    }
+
+    /// The head of all tiles.
+    #[must_use]
+    pub fn head(&self, classes: &[String]) -> Head {
+        self.lesson.head(classes, &self.whole)
     }
 
     /// Parts done and in all.

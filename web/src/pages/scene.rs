@@ -1,8 +1,10 @@
 //! A large picture as a class map: on the Classify page, in place of one answer.
 
+mod around;
 mod canvas;
 mod detail;
 mod export;
+mod hand;
 mod legend;
 mod list;
 mod options;
@@ -20,6 +22,7 @@ use crate::scene::pace::duration;
 use crate::scene::reading::{Reading, Taken};
 use crate::scene::step::Traffic;
 use crate::wording::{self, grouped, workers};
+use around::Locator;
 use canvas::SceneCanvas;
 use detail::{PatchDetail, Similar};
 use export::SceneDownloads;
@@ -72,6 +75,7 @@ fn OneScene() -> impl IntoView {
                     </div>
                     <div class="scene-side">
                         <SceneLegend />
+                        <Locator />
                         <PatchDetail picture=picture />
                         <Similar picture=picture />
                     </div>

@@ -1,10 +1,10 @@
-//! What came of each patch, and what each class covers.
+//! What came of each patch.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::georeference::Georeference;
 use super::grid::Grid;
+use super::settle::{Settled, prior_ratios};
 
 /// A patch that waits.
 pub const WAITING: u8 = 0;
@@ -19,11 +19,32 @@ pub const UNLIKE: u8 = 3;
 #[derive(Clone, Debug, Default)]
 pub struct Cells {
     classes: usize,
+    /// Patches in a row.
+    columns: usize,
     states: Vec<u8>,
-    /// The patches whose answers came, in the order in which they came.
+    /// The patches whose answers came or changed, in the order in which they did.
     arrivals: Vec<Range<usize>>,
-    /// `[patches, classes]`.
+    /// What the model says, `[patches, classes]`.
     probabilities: Vec<f32>,
+    /// What is shown of each patch: its best two classes.
+    tops: Vec<Top>,
+    /// Whether patches around one have a say in its class.
+    has_neighbours: bool,
+    /// How much more frequent each class is here than among what the model learned from; all 1 until the whole is seen.
+    ratios: Vec<f32>,
+}
+
+/// The best two classes of a patch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Top {
+    /// The most probable, the first of equals.
+    pub class: usize,
+    /// How probable.
+    pub share: f32,
+    /// The one behind it.
+    pub second: usize,
+    /// How probable that is.
+    pub second_share: f32,
 }
 
 /// How a patch looks under the user's choices.
@@ -52,38 +73,26 @@ pub struct Filter {
     pub hidden: BTreeSet<usize>,
 }
 
-/// What something covers.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Share {
-    /// Patches.
-    pub patches: usize,
-    /// Pixels of the picture.
-    pub pixels: usize,
-    /// Square metres; 0 when the ground is unknown.
-    pub area_m2: f64,
-}
-
-/// What each class covers, whether it is shown or not.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tally {
-    /// One for each class.
-    pub classes: Vec<Share>,
-    /// Under the threshold.
-    pub unsure: Share,
-    /// Unlike anything known.
-    pub unlike: Share,
-    /// Without data.
-    pub no_data: Share,
-    /// All that was looked at.
-    pub seen: Share,
-}
-
 impl Cells {
-    /// Nothing answered yet.
+    /// Nothing answered yet; every patch speaks for itself.
     #[must_use]
     pub fn new(patches: usize, classes: usize) -> Self {
-        let arrivals = Vec::new();
-        Self { classes, states: vec![WAITING; patches], arrivals, probabilities: vec![0.0; patches * classes] }
+        Self {
+            classes,
+            columns: patches,
+            states: vec![WAITING; patches],
+            arrivals: Vec::new(),
+            probabilities: vec![0.0; patches * classes],
+            tops: vec![Top::default(); patches],
+            has_neighbours: false,
+            ratios: vec![1.0; classes],
+        }
+    }
+
+    /// Nothing answered yet; with `has_neighbours`, patches around one have a say in its class.
+    #[must_use]
+    pub fn of(grid: &Grid, classes: usize, has_neighbours: bool) -> Self {
+        Self { columns: grid.columns(), has_neighbours, ..Self::new(grid.count(), classes) }
     }
 
     /// Takes the answers of the patches from `first` on: a state each, and `[patches, classes]` probabilities. What does not
@@ -93,15 +102,77 @@ impl Cells {
         let from = first * self.classes;
         if place(first, states.len(), self.states.len()) && place(from, probabilities.len(), self.probabilities.len()) {
             self.states[first..first + states.len()].copy_from_slice(states);
-            self.arrivals.push(first..first + states.len());
             self.probabilities[from..from + probabilities.len()].copy_from_slice(probabilities);
+            // Those around hear of it.
+            let around = if self.has_neighbours { self.columns + 1 } else { 0 };
+            self.settle(first.saturating_sub(around)..first + states.len() + around);
         }
     }
 
-    /// The patches whose answers came, in the order in which they came.
+    /// Decides anew what is shown of some patches.
+    pub fn settle(&mut self, patches: Range<usize>) {
+        let patches = patches.start..patches.end.min(self.len());
+        for patch in patches.clone() {
+            self.tops[patch] = Top::of(&self.settled(patch));
+        }
+        self.arrivals.push(patches);
+    }
+
+    /// Lets patches around one have a say in its class, or not; [`Self::settle`] follows.
+    pub fn choose_neighbours(&mut self, has_neighbours: bool) {
+        self.has_neighbours = has_neighbours;
+        self.ratios = vec![1.0; self.classes];
+        self.learn_priors();
+    }
+
+    /// Once all patches are answered, finds out how frequent each class is here; true when [`Self::settle`] is to follow.
+    pub fn learn_priors(&mut self) -> bool {
+        let is_whole = !self.states.contains(&WAITING);
+        if is_whole && self.has_neighbours && self.classes > 1 {
+            let rows = self.probabilities.chunks_exact(self.classes).zip(&self.states);
+            self.ratios = prior_ratios(rows.filter(|(_, state)| **state == ANSWERED).map(|(row, _)| row), self.classes);
+            return true;
+        }
+        false
+    }
+
+    /// What is shown of a patch: the model's probabilities, with those around it and the frequency of each class here taken in;
+    /// empty without an answer.
+    #[must_use]
+    pub fn settled(&self, patch: usize) -> Vec<f32> {
+        let own = self.probabilities(patch);
+        if !self.has_neighbours || self.state(patch) != ANSWERED || own.is_empty() {
+            return own.to_vec();
+        }
+        let mut settled = Settled::new(own, &self.ratios);
+        let (row, column) = (patch / self.columns, patch % self.columns);
+        for row in row.saturating_sub(1)..=row + 1 {
+            for column in column.saturating_sub(1)..=(column + 1).min(self.columns - 1) {
+                let other = row * self.columns + column;
+                if other != patch && self.state(other) == ANSWERED {
+                    settled.hear(self.probabilities(other), &self.ratios);
+                }
+            }
+        }
+        settled.shares()
+    }
+
+    /// The patches whose answers came or changed, in the order in which they did.
     #[must_use]
     pub fn arrivals(&self) -> &[Range<usize>] {
         &self.arrivals
+    }
+
+    /// Classes of the model.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Whether patches around one have a say in its class.
+    #[must_use]
+    pub fn has_neighbours(&self) -> bool {
+        self.has_neighbours
     }
 
     /// Patches in all.
@@ -122,7 +193,7 @@ impl Cells {
         self.states.get(patch).copied().unwrap_or(WAITING)
     }
 
-    /// A patch's probabilities, when it has any.
+    /// What the model says of a patch by itself, when it has said anything.
     #[must_use]
     pub fn probabilities(&self, patch: usize) -> &[f32] {
         let from = patch * self.classes;
@@ -130,14 +201,17 @@ impl Cells {
         self.probabilities.get(from..from + self.classes).filter(|_| is_answered).unwrap_or(&[])
     }
 
+    /// The best two classes of a patch, as they are shown.
+    #[must_use]
+    pub fn tops(&self, patch: usize) -> Option<Top> {
+        let is_answered = matches!(self.state(patch), ANSWERED | UNLIKE) && self.classes > 0;
+        self.tops.get(patch).copied().filter(|_| is_answered)
+    }
+
     /// The most probable class, the first of equals, and its probability.
     #[must_use]
     pub fn top(&self, patch: usize) -> Option<(usize, f32)> {
-        let better = |best: Option<(usize, f32)>, (class, &share): (usize, &f32)| match best {
-            Some((_, most)) if share <= most => best,
-            _ => Some((class, share)),
-        };
-        self.probabilities(patch).iter().enumerate().fold(None, better)
+        self.tops(patch).map(|top| (top.class, top.share))
     }
 
     /// How a patch looks.
@@ -157,37 +231,23 @@ impl Cells {
             _ => Look::Waiting,
         }
     }
+}
 
-    /// What each class covers.
-    #[must_use]
-    pub fn tally(&self, grid: &Grid, place: Option<&Georeference>, threshold: f32) -> Tally {
-        let filter = Filter { threshold, hidden: BTreeSet::new() };
-        let mut tally = Tally { classes: vec![Share::default(); self.classes], ..Tally::default() };
-        for patch in 0..self.len() {
-            let cell = grid.cell(patch);
-            let pixels = (cell.right - cell.left) * (cell.bottom - cell.top);
-            let corners = [cell.left, cell.top, cell.right, cell.bottom].map(|edge| edge as f64);
-            let area_m2 = place.map_or(0.0, |place| place.area_m2(corners));
-            let add = |share: &mut Share| {
-                share.patches += 1;
-                share.pixels += pixels;
-                share.area_m2 += area_m2;
-            };
-            match self.look(patch, &filter) {
-                Look::Waiting => continue,
-                Look::NoData => add(&mut tally.no_data),
-                Look::Unlike => add(&mut tally.unlike),
-                Look::Class(class) => add(&mut tally.classes[class]),
-                Look::Unsure | Look::Hidden => add(&mut tally.unsure),
+impl Top {
+    fn of(shares: &[f32]) -> Self {
+        let mut top = Self { share: f32::NEG_INFINITY, second_share: f32::NEG_INFINITY, ..Self::default() };
+        for (class, &share) in shares.iter().enumerate() {
+            if share > top.share {
+                top = Self { class, share, second: top.class, second_share: top.share };
+            } else if share > top.second_share {
+                (top.second, top.second_share) = (class, share);
             }
-            add(&mut tally.seen);
         }
-        tally
+        top
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 mod tests {
     use super::*;
 
@@ -213,26 +273,6 @@ mod tests {
         cells.put(3, &[UNLIKE], &[0.99, 0.01]);
         assert_eq!(cells.look(3, &Filter::default()), Look::Unlike);
         assert_eq!(cells.top(3), Some((0, 0.99)), "what the model guesses can still be looked at");
-        let tally = cells.tally(&Grid::new(128, 128, 64, 64).unwrap(), None, 0.5);
-        assert_eq!((tally.unlike.patches, tally.classes[0].patches, tally.seen.patches), (1, 1, 4));
-    }
-
-    #[test]
-    fn areas_add_up_to_the_picture() {
-        let grid = Grid::new(100, 100, 64, 64).unwrap();
-        let mut cells = Cells::new(grid.count(), 2);
-        cells.put(0, &[ANSWERED; 4], &[0.9, 0.1, 0.4, 0.6, 0.8, 0.2, 0.5, 0.5]);
-        let place = Georeference {
-            affine: [0.0, 10.0, 0.0, 0.0, 0.0, -10.0],
-            epsg: None,
-            is_geographic: false,
-            metres_per_unit: 1.0,
-        };
-        let tally = cells.tally(&grid, Some(&place), 0.55);
-        let parts: usize = tally.classes.iter().chain([&tally.unsure]).map(|share| share.pixels).sum();
-        assert_eq!((parts, tally.seen.patches), (10_000, 4));
-        assert_eq!((tally.classes[0].patches, tally.classes[1].patches, tally.unsure.patches), (2, 1, 1));
-        assert!((tally.seen.area_m2 - 1e6).abs() < 1e-6);
     }
 
     #[test]
@@ -243,5 +283,45 @@ mod tests {
         assert_eq!(cells.arrivals(), [0..3]);
         assert_eq!(cells.state(3), WAITING);
         assert_eq!(cells.top(0), Some((0, 0.9)));
+    }
+
+    /// Three rows of three: the middle one says something else than all around it.
+    fn island(has_neighbours: bool) -> Cells {
+        let grid = Grid { width: 192, height: 192, patch_px: 64, stride_px: 64 };
+        let mut cells = Cells::of(&grid, 2, has_neighbours);
+        for patch in [8, 4, 0, 1, 2, 3, 5, 6, 7] {
+            cells.put(patch, &[ANSWERED], if patch == 4 { &[0.4, 0.6] } else { &[0.8, 0.2] });
+        }
+        cells
+    }
+
+    #[test]
+    fn patches_around_one_have_a_say_in_whatever_order_they_come() {
+        assert_eq!(island(false).top(4), Some((1, 0.6)));
+        let cells = island(true);
+        let top = cells.tops(4).unwrap_or_default();
+        // Two thirds its own, a third the mean of the eight around it.
+        assert!((top.share - (0.4 * 2.0 + 0.8) / 3.0).abs() < 1e-6 && top.class == 0 && top.second == 1, "{top:?}");
+        assert_eq!(cells.probabilities(4), [0.4, 0.6], "what the model said is kept");
+        let mut again = Cells::of(&Grid { width: 192, height: 192, patch_px: 64, stride_px: 64 }, 2, true);
+        for patch in 0..9 {
+            again.put(patch, &[ANSWERED], if patch == 4 { &[0.4, 0.6] } else { &[0.8, 0.2] });
+        }
+        assert!((0..9).all(|patch| again.tops(patch) == cells.tops(patch)));
+        again.choose_neighbours(false);
+        again.settle(0..9);
+        assert_eq!((again.top(4), again.arrivals().last()), (Some((1, 0.6)), Some(&(0..9))));
+    }
+
+    #[test]
+    fn what_is_rare_in_the_whole_needs_more() {
+        let mut cells = island(true);
+        let before = cells.tops(4).unwrap_or_default().share;
+        assert!(cells.learn_priors());
+        cells.settle(0..9);
+        assert!(cells.tops(4).unwrap_or_default().share > before, "the other class is everywhere");
+        let mut half = Cells::of(&Grid { width: 128, height: 64, patch_px: 64, stride_px: 64 }, 2, true);
+        half.put(0, &[ANSWERED], &[0.9, 0.1]);
+        assert!(!half.learn_priors(), "not before the whole is seen");
     }
 }

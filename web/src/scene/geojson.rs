@@ -1,5 +1,7 @@
 //! The class map as GeoJSON: a polygon for every painted patch, or for patches of a class that touch.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use super::card::SceneCard;
@@ -16,48 +18,80 @@ pub enum Shapes {
     Areas,
 }
 
-/// Writes the map: classes by name, in degrees of WGS 84 as RFC 7946 has it where the picture's system is one of those that
+/// What is written of a map: classes by name, in degrees of WGS 84 as RFC 7946 has it where the picture's system is one of those that
 /// [`super::georeference::Georeference::degrees`] knows; else in the picture's own, or in pixels when it has none.
-#[must_use]
-pub fn geojson(
-    name: &str,
-    model: &str,
-    classes: &[String],
-    card: &SceneCard,
-    cells: &Cells,
-    filter: &Filter,
-    shapes: Shapes,
-) -> String {
-    let features: Vec<Value> = match shapes {
-        Shapes::Patches => (0..cells.len()).filter_map(|patch| feature(patch, classes, card, cells, filter)).collect(),
-        Shapes::Areas => areas(&card.grid, cells, filter).iter().map(|area| of_area(area, classes, card)).collect(),
-    };
-    let place = card.georeference.as_ref();
-    let is_in_degrees = place.is_some_and(Georeference::has_degrees);
-    let coordinates = match place {
-        Some(place) if is_in_degrees => format!("longitude and latitude, WGS 84; the picture has {}", place.system()),
-        Some(place) => format!("of the picture's own coordinate system, {}", place.system()),
-        None => "pixels of the picture: columns to the right, rows downwards; it is not georeferenced".to_owned(),
-    };
-    let mut document = json!({
-        "type": "FeatureCollection",
-        "name": name,
-        "solstice": {
-            "model": model,
-            "coordinates": coordinates,
-            "patch_px": card.grid.patch_px,
-            "stride_px": card.grid.stride_px,
-            "left_out_under_probability": two_decimals(filter.threshold),
-            "bands": card.taken.taken_names(),
-            "warnings": card.doubts.iter().map(|doubt| doubt.why()).collect::<Vec<_>>(),
-        },
-        "features": features,
-    });
-    if let Some(epsg) = place.and_then(|place| place.epsg).filter(|_| !is_in_degrees) {
-        // GeoJSON of 2008: GDAL and QGIS read it; without it, coordinates mean degrees.
-        document["crs"] = json!({ "type": "name", "properties": { "name": format!("urn:ogc:def:crs:EPSG::{epsg}") } });
+///
+/// The text comes in parts, since a map may have half a million patches: [`Self::head`], the features with commas between them, and
+/// [`FOOT`].
+pub struct Document<'a> {
+    /// The picture's name.
+    pub name: &'a str,
+    /// The model's.
+    pub model: &'a str,
+    /// Names of the model's classes.
+    pub classes: &'a [String],
+    /// The picture.
+    pub card: &'a SceneCard,
+    /// The user's choices.
+    pub filter: &'a Filter,
+}
+
+/// What ends the document.
+pub const FOOT: &str = "]}\n";
+
+impl Document<'_> {
+    /// Everything up to the first feature.
+    #[must_use]
+    pub fn head(&self, has_neighbours: bool) -> String {
+        let card = self.card;
+        let place = card.georeference.as_ref();
+        let is_in_degrees = place.is_some_and(Georeference::has_degrees);
+        let coordinates = match place {
+            Some(place) if is_in_degrees => {
+                format!("longitude and latitude, WGS 84; the picture has {}", place.system())
+            }
+            Some(place) => format!("of the picture's own coordinate system, {}", place.system()),
+            None => "pixels of the picture: columns to the right, rows downwards; it is not georeferenced".to_owned(),
+        };
+        let mut document = json!({
+            "type": "FeatureCollection",
+            "name": self.name,
+            "solstice": {
+                "model": self.model,
+                "coordinates": coordinates,
+                "patch_px": card.grid.patch_px,
+                "stride_px": card.grid.stride_px,
+                "neighbours_have_a_say": has_neighbours,
+                "left_out_under_probability": two_decimals(self.filter.threshold),
+                "bands": card.taken.taken_names(),
+                "warnings": card.doubts.iter().map(|doubt| doubt.why()).collect::<Vec<_>>(),
+            },
+        });
+        if let Some(epsg) = place.and_then(|place| place.epsg).filter(|_| !is_in_degrees) {
+            // GeoJSON of 2008: GDAL and QGIS read it; without it, coordinates mean degrees.
+            document["crs"] =
+                json!({ "type": "name", "properties": { "name": format!("urn:ogc:def:crs:EPSG::{epsg}") } });
+        }
+        let text = document.to_string();
+        format!("{},\"features\":[", text.strip_suffix('}').unwrap_or(&text))
     }
-    format!("{document}\n")
+
+    /// Some patches, each as a polygon, with commas between them.
+    #[must_use]
+    pub fn patches(&self, cells: &Cells, patches: Range<usize>) -> String {
+        let features = patches.filter_map(|patch| feature(patch, self.classes, self.card, cells, self.filter));
+        joined(features)
+    }
+
+    /// Patches of one class that touch, each as a polygon, with commas between them.
+    #[must_use]
+    pub fn areas(&self, cells: &Cells) -> String {
+        joined(areas(&self.card.grid, cells, self.filter).iter().map(|area| of_area(area, self.classes, self.card)))
+    }
+}
+
+fn joined(features: impl Iterator<Item = Value>) -> String {
+    features.map(|feature| feature.to_string()).collect::<Vec<_>>().join(",")
 }
 
 fn feature(patch: usize, classes: &[String], card: &SceneCard, cells: &Cells, filter: &Filter) -> Option<Value> {
@@ -153,7 +187,23 @@ mod tests {
         cells.put(0, &[ANSWERED; 2], &[0.25, 0.75, 0.5, 0.5]);
         let classes = ["Forest".to_owned(), "River".to_owned()];
         let filter = Filter { threshold: 0.6, ..Filter::default() };
-        serde_json::from_str(&geojson("a.tif", "m", &classes, &card, &cells, &filter, shapes)).unwrap()
+        written(
+            &Document { name: "a.tif", model: "m", classes: &classes, card: &card, filter: &filter },
+            &cells,
+            shapes,
+        )
+    }
+
+    /// The parts together; patches come one at a time.
+    fn written(document: &Document<'_>, cells: &Cells, shapes: Shapes) -> Value {
+        let features = match shapes {
+            Shapes::Patches => {
+                let each = (0..cells.len()).map(|patch| document.patches(cells, patch..patch + 1));
+                each.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(",")
+            }
+            Shapes::Areas => document.areas(cells),
+        };
+        serde_json::from_str(&format!("{}{features}{FOOT}", document.head(false))).unwrap()
     }
 
     fn placed(epsg: u32) -> Value {
@@ -215,8 +265,9 @@ mod tests {
         let mut cells = Cells::new(2, 2);
         cells.put(0, &[ANSWERED, crate::scene::cells::UNLIKE], &[0.1, 0.9, 0.95, 0.05]);
         let classes = ["Forest".to_owned(), "River".to_owned()];
-        let text = geojson("a.png", "m", &classes, &card, &cells, &Filter::default(), Shapes::Patches);
-        let document: Value = serde_json::from_str(&text).unwrap();
+        let filter = Filter::default();
+        let document = Document { name: "a.png", model: "m", classes: &classes, card: &card, filter: &filter };
+        let document = written(&document, &cells, Shapes::Patches);
         assert_eq!(document["features"][0]["properties"]["unlike_known"], Value::Null);
         assert_eq!(document["features"][1]["properties"]["unlike_known"], json!(true));
         assert_eq!(document["features"][1]["properties"]["class"], "Forest");

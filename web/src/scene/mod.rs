@@ -4,6 +4,7 @@
 //! Nothing here knows the browser: the worker reads pictures by it, `pages/scene` shows it, and the tests run natively.
 
 pub mod bands;
+pub mod basemap;
 pub mod card;
 pub mod cells;
 pub mod dissolve;
@@ -18,4 +19,7 @@ pub mod kml;
 pub mod pace;
 pub mod peek;
 pub mod reading;
+pub mod ruler;
+pub mod settle;
 pub mod step;
+pub mod tally;

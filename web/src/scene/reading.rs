@@ -25,7 +25,7 @@ pub enum OffsetChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StretchChoice {
-    /// As the model's own pictures were made.
+    /// A scene is fitted to the look of the model's pictures; a tile is stretched as they were made.
     #[default]
     Auto,
     /// As EuroSAT's 8-bit pictures were made.
@@ -64,6 +64,11 @@ pub struct Taken {
     pub white: Option<f32>,
     /// Why that.
     pub stretch_why: String,
+    /// Whether it is a scene, of which enough is seen to tell how it was stretched.
+    pub is_scene: bool,
+    /// When the picture's own contrast is fitted to that of the model's: for each band taken, where its contrast lies and where
+    /// it is brought to, on the unit scale.
+    pub fitted: Vec<Fit>,
     /// For numbers with a fraction, the smallest and the largest that were looked at.
     pub range: Option<[f32; 2]>,
 }
@@ -72,7 +77,7 @@ impl Taken {
     /// Whether there is anything to choose.
     #[must_use]
     pub fn has_choices(&self) -> bool {
-        self.is_reflectance || self.names.len() > self.planes.len()
+        self.is_reflectance || self.is_scene || self.names.len() > self.planes.len()
     }
 
     /// The bands taken, by name.
@@ -119,9 +124,95 @@ pub fn is_stretched(choice: StretchChoice, trained_mean: f32) -> (bool, String) 
     }
 }
 
+/// What stays of the contrast beyond a band's ends: a lake in the darkest 3 % is still no flat colour.
+const TAIL: f32 = 0.1;
+/// A picture of so little contrast that it would have to be enlarged by more shows too little to tell its stretch by: one of
+/// the sea alone, say.
+const MOST_GAIN: f32 = 4.0;
+/// Deviations from the mean of the model's pictures at which the ends of a scene's contrast lie: the means over the three bands of Sentinel-2
+/// L1C at Norcia, Bercy and Paris, two dates each, stretched as EuroSAT's publishers did. (One scene spans less than all of EuroSAT.)
+const ENDS: [f32; 2] = [-0.7, 1.7];
+
+/// How one band of a scene is brought to the look that the model learned from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    /// What 3 % of its values are under, and what 3 % are over.
+    pub from: [f32; 2],
+    /// What these become.
+    pub to: [f32; 2],
+}
+
+impl Fit {
+    /// What a value becomes.
+    #[must_use]
+    pub fn value(&self, value: f32) -> f32 {
+        let share = (value - self.from[0]) / (self.from[1] - self.from[0]);
+        let share = if share < 0.0 {
+            share * TAIL
+        } else if share > 1.0 {
+            1.0 + (share - 1.0) * TAIL
+        } else {
+            share
+        };
+        (self.to[0] + share * (self.to[1] - self.to[0])).clamp(0.0, 1.0)
+    }
+}
+
+/// Fits a scene's contrast to that of the pictures that a model learned from: the same for 8 and 16 bits and for every linear stretch
+/// that may lie between them, because nothing but the scene's own values decides.
+///
+/// `ends` are what 3 % of each band's values are under and over; `trained` are the mean and the deviation of each band in the model's
+/// pictures; `usual` is the value that is white without a fit. `None` when the scene has too little contrast.
+#[must_use]
+pub fn fit(ends: &[[f32; 2]], trained: &[[f32; 2]], usual: f32) -> Option<Vec<Fit>> {
+    let fits: Vec<Fit> = ends
+        .iter()
+        .zip(trained)
+        .map(|(&from, [mean, deviation])| {
+            let to = ENDS.map(|end| (mean + end * deviation).clamp(0.0, 1.0));
+            Fit { from, to }
+        })
+        .collect();
+    let gain = |fit: &Fit| (fit.to[1] - fit.to[0]) / (fit.from[1] - fit.from[0]).max(f32::MIN_POSITIVE) * usual;
+    let is_seen =
+        fits.len() == ends.len() && fits.iter().all(|fit| fit.from[1] > fit.from[0] && gain(fit) <= MOST_GAIN);
+    is_seen.then_some(fits)
+}
+
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_linear_stretch_of_a_scene_becomes_the_same() {
+        let trained = [[0.345, 0.203]; 1];
+        let values = [0.03_f32, 0.05, 0.08, 0.2, 0.24];
+        let fitted = |black: f32, white: f32| -> Vec<f32> {
+            let shown = values.map(|value| (value - black) / (white - black));
+            let fit = fit(&[[shown[1], shown[3]]], &trained, 0.275).unwrap();
+            shown.iter().map(|value| fit[0].value(*value)).collect()
+        };
+        let expected = fitted(0.0, 1.0);
+        assert!(
+            (expected[1] - (0.345 - 0.7 * 0.203)).abs() < 1e-6 && (expected[3] - (0.345 + 1.7 * 0.203)).abs() < 1e-6
+        );
+        assert!(expected[0] < expected[1] && expected[4] > expected[3], "tails are pressed, not cut: {expected:?}");
+        for (black, white) in [(0.0, 0.275), (0.03, 0.24), (-0.2, 0.9)] {
+            for (found, expected) in fitted(black, white).iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-5, "{black} to {white}: {found} instead of {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_scene_of_the_sea_alone_is_not_fitted() {
+        let trained = [[0.345, 0.203]; 3];
+        assert!(fit(&[[0.03, 0.04]; 3], &trained, 0.275).is_none());
+        assert!(fit(&[[0.2, 0.2]; 3], &trained, 1.0).is_none());
+        assert!(fit(&[[0.1, 0.8]; 3], &trained[..2], 1.0).is_none());
+        assert!(fit(&[[0.1, 0.8]; 3], &trained, 1.0).is_some());
+    }
 
     #[test]
     fn the_users_choice_goes_before_metadata_and_values() {

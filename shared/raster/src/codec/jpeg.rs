@@ -20,7 +20,7 @@ pub(crate) fn decode(bytes: &[u8], layout: &Layout) -> Result<Vec<u8>, RasterErr
     if has_deep_samples(&whole) {
         return Err(RasterError::unsupported("JPEG compression of 12 bits", RECODE));
     }
-    let mut decoder = JpegDecoder::new(ZCursor::new(&whole));
+    let mut decoder = JpegDecoder::new(ZCursor::new(whole.as_slice()));
     decoder.decode_headers().map_err(|error| damaged(one_line(&error)))?;
     let info = decoder.info().ok_or_else(|| damaged("no header".to_owned()))?;
     let (width, height) = (usize::from(info.width), usize::from(info.height));

@@ -3,9 +3,11 @@
 use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
 use wasm_bindgen::Clamped;
-use web_sys::{HtmlCanvasElement, ImageData, KeyboardEvent, MouseEvent};
+use web_sys::{HtmlCanvasElement, ImageData, KeyboardEvent, MouseEvent, PointerEvent};
 
+use super::around::{Graticule, Ruler};
 use super::detail::headline;
+use super::hand::Hand;
 use super::paint::{Style, context_of, paint};
 use super::state::{SceneMap, use_map};
 use crate::scene::card::SceneCard;
@@ -57,10 +59,16 @@ pub fn SceneCanvas(
         let columns = card.grid.columns().max(1);
         Some(format!("Row {}, column {}: {}", patch / columns + 1, patch % columns + 1, headline(map, patch)))
     });
+    let hand = Hand::new(map, frame);
+    let pointer = RwSignal::new(None);
     let on_click = move |event: MouseEvent| {
-        if let Some(patch) = patch_under(map, overlay, &event) {
+        if let Some(patch) = patch_under(map, overlay, &event).filter(|_| hand.is_tap()) {
             map.look_at(patch);
         }
+    };
+    let on_move = move |event: PointerEvent| {
+        pointer.set(pixel_under(map, overlay, &event));
+        hand.on_move(&event);
     };
     let label = move || {
         format!("Class map of {}: arrow keys move from patch to patch, Enter finds places like it", map.name.get())
@@ -75,21 +83,33 @@ pub fn SceneCanvas(
                     aria-hidden="true"
                     style:opacity=move || format!("{:.2}", map.opacity.get())
                 ></canvas>
+                <Graticule />
                 {marks}
                 {move || cursor().map(|(patch, card)| view! { <Outline kind="scene-cursor" card=card patch=patch /> })}
                 <div
                     class="scene-hand"
+                    class:is-near=move || { map.zoom.get() > 1.0 }
                     role="application"
                     tabindex="0"
                     aria-label=label
                     on:click=on_click
-                    on:keydown=move |event| on_key(map, frame, &event)
+                    on:wheel=move |event| hand.on_wheel(&event)
+                    on:pointerdown=move |event| hand.on_down(&event)
+                    on:pointermove=on_move
+                    on:pointerup=move |event| hand.on_up(&event)
+                    on:pointercancel=move |event| hand.on_up(&event)
+                    on:pointerleave=move |event| {
+                        pointer.set(None);
+                        hand.on_up(&event);
+                    }
+                    on:keydown=move |event| on_key(map, hand, frame, &event)
                 ></div>
             </div>
             <p class="spoken" aria-live="polite">
                 {move || spoken.get()}
             </p>
         </div>
+        <Ruler frame=frame pointer=pointer />
     }
 }
 
@@ -174,16 +194,22 @@ fn show(map: SceneMap, picture: &HtmlCanvasElement, overlay: &HtmlCanvasElement,
     painted.set_value(now);
 }
 
-/// The patch under the mouse.
-fn patch_under(map: SceneMap, overlay: NodeRef<Canvas>, event: &MouseEvent) -> Option<usize> {
+/// The pixel of the picture under the mouse.
+fn pixel_under(map: SceneMap, overlay: NodeRef<Canvas>, event: &MouseEvent) -> Option<[f64; 2]> {
     let frame = overlay.get_untracked()?.get_bounding_client_rect();
-    let card = map.card.get_untracked()?;
-    let x = (f64::from(event.client_x()) - frame.left()) / frame.width() * card.grid.width as f64;
-    let y = (f64::from(event.client_y()) - frame.top()) / frame.height() * card.grid.height as f64;
-    card.grid.patch_at(x, y)
+    let grid = map.card.with_untracked(|card| card.as_ref().map(|card| card.grid))?;
+    let x = (f64::from(event.client_x()) - frame.left()) / frame.width() * grid.width as f64;
+    let y = (f64::from(event.client_y()) - frame.top()) / frame.height() * grid.height as f64;
+    Some([x, y])
 }
 
-fn on_key(map: SceneMap, frame: NodeRef<Div>, event: &KeyboardEvent) {
+/// The patch under the mouse.
+fn patch_under(map: SceneMap, overlay: NodeRef<Canvas>, event: &MouseEvent) -> Option<usize> {
+    let [x, y] = pixel_under(map, overlay, event)?;
+    map.card.with_untracked(|card| card.as_ref()?.grid.patch_at(x, y))
+}
+
+fn on_key(map: SceneMap, hand: Hand, frame: NodeRef<Div>, event: &KeyboardEvent) {
     let Some(card) = map.card.get_untracked() else { return };
     let step = if event.shift_key() { LEAP } else { 1 };
     let (right, down) = match event.key().as_str() {
@@ -206,8 +232,8 @@ fn on_key(map: SceneMap, frame: NodeRef<Div>, event: &KeyboardEvent) {
             }
             return;
         }
-        "+" | "=" => return map.zoom_by(2.0),
-        "-" => return map.zoom_by(0.5),
+        "+" | "=" => return hand.zoom_in_view(2.0),
+        "-" => return hand.zoom_in_view(0.5),
         _ => return,
     };
     event.prevent_default();

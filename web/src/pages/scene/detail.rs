@@ -8,10 +8,12 @@ use super::canvas::BEST;
 use super::paint::context_of;
 use super::state::{Heat, SceneMap, use_map};
 use crate::components::class_bars::ClassBars;
-use crate::scene::cells::{ANSWERED, NO_DATA, UNLIKE};
+use crate::scene::cells::{ANSWERED, Cells, NO_DATA, UNLIKE};
 use crate::scene::heat::{Scale, best};
 use crate::wording::{class_label, grouped, percent};
 
+/// A second class is named from this probability on.
+const WORTH_NAMING: f32 = 0.1;
 /// Side of a thumbnail.
 const THUMBNAIL_PX: u32 = 64;
 
@@ -25,7 +27,7 @@ pub fn PatchDetail(
     // Not every step of the work: only when this patch gets its answer.
     let seen = Memo::new(move |_| {
         let patch = map.cursor.get()?;
-        let (state, probabilities) = map.cells.with(|cells| (cells.state(patch), cells.probabilities(patch).to_vec()));
+        let (state, probabilities) = map.cells.with(|cells| (cells.state(patch), cells.settled(patch)));
         Some((patch, state, probabilities))
     });
     move || {
@@ -42,6 +44,7 @@ pub fn PatchDetail(
         let has_head = !card.classes.is_empty() && is_answered;
         let is_guess =
             state == UNLIKE || map.card.with(|card| card.as_ref().is_some_and(|card| !card.doubts.is_empty()));
+        let is_mixed = map.cells.with_untracked(Cells::has_neighbours);
         let find = move |_| map.find_similar(patch);
         view! {
             <div class="patch">
@@ -62,7 +65,7 @@ pub fn PatchDetail(
                             </button>
                         }
                     })}
-                {has_head.then(|| view! { <ClassBars probabilities=probabilities.clone() card=card.clone() is_guess=is_guess /> })}
+                {has_head.then(|| view! { <ClassBars probabilities=probabilities.clone() card=card.clone() is_guess=is_guess is_mixed=is_mixed /> })}
             </div>
         }
         .into_any()
@@ -72,15 +75,23 @@ pub fn PatchDetail(
 /// Its class and probability, or why there is none.
 #[must_use]
 pub fn headline(map: SceneMap, patch: usize) -> String {
-    let (state, top) = map.cells.with(|cells| (cells.state(patch), cells.top(patch)));
+    let (state, top) = map.cells.with(|cells| (cells.state(patch), cells.tops(patch)));
     match (state, top) {
         (NO_DATA, _) => "No data".to_owned(),
-        (ANSWERED | UNLIKE, Some((class, share))) => {
+        (ANSWERED | UNLIKE, Some(top)) => {
             let classes = map.classes();
-            let name = classes.get(class).map_or_else(|| format!("class {class}"), |name| class_label(name));
+            let name =
+                |class: usize| classes.get(class).map_or_else(|| format!("class {class}"), |name| class_label(name));
+            let first = name(top.class);
             match state {
-                UNLIKE => format!("Unlike anything known; a guess: {name}"),
-                _ => format!("{name}, {}", percent(f64::from(share))),
+                UNLIKE => format!("Unlike anything known; a guess: {first}"),
+                _ if top.second_share >= WORTH_NAMING => format!(
+                    "{first}, {}, or {}, {}",
+                    percent(f64::from(top.share)),
+                    name(top.second),
+                    percent(f64::from(top.second_share))
+                ),
+                _ => format!("{first}, {}", percent(f64::from(top.share))),
             }
         }
         (UNLIKE, None) => "Unlike anything known".to_owned(),

@@ -11,8 +11,10 @@ use super::state::{SceneMap, use_map};
 use crate::compress;
 use crate::download;
 use crate::map::palette::{Paint, Rgb, hex};
+use crate::pause::breathe;
+use crate::scene::cells::Cells;
 use crate::scene::dissolve::areas;
-use crate::scene::geojson::{Shapes, geojson};
+use crate::scene::geojson::{Document, FOOT, Shapes};
 use crate::scene::geotiff::{self, Packing};
 use crate::scene::kml::{kml, world_file};
 use crate::wording::class_label;
@@ -20,6 +22,9 @@ use crate::wording::class_label;
 /// Height of a line of the legend under an exported picture, and how wide a column of it is.
 const LINE_PX: f64 = 26.0;
 const COLUMN_PX: f64 = 210.0;
+
+/// Patches that are written between two breaths.
+const WRITTEN_AT_ONCE: usize = 1024;
 
 /// A button for each kind of file.
 #[component]
@@ -45,7 +50,7 @@ pub fn SceneDownloads(
                 type="button"
                 class="small"
                 title="A polygon for each patch, with its probability"
-                on:click=move |_| save_polygons(map, Shapes::Patches, "classes")
+                on:click=move |_| spawn_local(save_polygons(map, Shapes::Patches, "classes"))
             >
                 "Download GeoJSON"
             </button>
@@ -53,7 +58,7 @@ pub fn SceneDownloads(
                 type="button"
                 class="small"
                 title="One polygon for patches of a class that touch"
-                on:click=move |_| save_polygons(map, Shapes::Areas, "areas")
+                on:click=move |_| spawn_local(save_polygons(map, Shapes::Areas, "areas"))
             >
                 "GeoJSON of areas"
             </button>
@@ -106,15 +111,36 @@ fn file_name(map: SceneMap, end: &str) -> String {
     format!("{}-{end}", name.rsplit_once('.').map_or(name, |(stem, _)| stem))
 }
 
-fn save_polygons(map: SceneMap, shapes: Shapes, end: &str) {
+/// Writes some patches between two breaths; the browser keeps what is written, in parts.
+async fn save_polygons(map: SceneMap, shapes: Shapes, end: &str) {
     let Some(card) = map.card.get_untracked() else { return };
+    let Some(attempt) = map.parts().attempt.current() else { return };
     let name = map.name.get_untracked();
     let model = map.session.card.with_untracked(|card| card.as_ref().map_or(String::new(), |card| card.name.clone()));
     let classes = untrack(|| map.classes());
-    let text = map.cells.with_untracked(|cells| {
-        map.filter.with_untracked(|filter| geojson(&name, &model, &classes, &card, cells, filter, shapes))
-    });
-    download::save(&file_name(map, &format!("{end}.geojson")), "application/geo+json", &text);
+    let filter = map.filter.get_untracked();
+    let document = Document { name: &name, model: &model, classes: &classes, card: &card, filter: &filter };
+    let cells = |write: &dyn Fn(&Cells) -> String| map.cells.with_untracked(write);
+    let parts = js_sys::Array::of1(&cells(&|cells| document.head(cells.has_neighbours())).into());
+    match shapes {
+        Shapes::Areas => _ = parts.push(&cells(&|cells| document.areas(cells)).into()),
+        Shapes::Patches => {
+            let mut comma = "";
+            for first in (0..card.grid.count()).step_by(WRITTEN_AT_ONCE) {
+                let last = (first + WRITTEN_AT_ONCE).min(card.grid.count());
+                let text = cells(&|cells| document.patches(cells, first..last));
+                if !text.is_empty() {
+                    parts.push(&format!("{comma}{text}").into());
+                    comma = ",";
+                }
+                if attempt.hold(breathe()).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+    parts.push(&FOOT.into());
+    download::save_parts(&file_name(map, &format!("{end}.geojson")), "application/geo+json", &parts);
 }
 
 fn save_kml(map: SceneMap) {

@@ -4,21 +4,14 @@ use leptos::prelude::*;
 
 use super::state::use_map;
 use crate::map::palette::{Paint, hex};
-use crate::scene::cells::{Share, Tally};
+use crate::scene::tally::{Share, Tally};
 use crate::wording::{class_label, grouped, part};
 
 /// The legend, which is also the filter and the table of areas.
 #[component]
 pub fn SceneLegend() -> impl IntoView {
     let map = use_map();
-    let threshold = Memo::new(move |_| map.filter.with(|filter| filter.threshold));
-    let tally = Memo::new(move |_| {
-        let card = map.card.get();
-        map.cells.with(|cells| match &card {
-            Some(card) => cells.tally(&card.grid, card.georeference.as_ref(), threshold.get()),
-            None => Tally::default(),
-        })
-    });
+    let tally = Memo::new(move |_| map.tally());
     let has_ground = move || map.card.with(|card| card.as_ref().is_some_and(|card| card.georeference.is_some()));
     let classes = Memo::new(move |_| map.classes());
     let lines = move || {

@@ -69,11 +69,33 @@ pub fn SceneOptions() -> impl IntoView {
                     on:input=move |event| map.opacity.set(number(&event))
                 />
             </label>
+            <label class="scene-check" title="A patch's class is weighed against those around it, and against how frequent each class is here">
+                <span>
+                    <input
+                        type="checkbox"
+                        prop:checked=move || map.has_neighbours.get()
+                        on:change=move |event| map.choose_neighbours(event_target_checked(&event))
+                    />
+                    " Neighbours have a say"
+                </span>
+            </label>
+            <Show when=move || map.card.with(|card| card.as_ref().is_some_and(|card| card.georeference.is_some()))>
+                <label class="scene-check">
+                    <span>
+                        <input
+                            type="checkbox"
+                            prop:checked=move || map.has_graticule.get()
+                            on:change=move |event| map.has_graticule.set(event_target_checked(&event))
+                        />
+                        " Grid of coordinates"
+                    </span>
+                </label>
+            </Show>
             <div class="scene-zoom" role="group" aria-label="Zoom">
                 <button type="button" class="small" aria-label="Zoom out" on:click=move |_| map.zoom_by(0.5)>
                     "−"
                 </button>
-                <span class="value">{move || format!("{}×", map.zoom.get())}</span>
+                <span class="value">{move || format!("{}×", (map.zoom.get() * 10.0).round() / 10.0)}</span>
                 <button type="button" class="small" aria-label="Zoom in" on:click=move |_| map.zoom_by(2.0)>
                     "+"
                 </button>

@@ -40,14 +40,18 @@ pub fn paint(
                 Look::Waiting | Look::NoData | Look::Unsure | Look::Hidden => None,
             },
         };
-        let Some(colour) = colour else { continue };
+        let cell = card.grid.cell(patch);
+        let [left, top, right, bottom] =
+            [cell.left, cell.top, cell.right, cell.bottom].map(|edge| (edge as f64 / step).round());
+        let Some(colour) = colour else {
+            // It may have been painted before those around it had their say.
+            context.clear_rect(left, top, right - left, bottom - top);
+            continue;
+        };
         if colour != last {
             context.set_fill_style_str(&colour);
             last = colour;
         }
-        let cell = card.grid.cell(patch);
-        let [left, top, right, bottom] =
-            [cell.left, cell.top, cell.right, cell.bottom].map(|edge| (edge as f64 / step).round());
         context.fill_rect(left, top, right - left, bottom - top);
     }
 }

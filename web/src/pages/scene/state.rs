@@ -8,11 +8,13 @@ use leptos::prelude::*;
 
 use super::list::Scenes;
 use crate::problem::Problem;
+use crate::route::parameter;
 use crate::scene::card::SceneCard;
 use crate::scene::cells::{Cells, Filter};
 use crate::scene::pace::Pace;
-use crate::scene::reading::Reading;
+use crate::scene::reading::{Reading, StretchChoice};
 use crate::scene::step::Traffic;
+use crate::scene::tally::{Counting, Tally};
 use crate::scope::Slot;
 use crate::session::Session;
 use crate::session::scenes::{OpenScene, Origin};
@@ -20,9 +22,12 @@ use crate::session::scenes::{OpenScene, Origin};
 /// Under this probability a patch is left unpainted, unless the user says otherwise.
 const THRESHOLD: f32 = 0.5;
 /// How near one can come.
-const MAX_ZOOM: f64 = 8.0;
+const MAX_ZOOM: f64 = 16.0;
 /// How much of the picture the classes cover.
 const OPACITY: f64 = 0.6;
+/// Parameters of the address: `stretch=eurosat` or `none`, `neighbours=off`.
+const STRETCH_KEY: &str = "stretch";
+const NEIGHBOURS_KEY: &str = "neighbours";
 
 /// What becomes of the picture.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -74,6 +79,8 @@ pub struct SceneMap {
     pub stride_px: RwSignal<usize>,
     /// How values are read.
     pub reading: RwSignal<Reading>,
+    /// Whether patches around one have a say in its class.
+    pub has_neighbours: RwSignal<bool>,
     /// Bands of a picture of which the model's could not be told.
     pub unclear_bands: RwSignal<Vec<String>>,
     /// What is painted.
@@ -86,6 +93,8 @@ pub struct SceneMap {
     pub heat: RwSignal<Option<Heat>>,
     /// How many times its width the frame shows of the picture.
     pub zoom: RwSignal<f64>,
+    /// Whether meridians and parallels are drawn.
+    pub has_graticule: RwSignal<bool>,
     parts: StoredValue<Rc<Parts>, LocalStorage>,
 }
 
@@ -100,6 +109,8 @@ pub struct Parts {
     pub preview: RefCell<Vec<u8>>,
     /// Rows of it that have been read.
     pub preview_rows: Cell<usize>,
+    /// What each class covers, so far.
+    pub counting: RefCell<Counting>,
     /// Reading it once, from the first patch to the last; another model, or another way of reading, begins anew.
     pub attempt: Slot,
     /// Working on it, as a part of that, until the user stops.
@@ -126,13 +137,15 @@ impl SceneMap {
             workers: RwSignal::new(1),
             cells: RwSignal::new(Cells::default()),
             stride_px: RwSignal::new(stride_px),
-            reading: RwSignal::new(Reading::default()),
+            reading: RwSignal::new(Reading { stretch: stretch_in_address(), ..Reading::default() }),
+            has_neighbours: RwSignal::new(parameter(NEIGHBOURS_KEY).as_deref() != Some("off")),
             unclear_bands: RwSignal::new(Vec::new()),
             filter: RwSignal::new(Filter { threshold: THRESHOLD, hidden: BTreeSet::new() }),
             opacity: RwSignal::new(OPACITY),
             cursor: RwSignal::new(None),
             heat: RwSignal::new(None),
             zoom: RwSignal::new(1.0),
+            has_graticule: RwSignal::new(false),
             parts: StoredValue::new_local(Rc::new(Parts { origin: Some(origin), ..Parts::default() })),
         }
     }
@@ -147,6 +160,21 @@ impl SceneMap {
     #[must_use]
     pub fn classes(self) -> Vec<String> {
         self.session.card.with(|card| card.as_ref().map(|card| card.classes.clone()).unwrap_or_default())
+    }
+
+    /// What each class covers.
+    #[must_use]
+    pub fn tally(self) -> Tally {
+        let threshold = self.filter.with(|filter| filter.threshold);
+        let parts = self.parts();
+        self.card.with(|card| {
+            let Some(card) = card else { return Tally::default() };
+            let count = |cells: &Cells| {
+                let mut counting = parts.counting.borrow_mut();
+                counting.follow(cells, &card.grid, card.georeference.as_ref(), threshold).clone()
+            };
+            self.cells.with(count)
+        })
     }
 
     /// Moves the cursor to a patch.
@@ -167,9 +195,19 @@ impl SceneMap {
         parts.preview.borrow_mut().clear();
         parts.preview_rows.set(0);
         self.cells.set(Cells::default());
+        parts.counting.take();
         self.unclear_bands.set(Vec::new());
         self.cursor.set(None);
         self.heat.set(None);
+    }
+}
+
+/// The stretch that the address asks for.
+fn stretch_in_address() -> StretchChoice {
+    match parameter(STRETCH_KEY).as_deref() {
+        Some("eurosat") => StretchChoice::Picture,
+        Some("none") => StretchChoice::None,
+        _ => StretchChoice::Auto,
     }
 }
 

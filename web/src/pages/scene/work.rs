@@ -8,11 +8,15 @@ use web_sys::Blob;
 
 use super::state::{Heat, SceneMap, ScenePhase};
 use crate::engine::protocol::Cutting;
+use crate::pause::breathe;
 use crate::scene::cells::Cells;
 use crate::scene::pace::Pace;
 use crate::scene::step::{Cut, Step};
 use crate::scope::{Over, Scope};
 use crate::session::scenes::{OpenScene, Origin, Trouble};
+
+/// Patches that are decided anew between two breaths.
+const SETTLED_AT_ONCE: usize = 8192;
 
 impl SceneMap {
     /// The file, when it is one of the user's.
@@ -86,7 +90,7 @@ impl SceneMap {
         let (width, height) = card.preview_size();
         let patches = card.grid.count();
         *self.parts().preview.borrow_mut() = vec![0; width * height * 4];
-        self.cells.set(Cells::new(patches, self.classes_untracked()));
+        self.cells.set(Cells::of(&card.grid, self.classes_untracked(), self.has_neighbours.get_untracked()));
         self.card.set(Some(card));
         *self.parts().open.borrow_mut() = Some(open.clone());
         self.run_on(attempt, &open, Pace { total: patches, ..Pace::default() }).await;
@@ -122,11 +126,36 @@ impl SceneMap {
             Err(Over) => return,
             Ok(Ok(workers)) => {
                 self.workers.set(workers);
+                if self.cells.try_update_untracked(Cells::learn_priors) == Some(true)
+                    && running.hold(self.settle_whole()).await.is_err()
+                {
+                    return;
+                }
                 self.phase.set(ScenePhase::Done(pace.get()));
             }
             Ok(Err(trouble)) => self.fail(trouble),
         }
         self.scenes.work();
+    }
+
+    /// Lets patches around one have a say in its class, or not.
+    pub fn choose_neighbours(self, has_neighbours: bool) {
+        self.has_neighbours.set(has_neighbours);
+        let Some(attempt) = self.parts().attempt.current() else { return };
+        self.cells.update_untracked(|cells| cells.choose_neighbours(has_neighbours));
+        spawn_local(async move {
+            // Given up: the picture is read anew.
+            let _ = attempt.hold(self.settle_whole()).await;
+        });
+    }
+
+    /// Decides anew what is shown of all patches, a part at a time so that the page stays smooth.
+    async fn settle_whole(self) {
+        let patches = self.cells.with_untracked(Cells::len);
+        for first in (0..patches).step_by(SETTLED_AT_ONCE) {
+            self.cells.update(|cells| cells.settle(first..first + SETTLED_AT_ONCE));
+            breathe().await;
+        }
     }
 
     fn classes_untracked(self) -> usize {

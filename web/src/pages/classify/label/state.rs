@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures_channel::oneshot;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::label::book::Book;
 use crate::label::file;
 use crate::label::head::Head;
-use crate::label::leave_one_out::{LeaveOneOut, LeftOut};
+use crate::label::leave_one_out::{LeftOut, MAX_PARTS};
 use crate::label::own::{Own, OwnClasses};
+use crate::pause::breathe;
 use crate::problem::Problem;
 use crate::scope::{Scope, Slot};
 use crate::session::{Session, remember, remembered};
@@ -20,8 +20,6 @@ use crate::stored;
 
 /// Tiles whose answers come before the page applies the head to them: one by one would be work for the square of them.
 const APPLY_EVERY: usize = 32;
-/// Milliseconds that leaving out may take before the page gets its turn.
-const SLICE_MS: f64 = 24.0;
 
 /// How far the leave-one-out figure has come.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -119,7 +117,8 @@ impl Labels {
 
     fn follow(self) {
         let session = self.session;
-        Effect::new(move |_| self.learn());
+        let has_device = Memo::new(move |_| session.devices.with(|devices| devices.active.is_some()));
+        Effect::new(move |_| self.learn(has_device));
         let progress = Memo::new(move |_| {
             let answered =
                 session.tiles.with(|tiles| tiles.iter().filter(|tile| tile.outcome.answer().is_some()).count());
@@ -196,42 +195,52 @@ impl Labels {
         remember(KEYS_KEY, if has_keys { "on" } else { "off" });
     }
 
-    /// Learns from the book, and starts to leave tiles out.
-    fn learn(self) {
+    /// Learns from the book, and leaves tiles out, in a worker of its own.
+    fn learn(self, has_device: Memo<bool>) {
         let scope = self.leaving_out.get_value().begin(&Scope::new());
         let book = self.book.get();
-        let started = js_sys::Date::now();
-        match Head::learn(&book) {
-            Some(head) => {
-                self.head.set(Some(Arc::new(head)));
-                self.learned_ms.set(Some(js_sys::Date::now() - started));
-            }
+        let parts = book.examples.iter().filter(|example| book.taught().contains(&example.class)).count();
+        if book.taught().len() < 2 {
             // A head that came without its tiles stays until there are others.
-            None if book.examples.is_empty() && self.learned_ms.get_untracked().is_none() => {}
-            None => {
+            if !book.examples.is_empty() || self.learned_ms.get_untracked().is_some() {
                 self.head.set(None);
                 self.learned_ms.set(None);
             }
+            return self.figure.set(Figure::None);
         }
-        let Some(work) = LeaveOneOut::new(&book) else { return self.figure.set(Figure::None) };
-        self.figure.set(Figure::Working(0, work.progress().1));
-        spawn_local(self.leave_out(work, scope));
+        if !has_device.get() {
+            return;
+        }
+        self.figure.set(Figure::Working(0, parts.min(MAX_PARTS)));
+        spawn_local(async move {
+            // Given up: there is a newer book.
+            let _ = scope.hold(self.learn_elsewhere(book)).await;
+        });
     }
 
-    async fn leave_out(self, mut work: LeaveOneOut, scope: Scope) {
-        loop {
-            // Marks come one after the other: a moment later there may be a newer book.
-            if scope.hold(breathe()).await.is_err() {
-                return;
-            }
-            let started = js_sys::Date::now();
-            while js_sys::Date::now() - started < SLICE_MS {
-                if let Some(found) = work.step() {
-                    return self.figure.set(Figure::Done(Arc::new(found.clone())));
+    async fn learn_elsewhere(self, book: Book) {
+        // Marks come one after the other: a moment later there may be a newer book.
+        breathe().await;
+        let told = async {
+            let (head, elapsed_ms) = self.session.learn(&book).await?;
+            let is_learned = head.is_some();
+            self.head.set(head.map(Arc::new));
+            self.learned_ms.set(is_learned.then_some(elapsed_ms));
+            while is_learned {
+                let (done, all, report) = self.session.leave_out().await?;
+                match report {
+                    Some(report) => {
+                        self.figure.set(Figure::Done(Arc::new(report)));
+                        break;
+                    }
+                    None => self.figure.set(Figure::Working(done, all)),
                 }
             }
-            let (done, all) = work.progress();
-            self.figure.set(Figure::Working(done, all));
+            Ok::<_, Problem>(())
+        };
+        if let Err(problem) = told.await {
+            self.figure.set(Figure::None);
+            self.problem.set(Some(problem));
         }
     }
 
@@ -451,18 +460,4 @@ pub fn use_labels() -> Labels {
 
 fn store_key(model: &str) -> String {
     format!("{STORED_KEY} {model}")
-}
-
-/// Lets the page draw and hear.
-async fn breathe() {
-    let (wake, awake) = oneshot::channel();
-    set_timeout(
-        move || {
-            // Whoever waited may be gone.
-            let _ = wake.send(());
-        },
-        std::time::Duration::ZERO,
-    );
-    // The sender is called exactly once, by the timer.
-    let _ = awake.await;
 }
