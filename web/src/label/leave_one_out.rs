@@ -2,9 +2,11 @@
 //!
 //! Above [`MAX_PARTS`] tiles, so many heads would take too long: then tiles are left out in as many groups instead.
 
+use shared::label_head::TOLERANCE;
+use shared::label_head::fit::{REGULARISER, Rows, fit};
+
 use super::book::Book;
-use super::fit::{REGULARISER, Rows, fit};
-use super::head::{Lesson, TOLERANCE};
+use super::head::Lesson;
 
 /// Heads that are learned at most.
 pub const MAX_PARTS: usize = 200;
@@ -39,9 +41,9 @@ impl LeaveOneOut {
     #[must_use]
     pub fn new(book: &Book) -> Option<Self> {
         let lesson = Lesson::of(book)?;
-        let whole = fit(lesson.rows(), REGULARISER, None, TOLERANCE);
-        let tiles = lesson.labels.len();
-        let counts = (0..lesson.taught.len()).map(|class| lesson.labels.iter().filter(|&&l| l == class).count());
+        let whole = fit(lesson.rows.rows(), REGULARISER, None, TOLERANCE);
+        let tiles = lesson.rows.labels().len();
+        let counts = (0..lesson.taught.len()).map(|class| lesson.rows.labels().iter().filter(|&&l| l == class).count());
         let majority = counts.max().unwrap_or_default();
         let report = LeftOut { tiles, parts: tiles.min(MAX_PARTS), majority, ..LeftOut::default() };
         Some(Self { lesson, whole, next_part: 0, report })
@@ -65,8 +67,8 @@ impl LeaveOneOut {
     fn leave_out(&mut self, part: usize) {
         let lesson = &self.lesson;
         let is_left_out = |row: usize| row % self.report.parts == part;
-        let (values, labels) = lesson.without(is_left_out);
-        let rows = lesson.rows();
+        let (values, labels) = lesson.rows.without(is_left_out);
+        let rows = lesson.rows.rows();
         // A class that a group has taken away whole cannot be learned, so cannot be named either.
         let present: Vec<usize> = (0..rows.classes).filter(|class| labels.contains(class)).collect();
         let parameters = if present.len() == rows.classes {
@@ -79,9 +81,9 @@ impl LeaveOneOut {
             let few = Rows { values: &values, labels: &labels, classes: present.len(), ..rows };
             spread_out(&fit(few, REGULARISER, None, PART_TOLERANCE), rows, &present)
         };
-        for row in (0..lesson.labels.len()).filter(|&row| is_left_out(row)) {
-            let found = lesson.predict(&parameters, row);
-            if found == lesson.labels[row] {
+        for row in (0..lesson.rows.labels().len()).filter(|&row| is_left_out(row)) {
+            let found = lesson.rows.predict(&parameters, row);
+            if found == lesson.rows.labels()[row] {
                 self.report.right += 1;
             } else {
                 self.report.doubtful.push((lesson.examples[row], lesson.taught[found]));
