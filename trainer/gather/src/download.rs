@@ -78,11 +78,11 @@ pub fn download(wanted: &Wanted, pause: Duration, progress: &mut dyn FnMut(u64, 
         .build()
         .context("cannot set up HTTP")?;
     let part = with_ending(&wanted.path, "part");
-    let began = length(&part);
+    let mut began = length(&part);
     let mut left = RETRIES;
     loop {
         let before = length(&part);
-        match runtime.block_on(one_request(&client, wanted, &part, progress))? {
+        match runtime.block_on(one_request(&client, wanted, &part, &mut began, progress))? {
             Piece::Whole => break,
             Piece::Broken(why) => {
                 // As long as something comes, it may take any number of requests.
@@ -106,13 +106,14 @@ pub fn download(wanted: &Wanted, pause: Duration, progress: &mut dyn FnMut(u64, 
     }
     fs::rename(&part, &wanted.path).with_context(|| format!("cannot name {}", wanted.path.display()))?;
     remove(&with_ending(&part, "etag"))?;
-    Ok(Fetched::From(began.min(length(&wanted.path))))
+    Ok(Fetched::From(began))
 }
 
 async fn one_request(
     client: &reqwest::Client,
     wanted: &Wanted,
     part: &Path,
+    began: &mut u64,
     progress: &mut dyn FnMut(u64, Option<u64>),
 ) -> Result<Piece> {
     let etag_path = with_ending(part, "etag");
@@ -151,11 +152,12 @@ async fn one_request(
             }
             remove(part)?;
             remove(&etag_path)?;
+            *began = 0;
             return Ok(Piece::Broken("the server has fewer bytes than are here".to_owned()));
         }
         status if status.is_success() => {
             remove(part)?;
-            have = 0;
+            (have, *began) = (0, 0);
             answer.content_length()
         }
         status if matches!(status.as_u16(), 408 | 429 | 500..=599) => {

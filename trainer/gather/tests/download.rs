@@ -131,7 +131,7 @@ fn a_stopped_download_goes_on_unless_the_file_has_changed() {
         server.manners.lock().unwrap().has_ranges = has_ranges;
         part_of(folder.path(), etag);
         let own = wanted(&server, folder.path(), None);
-        fetch(&own).unwrap();
+        assert_eq!(fetch(&own).unwrap(), Fetched::From(start as u64));
         assert_eq!(fs::read(&own.path).unwrap(), content(100_000));
         assert_eq!(*server.asked.lock().unwrap(), [start], "{etag}, ranges: {has_ranges}");
     }

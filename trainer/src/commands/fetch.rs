@@ -29,7 +29,7 @@ pub struct FetchArgs {
     /// The task's name, as `trainer benchmark --list` shows it
     pub name: Option<String>,
     /// Folder for the files
-    #[arg(long, value_name = "DIR", required_unless_present = "dry_run", requires = "name")]
+    #[arg(long, value_name = "DIR", requires = "name")]
     pub out: Option<PathBuf>,
     /// Show what would be downloaded, and stop
     #[arg(long)]
@@ -55,6 +55,9 @@ pub fn run(args: &FetchArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     if task.downloads.is_empty() {
         let how = task.how_to_get.as_deref().unwrap_or("see its page");
         return Err(UsageError::new(format!("{name} has no address to download from\nhint: {how}")).into());
+    }
+    if args.out.is_none() && !args.dry_run {
+        return Err(UsageError::new(format!("where to?\nhint: trainer fetch {name} --out DIR")).into());
     }
     let out = args.out.clone().unwrap_or_default();
     for file in &task.downloads {

@@ -100,7 +100,7 @@ impl DenseConfig {
         let end = if self.takes_best {
             format!("early stopping after {} epochs, best epoch by the validation part", self.patience)
         } else {
-            "last epoch".to_owned()
+            "last epoch, the validation part learned from too (so that only the threshold .5 is unseen)".to_owned()
         };
         format!(
             "{trunk}, {decoder} on the maps of all stages; random patches of {} px{}, AdamW rate {}, weight decay {}, batch {}, \

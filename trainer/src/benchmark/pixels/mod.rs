@@ -152,7 +152,12 @@ fn measure(
         let encoder = candidate.encoder(&tracked)?;
         let network = DenseNetwork::new(encoder, bands, config.decoder, outputs, run.settings.seed, &tracked);
         decoder_weights = network.decoder_weights();
-        let data = DenseData { store, train: &fold.train, normalisation: &normalisation };
+        // Who makes no choice learns from the validation part too.
+        let train = match config.takes_best {
+            true => fold.train.clone(),
+            false => [&fold.train[..], &fold.validation].concat(),
+        };
+        let data = DenseData { store, train: &train, normalisation: &normalisation };
         let answers = |network: &DenseNetwork, rows: &[usize]| -> Result<Vec<(Arc<super::dense::Scene>, Vec<f32>)>> {
             let answer = |&row: &usize| {
                 let scene = store.scene(row)?;
