@@ -1,8 +1,8 @@
 //! What was typed, nothing decided.
 
 use crate::commands::{
-    completions, demo, devices, distill, embed, evaluate, export, gather, inspect_data, pretrain, publish, seasons,
-    serve, study, superres,
+    benchmark, completions, demo, devices, distill, embed, evaluate, export, fetch, gather, inspect_data, pretrain,
+    publish, seasons, serve, study, superres,
 };
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -47,6 +47,8 @@ pub enum Command {
     Study(study::StudyArgs),
     /// k-NN and linear accuracy of a frozen encoder, beside untrained baselines
     Evaluate(evaluate::EvaluateArgs),
+    /// Data sets × encoders × protocols, with published figures beside ours
+    Benchmark(Box<benchmark::BenchmarkArgs>),
     /// Whether a frozen encoder knows places again at other dates, and what moves its embeddings
     Seasons(seasons::SeasonsArgs),
     /// Write the model file for the browser, its gallery, ONNX, and weights for PyTorch
@@ -55,6 +57,8 @@ pub enum Command {
     Embed(embed::EmbedArgs),
     /// Index a site's models, gallery and samples for the page
     Publish(publish::PublishArgs),
+    /// Download a public data set from its official address
+    Fetch(fetch::FetchArgs),
     /// Gather unlabelled multi-season patches from a public archive
     Gather(Box<gather::GatherArgs>),
     /// Look at a data set: counts, bands, dates, statistics, contact sheet

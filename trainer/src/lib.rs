@@ -21,6 +21,7 @@
 //! The words are the field's; those that are this project's own stand in the glossary at the end of `trainer/README.md`, and
 //! what to touch for a new method, architecture or data set in "Adding to it" there.
 
+pub mod benchmark;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -87,10 +88,12 @@ fn dispatch(command: Command, reporter: &mut Reporter<'_>) -> anyhow::Result<()>
         Command::Pretrain(args) => commands::pretrain::run(&args, reporter),
         Command::Distill(args) => commands::distill::run(&args, reporter),
         Command::Evaluate(args) => commands::evaluate::run(args, reporter),
+        Command::Benchmark(args) => commands::benchmark::run(&args, reporter),
         Command::Seasons(args) => commands::seasons::run(args, reporter),
         Command::Export(args) => commands::export::run(args, reporter),
         Command::Embed(args) => commands::embed::run(args, reporter),
         Command::Publish(args) => commands::publish::run(&args, reporter),
+        Command::Fetch(args) => commands::fetch::run(&args, reporter),
         Command::Gather(args) => commands::gather::run(&args, reporter),
         Command::InspectData(args) => commands::inspect_data::run(args, reporter),
         Command::Devices(args) => commands::devices::run(&args, reporter),

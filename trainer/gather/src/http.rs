@@ -271,7 +271,7 @@ impl HttpConnector for Http {
 }
 
 /// TLS by rustls and ring, trusting Mozilla's list of authorities.
-fn encryption() -> Result<ClientConfig> {
+pub(crate) fn encryption() -> Result<ClientConfig> {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

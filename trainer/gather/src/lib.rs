@@ -11,6 +11,7 @@ pub mod cog;
 mod columns;
 pub mod comb;
 pub mod cpu;
+pub mod download;
 mod effort;
 pub mod files;
 mod flight;

@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 mod arguments;
+pub mod benchmark;
 pub mod completions;
 pub mod demo;
 pub mod devices;
@@ -8,6 +9,11 @@ pub mod distill;
 pub mod embed;
 pub mod evaluate;
 pub mod export;
+#[cfg(feature = "gather")]
+pub mod fetch;
+#[cfg(not(feature = "gather"))]
+#[path = "fetch_absent.rs"]
+pub mod fetch;
 #[cfg(feature = "gather")]
 pub mod gather;
 #[cfg(not(feature = "gather"))]

@@ -3,10 +3,11 @@
 //! Above [`MAX_PARTS`] tiles, so many heads would take too long: then tiles are left out in as many groups instead.
 
 use serde::{Deserialize, Serialize};
+use shared::label_head::TOLERANCE;
+use shared::label_head::fit::{REGULARISER, Rows, fit};
 
 use super::book::Book;
-use super::fit::{REGULARISER, Rows, fit};
-use super::head::{Head, Lesson, TOLERANCE};
+use super::head::{Head, Lesson};
 
 /// Heads that are learned at most.
 pub const MAX_PARTS: usize = 200;
@@ -41,9 +42,9 @@ impl LeaveOneOut {
     #[must_use]
     pub fn new(book: &Book) -> Option<Self> {
         let lesson = Lesson::of(book)?;
-        let whole = fit(lesson.rows(), REGULARISER, None, TOLERANCE);
-        let tiles = lesson.labels.len();
-        let counts = (0..lesson.taught.len()).map(|class| lesson.labels.iter().filter(|&&l| l == class).count());
+        let whole = fit(lesson.rows.rows(), REGULARISER, None, TOLERANCE);
+        let tiles = lesson.rows.labels().len();
+        let counts = (0..lesson.taught.len()).map(|class| lesson.rows.labels().iter().filter(|&&l| l == class).count());
         let majority = counts.max().unwrap_or_default();
         let report = LeftOut { tiles, parts: tiles.min(MAX_PARTS), majority, ..LeftOut::default() };
         Some(Self { lesson, whole, next_part: 0, report })
@@ -52,7 +53,7 @@ impl LeaveOneOut {
     /// The head of all tiles.
     #[must_use]
     pub fn head(&self, classes: &[String]) -> Head {
-        self.lesson.head(classes, &self.whole)
+        self.lesson.head(classes, self.lesson.rows.head(&self.whole))
     }
 
     /// Parts done and in all.
@@ -73,8 +74,8 @@ impl LeaveOneOut {
     fn leave_out(&mut self, part: usize) {
         let lesson = &self.lesson;
         let is_left_out = |row: usize| row % self.report.parts == part;
-        let (values, labels) = lesson.without(is_left_out);
-        let rows = lesson.rows();
+        let (values, labels) = lesson.rows.without(is_left_out);
+        let rows = lesson.rows.rows();
         // A class that a group has taken away whole cannot be learned, so cannot be named either.
         let present: Vec<usize> = (0..rows.classes).filter(|class| labels.contains(class)).collect();
         let parameters = if present.len() == rows.classes {
@@ -87,9 +88,9 @@ impl LeaveOneOut {
             let few = Rows { values: &values, labels: &labels, classes: present.len(), ..rows };
             spread_out(&fit(few, REGULARISER, None, PART_TOLERANCE), rows, &present)
         };
-        for row in (0..lesson.labels.len()).filter(|&row| is_left_out(row)) {
-            let found = lesson.predict(&parameters, row);
-            if found == lesson.labels[row] {
+        for row in (0..lesson.rows.labels().len()).filter(|&row| is_left_out(row)) {
+            let found = lesson.rows.predict(&parameters, row);
+            if found == lesson.rows.labels()[row] {
                 self.report.right += 1;
             } else {
                 self.report.doubtful.push((lesson.examples[row], lesson.taught[found]));

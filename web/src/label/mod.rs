@@ -3,7 +3,6 @@
 
 pub mod book;
 pub mod file;
-pub mod fit;
 pub mod head;
 pub mod leave_one_out;
 pub mod own;

@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use serde::Deserialize;
+use shared::label_head::fit::{Rows, evaluate, fit};
 
 use super::book::Book;
-use super::fit::{Rows, evaluate, fit};
 use super::head::Head;
 use super::leave_one_out::{LeaveOneOut, LeftOut, MAX_PARTS};
 

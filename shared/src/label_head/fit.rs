@@ -136,7 +136,8 @@ fn search(
 }
 
 /// The objective, and its gradient into `gradient`.
-pub(super) fn evaluate(rows: Rows<'_>, penalty: f64, at: &[f64], gradient: &mut [f64]) -> f64 {
+#[must_use]
+pub fn evaluate(rows: Rows<'_>, penalty: f64, at: &[f64], gradient: &mut [f64]) -> f64 {
     let (classes, count) = (rows.classes, rows.labels.len() as f64);
     let (weights, bias) = at.split_at(rows.width * classes);
     gradient.fill(0.0);
@@ -160,7 +161,7 @@ pub(super) fn evaluate(rows: Rows<'_>, penalty: f64, at: &[f64], gradient: &mut 
 }
 
 /// Scores become probabilities; returns the logarithm of the sum of their exponentials.
-pub(super) fn softmax(scores: &mut [f64]) -> f64 {
+pub fn softmax(scores: &mut [f64]) -> f64 {
     let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     scores.iter_mut().for_each(|score| *score = (*score - highest).exp());
     let total: f64 = scores.iter().sum();
@@ -169,7 +170,8 @@ pub(super) fn softmax(scores: &mut [f64]) -> f64 {
 }
 
 /// The sum of products, as far as both go: in four parts, which processors add at once, always the same four.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+#[must_use]
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     let length = a.len().min(b.len());
     let (fours, rest) = a[..length].as_chunks::<4>();
     let (others, tail) = b[..length].as_chunks::<4>();
@@ -189,6 +191,6 @@ fn trimmed(row: &[f64]) -> &[f64] {
 }
 
 /// `sum += weight · values`, as far as both go.
-pub(super) fn add(sum: &mut [f64], weight: f64, values: &[f64]) {
+pub fn add(sum: &mut [f64], weight: f64, values: &[f64]) {
     sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
 }

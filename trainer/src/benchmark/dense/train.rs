@@ -1,0 +1,179 @@
+//! The whole of a decoder's training: epochs, validation, checkpoints.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use shared::encoder::{load_module, module_tensors};
+use shared::preprocess::Normalisation;
+use shared::tensors::{NamedTensor, TensorMap};
+
+use super::super::adam_w::{AdamW, AdamWConfig};
+use super::config::DenseConfig;
+use super::loss::pixel_loss;
+use super::network::{DenseNetwork, depth};
+use super::patches::{Patch, epoch_of_patches, has_classes, patch};
+use super::scene::Store;
+use crate::engine::checkpoint;
+use crate::parts::read;
+
+/// What a checkpoint says of itself.
+const KEY: &str = "decoder";
+
+/// What is learned from.
+pub struct DenseData<'a> {
+    /// Scenes.
+    pub store: &'a Store<'a>,
+    /// Rows of those that are learned from.
+    pub train: &'a [usize],
+    /// What the trunk was normalised with.
+    pub normalisation: &'a Normalisation,
+}
+
+/// What came of it.
+pub struct Fitted {
+    /// The network to be tested, on the plain device.
+    pub network: DenseNetwork,
+    /// Validation score after every epoch.
+    pub validation: Vec<f64>,
+    /// The epoch, from 1, that it is of.
+    pub epoch: usize,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Standing {
+    epochs: usize,
+    validation: Vec<f64>,
+    losses: Vec<f64>,
+    best: usize,
+}
+
+/// Trains `network`, which is on `device` with autodiff, and gives the state that the recipe says; goes on from what is in
+/// `folder`. `validate` scores a network on the plain device; `progress` hears of steps.
+///
+/// # Errors
+/// When a scene cannot be read, training diverges, or the disk refuses.
+#[expect(clippy::too_many_arguments, reason = "what a training is made of")]
+pub fn fit(
+    mut network: DenseNetwork,
+    data: &DenseData<'_>,
+    config: &DenseConfig,
+    folder: &Path,
+    seed: u64,
+    device: &Device,
+    validate: &mut dyn FnMut(&DenseNetwork) -> Result<f64>,
+    progress: &mut dyn FnMut(&str, usize, usize),
+) -> Result<Fitted> {
+    let path = folder.join("checkpoint.safetensors");
+    let mut optimiser = AdamW::new(AdamWConfig::new(config.weight_decay));
+    let mut standing = Standing::default();
+    let mut best = TensorMap::new();
+    if let Some(newest) = checkpoint::read_newest::<Standing>(&path, KEY)? {
+        standing = newest.content;
+        network = load_module(network, &crate::encoder_file::under("now.", newest.tensors.clone()));
+        best = crate::encoder_file::under("best.", newest.tensors.clone());
+        optimiser.restore(&newest.tensors, device);
+    }
+    let is_over = |standing: &Standing| {
+        config.patience > 0 && standing.best > 0 && standing.epochs >= standing.best + config.patience
+    };
+    while standing.epochs < config.epochs && !is_over(&standing) {
+        let epoch = standing.epochs;
+        let what = format!("epoch {}/{}", epoch + 1, config.epochs);
+        let mut told = |done: usize, total: usize| progress(&what, done, total);
+        let (next, loss) = train_epoch(network, &mut optimiser, data, config, (epoch, seed), device, &mut told)?;
+        network = next;
+        let score = if config.takes_best { validate(&network.valid())? } else { 0.0 };
+        standing.epochs += 1;
+        standing.losses.push(loss);
+        let is_better = standing.validation.iter().all(|earlier| score > *earlier);
+        standing.validation.push(score);
+        if is_better || !config.takes_best {
+            standing.best = standing.epochs;
+            best = module_tensors(&network);
+        }
+        save(&path, &standing, &network, &best, &optimiser)?;
+    }
+    let network = load_module(network, &best).valid();
+    Ok(Fitted { network, validation: standing.validation, epoch: standing.best })
+}
+
+fn train_epoch(
+    mut network: DenseNetwork,
+    optimiser: &mut AdamW,
+    data: &DenseData<'_>,
+    config: &DenseConfig,
+    (epoch, seed): (usize, u64),
+    device: &Device,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<(DenseNetwork, f64)> {
+    let sizes = data.train.iter().map(|&row| Ok(data.store.scene(row)?.size()));
+    let smallest = sizes.collect::<Result<Vec<[usize; 2]>>>()?.into_iter().flatten().min().unwrap_or(0);
+    let px = config.patch_px.min(smallest);
+    ensure!(px >= 8, "pictures of {smallest} pixels are too small to learn from\nhint: 8 at the least");
+    let order = epoch_of_patches(data.store, data.train, px, (epoch, seed))?;
+    let numbered: Vec<(usize, usize)> = order.into_iter().enumerate().collect();
+    let batches: Vec<&[(usize, usize)]> = numbered.chunks(config.batch).collect();
+    let (mut sum, mut steps) = (0.0, 0);
+    for (done, batch) in batches.iter().enumerate() {
+        let draw = |&(at, row): &(usize, usize)| {
+            patch(data.store, row, (px, at, config.is_turned), (epoch, seed), data.normalisation)
+        };
+        let patches: Vec<Patch> = batch.par_iter().map(draw).collect::<Result<_>>()?;
+        let patches: Vec<Patch> = patches.into_iter().filter(has_classes).collect();
+        if patches.is_empty() {
+            continue;
+        }
+        let total = batches.len();
+        let rate = config.schedule.learning_rate(config.learning_rate, epoch * total + done, total, config.epochs);
+        let (next, loss) = step(network, optimiser, &patches, px, config, rate, device);
+        network = next;
+        ensure!(loss.is_finite(), "the loss of the decoder is {loss}\nhint: a lower learning rate may keep it finite");
+        sum += loss;
+        steps += 1;
+        progress(done + 1, total);
+    }
+    ensure!(steps > 0, "no pixel of the training part has a class\nhint: do the masks hold the task's values?");
+    Ok((network, sum / f64::from(steps)))
+}
+
+/// One step: the network after it, and the loss before it.
+fn step(
+    network: DenseNetwork,
+    optimiser: &mut AdamW,
+    patches: &[Patch],
+    px: usize,
+    config: &DenseConfig,
+    rate: f64,
+    device: &Device,
+) -> (DenseNetwork, f64) {
+    let count = patches.first().map_or(0, |patch| patch.pictures.len());
+    let picture = |which: usize| {
+        let values: Vec<f32> = patches.iter().flat_map(|patch| &patch.pictures[which]).copied().collect();
+        let bands = values.len() / (patches.len() * px * px);
+        Tensor::<4>::from_data(TensorData::new(values, [patches.len(), bands, px, px]), device)
+    };
+    let classes: Vec<u8> = patches.iter().flat_map(|patch| &patch.classes).copied().collect();
+    let logits = network.forward((0..count).map(picture).collect(), config.trunk, true);
+    let loss = pixel_loss(logits, &classes);
+    let gradients = GradientsParams::from_grads(loss.backward(), &network);
+    let stages = network.stages();
+    let layer_rate =
+        |name: &str| rate * config.layer_decay.powi(i32::try_from(depth(name, stages)).unwrap_or(i32::MAX));
+    (optimiser.step(&layer_rate, network, gradients), f64::from(read(loss.without_autodiff())[0]))
+}
+
+fn save(path: &Path, standing: &Standing, network: &DenseNetwork, best: &TensorMap, optimiser: &AdamW) -> Result<()> {
+    let named = |prefix: &str, tensors: &TensorMap| -> Vec<NamedTensor> {
+        let tensor = |tensor: &NamedTensor| NamedTensor { name: format!("{prefix}.{}", tensor.name), ..tensor.clone() };
+        tensors.values().map(tensor).collect()
+    };
+    let mut tensors = named("now", &module_tensors(network));
+    tensors.extend(named("best", best));
+    tensors.extend(optimiser.state());
+    checkpoint::write_keeping(path, KEY, standing, &tensors)
+}

@@ -1,0 +1,12 @@
+//! Fine-tuning: an encoder and a linear head are trained on labels together, and the state that the validation part likes
+//! best is tested.
+
+mod config;
+mod epoch;
+mod network;
+#[cfg(test)]
+mod tests;
+mod train;
+
+pub use config::FineTuneConfig;
+pub use train::{Labelled, fine_tune};

@@ -1,0 +1,153 @@
+//! The whole of a fine-tuning: epochs, validation, checkpoints.
+
+use std::path::Path;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use shared::bands::Bands;
+use shared::encoder::{Encoder, load_module, module_tensors};
+use shared::preprocess::Normalisation;
+use shared::tensors::{NamedTensor, TensorMap};
+use shared::tile::Tile;
+
+use super::super::adam_w::{AdamW, AdamWConfig};
+use super::config::FineTuneConfig;
+use super::epoch::{predict, train_epoch};
+use super::network::TunedNetwork;
+use crate::engine::checkpoint;
+use crate::eval::accuracy;
+use crate::views::PixelRange;
+
+/// What a checkpoint says of itself.
+const KEY: &str = "fine-tuning";
+
+/// Labelled pictures, and rows of them.
+pub struct Labelled<'a> {
+    /// A picture by row.
+    pub read: &'a (dyn Fn(usize) -> Result<Tile> + Sync),
+    /// Class of every row.
+    pub labels: &'a [usize],
+    /// Number of classes.
+    pub classes: usize,
+    /// Rows that are learned from.
+    pub train: &'a [usize],
+    /// Rows that choices are made on.
+    pub validation: &'a [usize],
+    /// Rows that are tested on.
+    pub test: &'a [usize],
+    /// Side of the input.
+    pub px: usize,
+    /// What the encoder was normalised with.
+    pub normalisation: &'a Normalisation,
+    /// What the planes are.
+    pub band_names: &'a Bands,
+    /// Whether values have a ceiling.
+    pub range: PixelRange,
+}
+
+impl Labelled<'_> {
+    /// Planes of a picture.
+    #[must_use]
+    pub fn bands(&self) -> usize {
+        self.band_names.len()
+    }
+}
+
+/// What came of it.
+pub struct Tuned {
+    /// Classes of the test rows.
+    pub predictions: Vec<usize>,
+    /// Validation accuracy after every epoch.
+    pub validation: Vec<f64>,
+    /// The epoch, from 1, that was tested.
+    pub epoch: usize,
+    /// The network of that epoch.
+    pub network: Vec<NamedTensor>,
+}
+
+/// Where a fine-tuning stands.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Standing {
+    /// Epochs that are done.
+    epochs: usize,
+    validation: Vec<f64>,
+    losses: Vec<f64>,
+    /// The best epoch, from 1, by the validation part.
+    best: usize,
+}
+
+/// Fine-tunes `encoder`, which is on `device` with autodiff, and tests what the recipe says; goes on from what is in `folder`, where it leaves a checkpoint after
+/// every epoch. `progress` hears of steps: the epoch in words, how many are done, and of how many.
+///
+/// # Errors
+/// When a picture cannot be read, training diverges, or the disk refuses.
+pub fn fine_tune(
+    encoder: Encoder,
+    data: &Labelled<'_>,
+    config: &FineTuneConfig,
+    folder: &Path,
+    seed: u64,
+    device: &Device,
+    mut progress: impl FnMut(&str, usize, usize),
+) -> Result<Tuned> {
+    let path = folder.join("checkpoint.safetensors");
+    let mut network = TunedNetwork::new(encoder, data.classes, seed, &device.clone().autodiff());
+    let mut optimiser = AdamW::new(AdamWConfig::new(config.weight_decay));
+    let mut standing = Standing::default();
+    let mut best = TensorMap::new();
+    if let Some(newest) = checkpoint::read_newest::<Standing>(&path, KEY)? {
+        standing = newest.content;
+        network = load_module(network, &crate::encoder_file::under("now.", newest.tensors.clone()));
+        best = crate::encoder_file::under("best.", newest.tensors.clone());
+        optimiser.restore(&newest.tensors, device);
+    }
+    while standing.epochs < config.epochs && !is_over(&standing, config) {
+        let epoch = standing.epochs;
+        let what = format!("epoch {}/{}", epoch + 1, config.epochs);
+        let (next, loss) = train_epoch(network, &mut optimiser, data, config, (epoch, seed), device, |done, total| {
+            progress(&what, done, total);
+        })?;
+        network = next;
+        let score = match data.validation {
+            [] => 0.0,
+            rows => {
+                let predictions = predict(&network, rows, data, device)?;
+                let labels: Vec<usize> = rows.iter().map(|&row| data.labels[row]).collect();
+                accuracy(&predictions, &labels)
+            }
+        };
+        standing.epochs += 1;
+        standing.losses.push(loss);
+        let is_better = standing.validation.iter().all(|earlier| score > *earlier);
+        standing.validation.push(score);
+        if is_better || !config.takes_best || data.validation.is_empty() {
+            standing.best = standing.epochs;
+            best = module_tensors(&network);
+        }
+        save(&path, &standing, &network, &best, &optimiser)?;
+    }
+    let chosen = load_module(network, &best);
+    Ok(Tuned {
+        predictions: predict(&chosen, data.test, data, device)?,
+        validation: standing.validation,
+        epoch: standing.best,
+        network: best.into_values().collect(),
+    })
+}
+
+/// Whether nothing better has come for as long as the recipe waits.
+fn is_over(standing: &Standing, config: &FineTuneConfig) -> bool {
+    config.patience > 0 && standing.epochs >= standing.best + config.patience && standing.best > 0
+}
+
+fn save(path: &Path, standing: &Standing, network: &TunedNetwork, best: &TensorMap, optimiser: &AdamW) -> Result<()> {
+    let named = |prefix: &str, tensors: &TensorMap| -> Vec<NamedTensor> {
+        let tensor = |tensor: &NamedTensor| NamedTensor { name: format!("{prefix}.{}", tensor.name), ..tensor.clone() };
+        tensors.values().map(tensor).collect()
+    };
+    let mut tensors = named("now", &module_tensors(network));
+    tensors.extend(named("best", best));
+    tensors.extend(optimiser.state());
+    checkpoint::write_keeping(path, KEY, standing, &tensors)
+}

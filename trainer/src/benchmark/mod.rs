@@ -1,0 +1,36 @@
+//! The benchmark: data sets, protocols and encoders against each other, ending in a table that says how each figure was made.
+//!
+//! A [`Task`] is a file of `trainer/benchmarks/`; [`run`] measures every encoder on those that the disk has, keeps every
+//! result as soon as it is there, and goes on where it was stopped.
+
+mod adam_w;
+mod card;
+mod cell;
+mod check;
+mod dense;
+mod encoders;
+mod fine_tune;
+#[cfg(test)]
+mod golden;
+mod labels;
+mod on_disk;
+mod pattern;
+mod pixels;
+mod places;
+mod protocol;
+mod row;
+mod run;
+mod scenes;
+mod share;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use adam_w::{AdamW, AdamWConfig};
+pub use card::{Card, points, table};
+pub use encoders::Candidate;
+pub use on_disk::DataFolders;
+pub use protocol::Protocol;
+pub use row::{Measure, ROW_VERSION, Row};
+pub use run::{Findings, Settings, run};
+pub use task::{Download, Kind, Published, SplitRule, SplitSpec, Task};

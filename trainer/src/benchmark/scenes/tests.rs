@@ -1,0 +1,84 @@
+//! Protocols on made-up features whose answers are known.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+use super::frozen::SHOTS;
+use super::*;
+
+/// `count` rows of three classes around the corners of a triangle, `noise` apart.
+fn cloud(count: usize, noise: f32, salt: usize) -> Embedded {
+    let labels: Vec<usize> = (0..count).map(|row| row % 3).collect();
+    let value = |row: usize, axis: usize| {
+        let own = if labels[row] == axis { 1.0 } else { 0.2 };
+        own + noise * (((row * 7919 + axis * 104_729 + salt * 31) % 997) as f32 / 498.5 - 1.0)
+    };
+    let values =
+        (0..count).flat_map(|row| (0..3).map(move |axis| (row, axis))).map(|(row, axis)| value(row, axis)).collect();
+    Embedded::new(values, 3, labels).unwrap()
+}
+
+fn drawn(noise: f32, salt: usize, is_carved: bool) -> Drawn {
+    Drawn {
+        train: cloud(180, noise, salt),
+        validation: cloud(45, noise, salt + 1),
+        test: cloud(90, noise, salt + 2),
+        is_carved,
+    }
+}
+
+fn value(outcome: &Outcome, name: &str) -> f64 {
+    outcome.measures.iter().find(|measure| measure.name == name).and_then(|measure| measure.value).unwrap()
+}
+
+#[test]
+fn classes_far_apart_are_told_apart_by_every_protocol() {
+    let draws = [drawn(0.1, 1, true)];
+    let silent = |_: usize, _: usize| {};
+    assert_eq!(value(&neighbours(&draws, &[5, 20], Metric::Cosine, 0).unwrap(), "k-NN 20"), 1.0);
+    assert_eq!(value(&linear(&draws, 3, 0, silent).unwrap(), "accuracy"), 1.0);
+    assert_eq!(value(&svm(&draws, 3, 0, |_| {}).unwrap(), "accuracy"), 1.0);
+    let few = few_shot(&draws[0], 3, 0);
+    assert_eq!(few.measures.len(), SHOTS.len());
+    assert_eq!((value(&few, "1 a class"), value(&few, "50 a class")), (1.0, 1.0));
+    let shares = fractions(&draws[0], 3, 0, silent).unwrap();
+    let names: Vec<&str> = shares.measures.iter().map(|measure| measure.name.as_str()).collect();
+    assert_eq!(names, ["100 % of labels", "10 % of labels", "1 % of labels"]);
+    let bench = torchgeo(&draws, 3, 0, silent).unwrap();
+    assert_eq!((value(&bench, "linear"), value(&bench, "k-NN 5")), (1.0, 1.0));
+}
+
+#[test]
+fn one_draw_has_an_interval_and_several_have_a_deviation() {
+    let one = neighbours(&[drawn(1.2, 1, false)], &[5], Metric::Cosine, 0).unwrap();
+    let interval = one.measures[0].interval.unwrap();
+    let score = one.measures[0].value.unwrap();
+    assert!(score < 1.0 && interval.low < score && score < interval.high, "{score}, {interval:?}");
+    let three: Vec<Drawn> = (0..3).map(|salt| drawn(1.2, 10 * salt, false)).collect();
+    let several = neighbours(&three, &[5], Metric::Cosine, 0).unwrap();
+    assert!(several.measures[0].deviation.unwrap() > 0.0 && several.measures[0].draws == 3);
+}
+
+#[test]
+fn what_cannot_be_measured_is_said() {
+    let small =
+        Drawn { train: cloud(9, 0.1, 1), validation: cloud(6, 0.1, 2), test: cloud(9, 0.1, 3), is_carved: false };
+    let found = neighbours(std::slice::from_ref(&small), &[5, 20], Metric::Cosine, 0).unwrap();
+    assert_eq!((found.measures.len(), found.notes.len()), (1, 1));
+    let few = few_shot(&small, 3, 0);
+    let names: Vec<&str> = few.measures.iter().map(|measure| measure.name.as_str()).collect();
+    assert_eq!(names, ["1 a class"]);
+    assert!(few.notes.iter().any(|note| note.contains("50 labels a class")), "{:?}", few.notes);
+}
+
+#[test]
+fn equal_runs_give_equal_digits() {
+    let once = || {
+        let draws = [drawn(0.9, 4, true)];
+        let all = [
+            linear(&draws, 3, 5, |_, _| {}).unwrap(),
+            torchgeo(&draws, 3, 5, |_, _| {}).unwrap(),
+            few_shot(&draws[0], 3, 5),
+        ];
+        all.into_iter().flat_map(|outcome| outcome.measures).collect::<Vec<_>>()
+    };
+    assert_eq!(once(), once());
+}

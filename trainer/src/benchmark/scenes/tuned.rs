@@ -1,0 +1,102 @@
+//! Protocols that train the encoder with its head, or let its statistics adapt.
+
+use anyhow::Result;
+use shared::tensors::NamedTensor;
+
+use super::super::cell::Cell;
+use super::super::encoders::Candidate;
+use super::super::fine_tune::{FineTuneConfig, Labelled, fine_tune};
+use super::super::protocol::Protocol;
+use super::super::row::Measure;
+use super::super::run::Run;
+use super::frozen::Outcome;
+use super::set::{Parts, SceneSet};
+use crate::encoder_file::{ENCODER_FILE, write_encoder};
+use crate::eval::{accuracy, accuracy_interval};
+use crate::report::Reporter;
+use crate::views::PixelRange;
+
+/// The recipe of a protocol, with what was asked for.
+#[must_use]
+pub fn config(run: &Run<'_>, protocol: Protocol) -> FineTuneConfig {
+    let own = match protocol {
+        Protocol::SecoLinear => FineTuneConfig::seco_linear(),
+        _ => FineTuneConfig::ours(),
+    };
+    FineTuneConfig { epochs: run.settings.epochs.unwrap_or(own.epochs), ..own }
+}
+
+/// Trains on the first draw of a split and tests it.
+///
+/// # Errors
+/// When a picture cannot be read, training diverges, or the disk refuses.
+pub fn run(
+    run: &Run<'_>,
+    candidate: &Candidate,
+    set: &SceneSet,
+    parts: &Parts,
+    protocol: Protocol,
+    cell: &Cell,
+    reporter: &mut Reporter<'_>,
+) -> Result<Outcome> {
+    let config = config(run, protocol);
+    config.check().map_err(crate::error::UsageError::new)?;
+    let device = &run.settings.device;
+    let (Some(encoder), Some(description)) = (candidate.encoder(&device.clone().autodiff())?, candidate.description())
+    else {
+        return Ok(Outcome::default());
+    };
+    // SeCo reports its validation part.
+    let tested = match protocol {
+        Protocol::SecoLinear => &parts.validation,
+        _ => &parts.test,
+    };
+    let read = |row: usize| set.tile(row);
+    let has_ceiling = run.task.data.file_bands.is_none() && set.bands().is_rgb();
+    let data = Labelled {
+        read: &read,
+        labels: set.labels(),
+        classes: set.classes().len(),
+        train: &parts.train,
+        validation: &parts.validation,
+        test: tested,
+        px: run.px(candidate),
+        normalisation: &description.normalisation,
+        band_names: &description.bands,
+        range: if has_ceiling { PixelRange::Display } else { PixelRange::Open },
+    };
+    let what = format!("{} on {}: {protocol}", candidate.name, run.task.name);
+    let mut notes = Vec::new();
+    if candidate.loaded().is_some_and(|loaded| loaded.folded) {
+        notes.push("the model's batch normalisation is folded in: it is trained without any".to_owned());
+    }
+    let tuned =
+        fine_tune(encoder, &data, &config, &cell.work_folder(), run.settings.seed, device, |epoch, done, total| {
+            reporter.progress(&format!("{what}, {epoch}"), done, total);
+        })?;
+    if protocol == Protocol::FineTune {
+        let folder = cell.picture_folder();
+        let own = |tensor: &NamedTensor| NamedTensor {
+            name: tensor.name.trim_start_matches("encoder.").to_owned(),
+            ..tensor.clone()
+        };
+        // An encoder file like any other, with the classifier as head.weight and head.bias beside it.
+        write_encoder(&folder.join(ENCODER_FILE), description, tuned.network.iter().map(own).collect(), &[])?;
+        let shown = folder.strip_prefix(&run.settings.out).unwrap_or(&folder).join(ENCODER_FILE);
+        notes.push(format!("the tuned encoder is {}", shown.display()));
+    }
+    let labels: Vec<usize> = tested.iter().map(|&row| set.labels()[row]).collect();
+    let right: Vec<bool> = tuned.predictions.iter().zip(&labels).map(|(a, b)| a == b).collect();
+    let interval = accuracy_interval(&right, run.settings.seed);
+    let score = accuracy(&tuned.predictions, &labels);
+    if protocol == Protocol::SecoLinear {
+        notes.push("tested on the validation part, as published".to_owned());
+    }
+    Ok(Outcome {
+        measures: vec![Measure::with_interval("accuracy", score, interval)],
+        notes,
+        details: serde_json::json!({
+            "tested_epoch": tuned.epoch, "validation_accuracy": tuned.validation, "recipe": config,
+        }),
+    })
+}
