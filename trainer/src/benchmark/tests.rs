@@ -36,6 +36,17 @@ fn class_folders(root: &Path, each: usize) {
     }
 }
 
+/// AiTLAS's lists for twelve pictures a class.
+fn lists(data: &Path) {
+    let list = |range: std::ops::Range<usize>| -> String {
+        let classes = ["Forest", "River", "Industrial"];
+        range.flat_map(|at| classes.map(|class| format!("{class}/{class}_{at}.png\n"))).collect()
+    };
+    for (name, range) in [("train", 0..6), ("val", 6..8), ("test", 8..12)] {
+        fs::write(data.join(format!("aitlas_arena_{name}.csv")), list(range)).unwrap();
+    }
+}
+
 #[test]
 fn every_shipped_task_is_whole_and_survives_writing() {
     let tasks = Task::shipped().unwrap();
@@ -117,13 +128,7 @@ fn lists_decide_the_parts() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     class_folders(&data.join("2750"), 12);
-    let list = |range: std::ops::Range<usize>| -> String {
-        let classes = ["Forest", "River", "Industrial"];
-        range.flat_map(|at| classes.map(|class| format!("{class}/{class}_{at}.png\n"))).collect()
-    };
-    for (name, range) in [("train", 0..6), ("val", 6..8), ("test", 8..12)] {
-        fs::write(data.join(format!("aitlas_arena_{name}.csv")), list(range)).unwrap();
-    }
+    lists(&data);
     let task = Task::shipped().unwrap().remove(0);
     let folders = DataFolders { folders: vec![data.clone()], named: Vec::new() };
     let mut warnings = Vec::new();
@@ -154,7 +159,8 @@ fn encoder_file(path: &Path) {
 fn an_encoder_is_fine_tuned_kept_and_judged_beside_its_random_twin() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    class_folders(&data.join("RSSCN7"), 12);
+    class_folders(&data.join("2750"), 12);
+    lists(&data);
     let encoder = folder.path().join("own.safetensors");
     encoder_file(&encoder);
     let out = folder.path().join("out");
@@ -168,7 +174,7 @@ fn an_encoder_is_fine_tuned_kept_and_judged_beside_its_random_twin() {
         "--out",
         &paths[2],
         "--task",
-        "rsscn7",
+        "eurosat-rgb",
         "--protocol",
         "torchgeo-bench,seco-linear,fine-tune",
         "--epochs",
@@ -184,12 +190,12 @@ fn an_encoder_is_fine_tuned_kept_and_judged_beside_its_random_twin() {
     // Statistics have no weights to train.
     assert_eq!([count("torchgeo-bench"), count("seco-linear"), count("fine-tune")], [3, 2, 2], "{shown}");
     assert!(shown.contains("own") && shown.contains("random compact-xs"), "{shown}");
-    let tuned = out.join("results/rsscn7/share-50/own/fine-tune/encoder.safetensors");
+    let tuned = out.join("results/eurosat-rgb/aitlas/own/fine-tune/encoder.safetensors");
     let (before, after) = (load_encoder(&encoder).unwrap(), load_encoder(&tuned).unwrap());
     assert_eq!(after.description, before.description);
     assert_ne!(after.weights["conv1.weight"], before.weights["conv1.weight"]);
     assert_eq!(after.weights["head.weight"].shape, [3, 192]);
-    let work = fs::read_dir(out.join("results/rsscn7/share-50/own")).unwrap();
+    let work = fs::read_dir(out.join("results/eurosat-rgb/aitlas/own")).unwrap();
     let left: Vec<String> = work.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     assert!(left.iter().all(|name| !name.contains("work-")), "{left:?}");
 }
