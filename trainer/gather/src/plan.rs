@@ -1,5 +1,6 @@
 //! The settings of a set, saved with it: whoever continues or joins it must have the same.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
