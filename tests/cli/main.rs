@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod bad_input;
+mod bands;
+mod cases;
 mod distill;
 mod divergence;
 mod gather;

@@ -1,6 +1,6 @@
 """Writes TIFFs of every kind with the pixels that GDAL and tifffile read of them: the oracle of shared/raster.
 
-usage: python3 tests/reference/tiff_matrix.py OUT            all (more than 800 files)
+usage: python3 tests/reference/tiff_matrix.py OUT            all (more than 1000 files)
        python3 tests/reference/tiff_matrix.py --small OUT    the part that shared/raster/tests/matrix.tar.gz holds
 
 OUT gets the files, `manifest.json` (what each must read as) and one `.f32` or `.u8` file for each different answer:
@@ -143,7 +143,7 @@ def tifffile_product(matrix: Matrix, count: int, sizes):
         done += 1
 
 
-def special(matrix: Matrix):
+def special(matrix: Matrix, small: bool):
     def tags(name: str, change):
         """Changes a classic little-endian file's bytes: `change(bytes, entries)`, entries by tag as (place, type, count, value)."""
         path = matrix.out / name
@@ -288,10 +288,30 @@ def special(matrix: Matrix):
     for predictor in [1, 3]:
         matrix.gdal(f"nbits16_float_p{predictor}.tif", values, nbits=16, compress="DEFLATE", predictor=predictor)
         matrix.add(f"nbits16_float_p{predictor}.tif", values)
-    # Large strips: one of 24 MB, which is read by rows.
-    # A JPEG as one strip, and files whose last tag is the last byte.
+    # LERC, exact and with a limited error, packed once more or not, and what it keeps as masks: what is no number, alpha.
+    for dtype, bands, interleave, codec, error, tiled in itertools.product(
+        ["uint8", "int8", "uint16", "int16", "int32", "float32", "float64"], [1, 3], ["pixel", "band"],
+        ["LERC", "LERC_DEFLATE", "LERC_ZSTD"], [0, 2], [False, True],
+    ):
+        if (DTYPES.index(dtype) + bands + len(codec) + error + tiled + len(interleave)) % (7 if small else 2):
+            continue
+        values = content(dtype, bands, 61, 43)
+        if np.dtype(dtype).kind == "f":
+            values[:, 7:11, 20:40] = np.nan
+        name = f"lerc_{dtype}_{bands}_{interleave}_{codec}_{error}_{'tile' if tiled else 'strip'}.tif"
+        layout = {"tiled": True, "blockxsize": 32, "blockysize": 16} if tiled else {"blockysize": 9}
+        read = matrix.gdal(name, values, check=False, compress=codec, max_z_error=error, interleave=interleave, **layout)
+        assert error or np.array_equal(read, values, equal_nan=np.dtype(dtype).kind == "f"), name
+        matrix.add(name, read, missing=np.isnan(read) if np.dtype(dtype).kind == "f" else None)
+    for endian in ["LITTLE", "BIG"]:
+        values = content("uint16", 2, 61, 43)
+        matrix.gdal(f"lerc_{endian}.tif", values, compress="LERC", endianness=endian)
+        matrix.add(f"lerc_{endian}.tif", values)
+    values = np.concatenate([rgb, np.where(rgb[:1] > 60, 255, 0).astype("uint8")])
+    read = matrix.gdal("lerc_alpha.tif", values, check=False, compress="LERC", photometric="RGB", alpha="YES", interleave="pixel")
+    matrix.add("lerc_alpha.tif", read)
     # Refused, by name.
-    for codec, word in [("LERC", "LERC"), ("LZMA", "LZMA"), ("JXL", "JPEG XL"), ("LERC_ZSTD", "LERC")]:
+    for codec, word in [("LZMA", "LZMA"), ("JXL", "JPEG XL")]:
         try:
             matrix.gdal(f"refused_{codec}.tif", rgb, check=False, compress=codec)
         except Exception:
@@ -325,7 +345,7 @@ def main():
     else:
         gdal_product(matrix, 460, SIZES)
         tifffile_product(matrix, 320, SIZES)
-    special(matrix)
+    special(matrix, small)
     matrix.finish()
 
 

@@ -1,5 +1,7 @@
-//! Checks that cross crates live in this package's test targets: `numerics` (against PyTorch) and `cli` (the trainer as
-//! a user meets it, driven in process). This library only holds what both need.
+//! Checks that cross crates live in this package's test targets: `numerics` (against PyTorch), `cli` (the trainer as a user
+//! meets it, driven in process), `hostile` (damaged files). This library only holds what several need, `fuzz` among them.
+
+pub mod hostile;
 
 use std::path::{Path, PathBuf};
 

@@ -2,10 +2,11 @@
 
 use crate::config::RunConfig;
 use crate::data::SourceSpec;
+use crate::data::guard::guarded;
 use crate::engine::checkpoint::{self, Progress};
 use crate::error::UsageError;
 use crate::eval::{READOUT_WIDTH, Reading, usual_pooling};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use shared::artifact::{Artifact, Projection, Readout, Training};
@@ -246,7 +247,10 @@ fn source_name(source: &SourceSpec) -> String {
 }
 
 fn from_pytorch(path: &Path) -> anyhow::Result<LoadedEncoder> {
-    let weights = shared::pytorch::read_state_dict(path).with_context(|| format!("cannot use {}", path.display()))?;
+    let damaged =
+        |fault: String| anyhow!("cannot use {}: {fault}\nhint: fetch the file or save it again", path.display());
+    let weights = guarded(|| shared::pytorch::read_state_dict(path)).map_err(damaged)?;
+    let weights = weights.with_context(|| format!("cannot use {}", path.display()))?;
     let encoder = shared::pytorch::detect_config(&weights).with_context(|| {
         let known = Architecture::ALL.into_iter().filter(|architecture| architecture.plan().is_torchvisions);
         let names: Vec<&str> = known.map(Architecture::name).collect();

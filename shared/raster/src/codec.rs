@@ -1,6 +1,8 @@
 //! Compressed blocks as streams of bytes: each codec gives just as many as are asked for.
 
 mod jpeg;
+#[cfg(feature = "lerc")]
+mod lerc;
 mod lzw;
 mod packbits;
 mod webp;
@@ -75,6 +77,8 @@ impl<S: ByteSource> Unpacker<S> {
             }
             Compression::Jpeg => Self::Whole(Cursor::new(jpeg::decode(&packed.all()?, layout)?)),
             Compression::WebP => Self::Whole(Cursor::new(webp::decode(&packed.all()?, layout)?)),
+            #[cfg(feature = "lerc")]
+            Compression::Lerc => Self::Whole(Cursor::new(lerc::decode(packed.all()?, layout)?)),
         })
     }
 

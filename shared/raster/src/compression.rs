@@ -12,6 +12,8 @@ pub(crate) enum Compression {
     Zstd,
     Jpeg,
     WebP,
+    #[cfg(feature = "lerc")]
+    Lerc,
 }
 
 impl Compression {
@@ -26,6 +28,9 @@ impl Compression {
             50_001 => return Ok(Self::WebP),
             2..=4 => "CCITT fax compression",
             6 => "JPEG compression of the old kind (6)",
+            #[cfg(feature = "lerc")]
+            34_887 => return Ok(Self::Lerc),
+            #[cfg(not(feature = "lerc"))]
             34_887 => "LERC compression",
             34_925 => "LZMA compression",
             33_003 | 33_005 | 34_712 => "JPEG 2000 compression",
@@ -37,7 +42,7 @@ impl Compression {
 
     /// Whether a block is decoded at once.
     pub(crate) const fn is_whole(self) -> bool {
-        matches!(self, Self::Jpeg | Self::WebP)
+        !matches!(self, Self::None | Self::Lzw | Self::Deflate | Self::PackBits | Self::Zstd)
     }
 }
 
@@ -51,6 +56,8 @@ impl std::fmt::Display for Compression {
             Self::Zstd => "ZSTD compression",
             Self::Jpeg => "JPEG compression",
             Self::WebP => "WebP compression",
+            #[cfg(feature = "lerc")]
+            Self::Lerc => "LERC compression",
         })
     }
 }

@@ -29,6 +29,9 @@ pub(crate) struct Layout {
     /// Whether JPEG blocks hold Y, Cb and Cr.
     pub(crate) is_ycbcr: bool,
     pub(crate) jpeg_tables: Option<Vec<u8>>,
+    /// What LERC's blobs are packed with once more.
+    #[cfg_attr(not(feature = "lerc"), expect(dead_code, reason = "of use to LERC alone"))]
+    pub(crate) lerc_packing: u64,
     offsets: Vec<u64>,
     counts: Vec<u64>,
 }
@@ -76,6 +79,8 @@ impl Layout {
             predictor,
             is_ycbcr: photometric == 6,
             jpeg_tables: tags.bytes(source, 347)?.filter(|_| compression == Compression::Jpeg),
+            // Its first number is the version.
+            lerc_packing: tags.numbers(source, 50_674)?.and_then(|all| all.get(1).copied()).unwrap_or(0),
             offsets,
             counts,
         };
@@ -99,7 +104,7 @@ impl Layout {
             let what = format!("a block of more than {} MiB", MAX_BLOCK_BYTES >> 20);
             return Err(RasterError::unsupported(what, RETILE));
         }
-        if self.compression.is_whole() && self.kind != SampleKind::Unsigned(8) {
+        if matches!(self.compression, Compression::Jpeg | Compression::WebP) && self.kind != SampleKind::Unsigned(8) {
             let what = format!("{} of {} samples", self.compression, self.kind);
             return Err(RasterError::unsupported(what, RECODE));
         }

@@ -6,7 +6,7 @@
 //!
 //! Beside the rows that are asked for, memory is bounded by the tags (none longer than [`MAX_TAG_BYTES`] or than the file)
 //! and, for each band that is read, by 256 KiB of compressed bytes with either one decoded tile, JPEG or WebP block
-//! ([`MAX_BLOCK_BYTES`] at most, else refused) or one row of a strip; ZSTD adds its window, 100 MiB at most. Damaged
+//! ([`MAX_BLOCK_BYTES`] at most, else refused; LERC holds it twice) or one row of a strip; ZSTD adds its window, 100 MiB at most. Damaged
 //! files give errors: nothing here panics by itself, though a codec might (see the trainer's `decode`).
 //!
 //! # Why neither `tiff` nor `async-tiff` reads the blocks
@@ -14,7 +14,7 @@
 //! wrong, refuses 287 and panics on 117: it panics on planar tiles at edges, decodes the header as pixels where blocks are
 //! left out, demands the end code of LZW, drops extra samples and gives Y, Cb, Cr for colours; `async-tiff` 0.4 decodes whole tiles only, with a
 //! ZSTD in C that the browser cannot run, and panics at unknown types of tags. Directories and blocks are therefore
-//! walked here; the codecs are those crates' own or better: `weezl`, `flate2`, `zune-jpeg`, `image-webp`, `ruzstd`.
+//! walked here; the codecs are those crates' own or better: `weezl`, `flate2`, `zune-jpeg`, `image-webp`, `ruzstd`, `lerc-rs`.
 
 mod bands;
 mod blocks;

@@ -4,6 +4,9 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
+/// Sentinel-2's digital numbers have the opposite added since processing baseline 04.00 (January 2022).
+const BASELINE_4_OFFSET: i32 = -1000;
+
 /// One `<Item name="…" sample="…" role="…">text</Item>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Item {
@@ -68,6 +71,17 @@ impl Metadata {
     /// The text of the first item whose name passes `test`.
     pub fn find(&self, test: impl Fn(&str) -> bool) -> Option<&str> {
         self.0.iter().find(|item| test(&item.name)).map(|item| item.text.as_str())
+    }
+
+    /// What a Sentinel-2 product says is to be added to its digital numbers: by itself, or by its processing baseline.
+    #[must_use]
+    pub fn product_dn_offset(&self) -> Option<i32> {
+        let number = |test: &dyn Fn(&str) -> bool| self.find(test)?.parse::<f64>().ok().filter(|it| it.is_finite());
+        if let Some(offset) = number(&|name| name.contains("BOA_ADD_OFFSET") || name.contains("RADIO_ADD_OFFSET")) {
+            return Some(offset.round() as i32);
+        }
+        let baseline = number(&|name| name.ends_with("PROCESSING_BASELINE"))?;
+        Some(if baseline >= 4.0 { BASELINE_4_OFFSET } else { 0 })
     }
 
     /// True when nothing is said.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Map, Value, json};
@@ -209,9 +209,16 @@ async fn crawl(http: &Http, address: &str, root: &Bytes, warn: &Warn) -> Result<
     };
     take(read(root, address, warn).with_context(|| not_stac(address))?, &mut left);
     let fetch = |own: String| async move {
-        let bytes = http.get(&own).await.with_context(|| {
-            format!("the catalog {address} has a broken link\nhint: every child and item link must lead to a file")
-        })?;
+        let bytes = match http.get(&own).await {
+            Ok(bytes) => bytes,
+            // What is not there costs itself alone; an archive that does not answer costs the run.
+            Err(HttpError::Refused(why)) => return Ok(Err((own, anyhow!("a broken link: {why}")))),
+            Err(error) => {
+                return Err(anyhow::Error::new(error)).with_context(|| {
+                    format!("the catalog {address} cannot be read through\nhint: the same command again goes on")
+                });
+            }
+        };
         Ok::<_, anyhow::Error>(read(&bytes, &own, warn).map_err(|error| (own, error)))
     };
     let mut reading = FuturesUnordered::new();
@@ -229,6 +236,17 @@ async fn crawl(http: &Http, address: &str, root: &Bytes, warn: &Warn) -> Result<
             None => return Ok(items),
         }
     }
+}
+
+/// The items that a file of a catalog holds, their addresses made absolute; none of a file that leads to others.
+///
+/// # Errors
+/// When it is neither a catalog nor an item.
+pub fn items_in(bytes: &[u8], own: &str, warn: &Warn) -> Result<Vec<Item>> {
+    Ok(match read(bytes, own, warn)? {
+        Found::Items(items) => items,
+        Found::Links(_) => Vec::new(),
+    })
 }
 
 /// An item, or a warning that it is none.

@@ -20,25 +20,28 @@ const BANDS: usize = 720;
 /// them come out right.
 pub struct Outline {
     rings: Vec<Vec<[f64; 2]>>,
-    /// Edges that touch each band of latitude, south to north.
-    bands: Vec<Vec<[f64; 4]>>,
+    /// All edges that do not run east or west.
+    edges: Vec<[f64; 4]>,
+    /// Numbers of those that touch each band of latitude, south to north.
+    bands: Vec<Vec<u32>>,
 }
 
 impl Outline {
     /// Takes rings of longitude and latitude in degrees; the first point need not be repeated at the end.
     #[must_use]
     pub fn new(rings: Vec<Vec<[f64; 2]>>) -> Self {
-        let mut bands = vec![Vec::new(); BANDS];
+        let (mut edges, mut bands) = (Vec::new(), vec![Vec::new(); BANDS]);
         for ring in &rings {
             for (at, &[x0, y0]) in ring.iter().enumerate() {
                 let [x1, y1] = ring[(at + 1) % ring.len()];
                 if y0 != y1 {
-                    let edge = [x0, y0, x1, y1];
-                    (band(y0.min(y1))..=band(y0.max(y1))).for_each(|band| bands[band].push(edge));
+                    let number = edges.len() as u32;
+                    (band(y0.min(y1))..=band(y0.max(y1))).for_each(|band| bands[band].push(number));
+                    edges.push([x0, y0, x1, y1]);
                 }
             }
         }
-        Self { rings, bands }
+        Self { rings, edges, bands }
     }
 
     /// The land of the Earth, without its lakes taken out (Natural Earth, 1:50 million).
@@ -59,7 +62,11 @@ impl Outline {
         Self::from_geojson(&text).with_context(|| format!("the region {shown} is of no use\n{hint}"))
     }
 
-    fn from_geojson(text: &str) -> Result<Vec<Self>> {
+    /// The polygons of GeoJSON.
+    ///
+    /// # Errors
+    /// When it is none, holds no polygon, or is not in degrees.
+    pub fn from_geojson(text: &str) -> Result<Vec<Self>> {
         let parsed: GeoJson = text.parse().context("it is not GeoJSON")?;
         let mut polygons = Vec::new();
         match parsed {
@@ -72,7 +79,8 @@ impl Outline {
                 geometries.for_each(|geometry| collect(&geometry.value, &mut polygons));
             }
         }
-        polygons.retain(|rings| rings.first().is_some_and(|outer| outer.len() >= 3));
+        let has_area = |outer: &Vec<[f64; 2]>| (0..2).all(|axis| outer.iter().any(|at| at[axis] != outer[0][axis]));
+        polygons.retain(|rings| rings.first().is_some_and(|outer| outer.len() >= 3 && has_area(outer)));
         if polygons.is_empty() {
             bail!("it holds no polygon");
         }
@@ -88,7 +96,8 @@ impl Outline {
     pub fn contains(&self, point: LonLat) -> bool {
         // A ring over the date line goes on beyond 180 degrees.
         let turns = [-360.0, 0.0, 360.0];
-        let crossings = |&[x0, y0, x1, y1]: &[f64; 4]| {
+        let crossings = |number: &u32| {
+            let [x0, y0, x1, y1] = self.edges[*number as usize];
             if (y0 > point.lat) == (y1 > point.lat) {
                 return 0;
             }
@@ -146,6 +155,15 @@ fn unwrapped(mut ring: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
             turn -= 360.0 * step.signum();
         }
         ring[at][0] += turn;
+    }
+    // A ring that comes back a whole turn further lies round a pole: that one which it is nearer to.
+    if let (Some(&[first, south]), Some(&[last, north])) = (ring.first(), ring.last())
+        && (last - first).abs() == 360.0
+        && south == north
+    {
+        let mean = ring.iter().map(|[_, lat]| lat).sum::<f64>() / ring.len() as f64;
+        let pole = 90.0_f64.copysign(mean);
+        ring.extend([[last, pole], [first, pole]]);
     }
     ring
 }
@@ -251,6 +269,21 @@ mod tests {
         }
         let world = r#"{"type":"Polygon","coordinates":[[[-180,-90],[180,-90],[180,90],[-180,90],[-180,-90]]]}"#;
         assert_eq!(Outline::from_geojson(world).unwrap()[0].bounds(), [-180.0, -90.0, 180.0, 90.0]);
+    }
+
+    #[test]
+    fn a_ring_round_a_pole_holds_the_pole() {
+        for (lat, inside, outside) in [(75.0, 80.0, 70.0), (-60.0, -75.0, -50.0)] {
+            for order in [&[0, 90, 180, -90][..], &[0, -90, 180, 90], &[-180, -60, 60]] {
+                let points: Vec<String> = order.iter().chain(&order[..1]).map(|lon| format!("[{lon},{lat}]")).collect();
+                let text = format!(r#"{{"type":"Polygon","coordinates":[[{}]]}}"#, points.join(","));
+                let [region] = &Outline::from_geojson(&text).unwrap()[..] else { panic!("one polygon") };
+                for lon in [-170.0, -60.0, 10.0, 60.0, 170.0] {
+                    assert!(region.contains(LonLat { lon, lat: inside }), "{text} {lon}");
+                    assert!(!region.contains(LonLat { lon, lat: outside }), "{text} {lon}");
+                }
+            }
+        }
     }
 
     #[test]

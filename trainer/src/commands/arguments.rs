@@ -3,6 +3,7 @@
 use crate::eval::Splits;
 use crate::report::Reporter;
 use anyhow::Result;
+use shared::bands::Bands;
 use shared::encoder::Pooling;
 use std::path::{Path, PathBuf};
 
@@ -30,13 +31,13 @@ impl SplitArgs {
         [&self.train_split, &self.val_split, &self.test_split].map(Option::as_ref)
     }
 
-    /// Opens `data` in its three parts; warnings are shown.
+    /// Opens `data` in its three parts, with the bands that the encoder reads; warnings are shown.
     ///
     /// # Errors
     /// When a file cannot be read, or one or two lists are given.
-    pub fn open(&self, data: &Path, reporter: &mut Reporter<'_>) -> Result<Splits> {
+    pub fn open(&self, data: &Path, bands: &Bands, reporter: &mut Reporter<'_>) -> Result<Splits> {
         let mut warnings = Vec::new();
-        let splits = Splits::open(data, self.lists(), self.seed, &mut warnings)?;
+        let splits = Splits::open(data, bands, self.lists(), self.seed, &mut warnings)?;
         reporter.data_warnings(&warnings);
         Ok(splits)
     }

@@ -71,7 +71,7 @@ pub fn run(args: EvaluateArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let evaluable = load_evaluable(&args.encoder)?;
     let candidate = Candidate::of(&evaluable, args.px.map(usize::from), args.readout, args.width.map(usize::from))?;
     let resolved = device::resolve(&args.device)?;
-    let splits = args.splits.open(&args.data, reporter)?;
+    let splits = args.splits.open(&args.data, candidate.bands, reporter)?;
     let encoder = candidate.frozen(&resolved.device)?;
     reporter.note(&format!("device: {} ({})", resolved.name, resolved.reason));
     let subject = Subject {

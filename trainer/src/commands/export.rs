@@ -38,7 +38,8 @@ pub struct ExportArgs {
     /// Weights: f32, f16 (half the size) or int8 (a quarter)
     #[arg(long, default_value = "f16", value_parser = parse_format)]
     pub format: WeightFormat,
-    /// Labelled tiles for the linear head: a folder of class folders, or a tar of one
+    /// Labelled tiles for the linear head: a folder of class folders, or a tar of one; or kind=…,path=…,file_bands=[…] with
+    /// any key of a [[data]] table
     #[arg(long, value_name = "DIR|TAR")]
     pub data: Option<PathBuf>,
     /// What is read out of the network: the last feature map's mean, or mean and deviation of every channel of all

@@ -1,6 +1,6 @@
 //! `trainer inspect-data`: what a data set holds, before anything is trained on it.
 
-use crate::data::{Placement, SourceKind, SourceSpec};
+use crate::data::{SourceKind, SourceSpec};
 use crate::error::UsageError;
 #[cfg(feature = "gather")]
 use crate::inspection::report_gathered;
@@ -36,10 +36,10 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct InspectDataArgs {
-    /// Folders or tars of pictures.
+    /// Folders or tars of pictures; or kind=…,path=…,file_bands=[…] with any key of a [[data]] table.
     #[arg(required_unless_present = "data")]
     paths: Vec<PathBuf>,
-    /// Inspect the [[data]] tables of a preset or run configuration (TOML), or one source, kind=…,path=…
+    /// Inspect the [[data]] tables of a preset or run configuration (TOML), or one source as --data of other commands names it
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     data: Option<PathBuf>,
     /// How the files are laid out [default: guessed]
@@ -162,8 +162,10 @@ impl InspectDataArgs {
     fn specs(&self) -> Result<Vec<SourceSpec>> {
         if let Some(path) = &self.data {
             let shown = path.display();
-            if !path.exists() && shown.to_string().contains("path=") {
-                return Ok(vec![SourceSpec::typed(path)?]);
+            let is_tar = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
+            let typed = SourceSpec::typed(path)?;
+            if path.is_dir() || is_tar || typed.path != *path {
+                return Ok(vec![typed]);
             }
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read {shown}\nhint: a TOML file with [[data]] tables"))?;
@@ -189,21 +191,25 @@ impl InspectDataArgs {
             Kind::Mosaic => SourceKind::Mosaic,
             Kind::Series => SourceKind::Series,
         });
+        // Flags go before what a typed source says itself.
+        let either = |own: &[String], typed: Vec<String>| if own.is_empty() { typed } else { own.to_vec() };
+        let both = |own: &[[f64; 2]], typed: Vec<[f64; 2]>| if own.is_empty() { typed } else { own.to_vec() };
         let spec = |path: &PathBuf| -> Result<SourceSpec> {
+            let typed = SourceSpec::typed(path)?;
+            let split = self.split.clone().or(typed.split);
             Ok(SourceSpec {
-                kind: kind.or(self.split.as_ref().map(|_| SourceKind::Folder)),
-                split: self.split.clone(),
-                include: self.include.clone(),
-                keep_places: self.keep_place.clone(),
-                skip_places: self.skip_place.clone(),
-                bands: bands(&self.bands)?,
-                file_bands: bands(&self.file_bands)?,
-                window_px: self.window,
-                keep_longitude: self.keep_longitude.clone(),
-                skip_longitude: self.skip_longitude.clone(),
-                dn_offset: self.dn_offset,
-                placement: Placement::Random,
-                ..SourceSpec::new(path)
+                kind: kind.or(typed.kind).or(split.as_ref().map(|_| SourceKind::Folder)),
+                split,
+                include: self.include.clone().or(typed.include),
+                keep_places: either(&self.keep_place, typed.keep_places),
+                skip_places: either(&self.skip_place, typed.skip_places),
+                bands: bands(&self.bands)?.or(typed.bands),
+                file_bands: bands(&self.file_bands)?.or(typed.file_bands),
+                window_px: self.window.or(typed.window_px),
+                keep_longitude: both(&self.keep_longitude, typed.keep_longitude),
+                skip_longitude: both(&self.skip_longitude, typed.skip_longitude),
+                dn_offset: if self.dn_offset == 0 { typed.dn_offset } else { self.dn_offset },
+                ..typed
             })
         };
         self.paths.iter().map(spec).collect()

@@ -34,7 +34,8 @@ pub struct StudyArgs {
     /// A source of tiles to train on, without labels (repeatable)
     #[arg(long, value_name = "KIND=…,PATH=…", required_unless_present = "print_grid")]
     pub data: Vec<String>,
-    /// Labelled tiles to score on: a folder of class folders, or a tar of one
+    /// Labelled tiles to score on: a folder of class folders, or a tar of one; or kind=…,path=…,file_bands=[…] with any key of
+    /// a [[data]] table
     #[arg(long, value_name = "DIR|TAR", required_unless_present = "print_grid")]
     pub labelled: Option<PathBuf>,
     /// List of the labelled tiles that are learned from
@@ -108,5 +109,6 @@ pub fn run(args: &StudyArgs, reporter: &mut Reporter<'_>) -> Result<()> {
     let own = (0..cells.len()).filter(own).collect();
     let study = Study { grid: &grid, cells: &cells, configs: &configs, own, out, device: &args.device };
     study.claim()?;
-    study.run(&Labelled::open(path, [train, val], args.limit, reporter)?, reporter)
+    let bands = &configs[0].tiles.bands;
+    study.run(&Labelled::open(path, bands, [train, val], args.limit, reporter)?, reporter)
 }

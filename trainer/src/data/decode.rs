@@ -1,4 +1,4 @@
-//! Bytes of a JPEG, PNG, WebP or TIFF file → [`Picture`]; the format is told by the content, not by the name.
+//! Bytes of a JPEG, PNG, WebP, TIFF or NumPy file → [`Picture`]; the format is told by the content, not by the name.
 
 use std::io::Cursor;
 
@@ -7,6 +7,7 @@ use image::{DynamicImage, ImageFormat, ImageReader};
 use super::decode_tiff::decode_tiff;
 use super::decoded::Decoded;
 use super::guard::guarded;
+use super::npy::{decode_npy, is_npy};
 use super::picture::{Picture, Samples};
 
 /// No tile source needs more, and a damaged header cannot ask for more.
@@ -45,31 +46,39 @@ pub fn decode(bytes: &[u8]) -> Result<Picture, DecodeError> {
 /// # Errors
 /// As [`decode`]. A fault of a decoding library is an error too.
 pub fn decode_planes(bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    guarded(|| decode_unguarded(bytes)).unwrap_or_else(|fault| {
+    decode_within(bytes, MAX_DECODED_BYTES)
+}
+
+/// As [`decode_planes`], refusing what takes more than `limit` bytes when it is decoded.
+///
+/// # Errors
+/// As [`decode_planes`].
+pub fn decode_within(bytes: &[u8], limit: u64) -> Result<Decoded, DecodeError> {
+    guarded(|| decode_unguarded(bytes, limit)).unwrap_or_else(|fault| {
         Err(DecodeError::new(fault, "write it anew, for example with gdal_translate or ImageMagick"))
     })
 }
 
-fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+fn decode_unguarded(bytes: &[u8], limit: u64) -> Result<Decoded, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::damaged("the file is empty"));
     }
     if raster::is_tiff(bytes) {
-        return decode_tiff(bytes);
+        return decode_tiff(bytes, limit);
     }
-    let unknown = |_| {
-        DecodeError::new(
-            "not a JPEG, PNG, WebP or TIFF picture",
-            "convert it, for example with gdal_translate or ImageMagick",
-        )
+    if is_npy(bytes) {
+        return decode_npy(bytes);
+    }
+    let format = match image::guess_format(bytes) {
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => format,
+        other => return Err(not_a_picture(bytes, other.ok())),
     };
-    let format = image::guess_format(bytes).map_err(unknown)?;
     if format == ImageFormat::Jpeg && !jpeg_has_an_end(bytes) {
         return Err(DecodeError::damaged("the JPEG is cut off"));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = image::Limits::default();
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    limits.max_alloc = Some(limit);
     reader.limits(limits);
     let decoded = from_image(reader.decode().map_err(|error| DecodeError::damaged(error.to_string()))?)?;
     if format == ImageFormat::Jpeg
@@ -82,6 +91,27 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         return Err(DecodeError::damaged(why));
     }
     Ok(decoded)
+}
+
+/// The refusal of bytes that are something else.
+fn not_a_picture(bytes: &[u8], format: Option<ImageFormat>) -> DecodeError {
+    const WANTED: &str = "JPEG, PNG, WebP, TIFF and NumPy arrays are read";
+    let head = &bytes[..bytes.len().min(48)];
+    let text = std::str::from_utf8(head).ok().filter(|text| !text.contains('\0'));
+    match (format, text) {
+        (Some(format), _) => DecodeError::new(
+            format!("a {format:?} picture, whatever its name says; {WANTED}"),
+            "convert it, for example with gdal_translate or ImageMagick",
+        ),
+        (None, Some(text)) => DecodeError::new(
+            format!("its content is text, whatever its name says: {:?}", text.lines().next().unwrap_or_default()),
+            "download the picture again: such a text is often a server's refusal",
+        ),
+        (None, None) => DecodeError::new(
+            format!("its first bytes are of no format that is known here; {WANTED}"),
+            "convert it, for example with gdal_translate or ImageMagick",
+        ),
+    }
 }
 
 /// Whether the last scan of a JPEG is followed by the end marker. Decoders fill what is missing and say nothing.
@@ -130,7 +160,7 @@ fn from_image(image: DynamicImage) -> Result<Decoded, DecodeError> {
         }
     };
     let picture = Picture::whole(bands, height, width, samples);
-    Ok(Decoded { picture, alpha: is_transparent.then(|| bands - 1), names: None })
+    Ok(Decoded { alpha: is_transparent.then(|| bands - 1), ..Decoded::plain(picture) })
 }
 
 /// A library's message, cut to what fits a line.
@@ -201,6 +231,18 @@ mod tests {
         assert!(error.why.contains("made up by the decoder"), "{error}");
         let grey = bytes_of(ImageBuffer::from_pixel(32, 32, Rgb([128u8, 128, 128])), ImageFormat::Jpeg);
         assert!(decode(&grey).is_ok(), "a picture that is grey throughout");
+    }
+
+    #[test]
+    fn what_is_no_picture_is_called_what_it_is() {
+        for (bytes, why) in [
+            (&b"GIF89a\x01\0\x01\0"[..], "a Gif picture, whatever its name says"),
+            (b"<html><body>404</body>", "its content is text"),
+            (b"\0\0\0\x0cjP  \r\n\x87\n", "no format that is known here"),
+        ] {
+            let error = decode(bytes).unwrap_err();
+            assert!(error.why.contains(why) && !error.hint.is_empty(), "{error}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use raster::{Colour, Header, Memory, RasterError, Reader, Role, SampleKind};
 
-use super::decode::{DecodeError, MAX_DECODED_BYTES};
+use super::decode::DecodeError;
 use super::decoded::{Decoded, named};
 use super::picture::{Picture, Samples, some_or_none};
 
@@ -13,14 +13,14 @@ use super::picture::{Picture, Samples, some_or_none};
 const USUAL_SCALE: f64 = 1e-4;
 
 /// Decodes the first image of a TIFF file.
-pub(super) fn decode_tiff(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+pub(super) fn decode_tiff(bytes: &[u8], limit: u64) -> Result<Decoded, DecodeError> {
     let mut reader = Reader::open(Memory(bytes))?;
     let header = reader.header().clone();
     let (bands, height, width) = (header.bands.len(), header.height, header.width);
     let needed = (bands as u64).saturating_mul(height as u64).saturating_mul(width as u64).saturating_mul(4);
-    if needed > MAX_DECODED_BYTES {
+    if needed > limit {
         return Err(DecodeError::new(
-            format!("{width} x {height} pixels of {bands} bands take more than {} GiB", MAX_DECODED_BYTES >> 30),
+            format!("{width} x {height} pixels of {bands} bands take more than {} MiB", limit >> 20),
             "cut it into parts, for example with gdal_retile.py",
         ));
     }
@@ -55,7 +55,8 @@ pub(super) fn decode_tiff(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         }
     }
     let picture = Picture { bands, height, width, samples, missing: some_or_none(missing) };
-    Ok(Decoded { picture, alpha, names })
+    let dn_offset = header.metadata.product_dn_offset().filter(|_| !is_scaled && header.kind.is_whole());
+    Ok(Decoded { picture, alpha, names, dn_offset })
 }
 
 /// The type in which a file's numbers are kept.
@@ -107,6 +108,10 @@ fn push(samples: &mut Samples, value: f32, header: &Header, band: usize, is_scal
         Samples::F32(all) => {
             let band = &header.bands[band];
             all.push(match header.kind {
+                // An offset alone is one of digital numbers, and leaves them some.
+                kind if is_scaled && band.scale == 1.0 && kind.is_whole() && kind.bits() > 8 => {
+                    ((f64::from(value) + band.offset) * USUAL_SCALE) as f32
+                }
                 _ if is_scaled => (f64::from(value) * band.scale + band.offset) as f32,
                 SampleKind::Float(_) => value,
                 SampleKind::Signed(8) => value / 255.0,
@@ -151,6 +156,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::data::decode::MAX_DECODED_BYTES as LIMIT;
     use shared::bands::Bands;
     use tiff::encoder::{TiffEncoder, colortype};
     use tiff::tags::Tag;
@@ -175,7 +181,7 @@ mod tests {
     fn a_scale_multiplies_and_an_offset_is_added() {
         // Landsat's: 7273 is nothing, 18 639 is 0.3125725.
         let metadata = "<Item name=\"SCALE\" sample=\"0\" role=\"scale\">2.75e-05</Item><Item name=\"OFFSET\" sample=\"0\" role=\"offset\">-0.2</Item>";
-        let picture = decode_tiff(&scene(&[7_273, 18_639, 0, 40_000], metadata, Some("0"))).unwrap().picture;
+        let picture = decode_tiff(&scene(&[7_273, 18_639, 0, 40_000], metadata, Some("0")), LIMIT).unwrap().picture;
         let Samples::F32(values) = &picture.samples else { panic!("reflectance") };
         for (value, expected) in values.iter().zip([0.000_007_5f32, 0.312_572_5, -0.2, 0.9]) {
             assert!((value - expected).abs() < 1e-6, "{values:?}");
@@ -184,18 +190,25 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_alone_is_one_of_digital_numbers() {
+        let metadata = "<Item name=\"OFFSET\" sample=\"0\" role=\"offset\">-1000</Item>";
+        let picture = decode_tiff(&scene(&[1_000, 3_000, 500, 11_000], metadata, None), LIMIT).unwrap().picture;
+        assert_eq!(picture.samples, Samples::F32(vec![0.0, 0.2, -0.05, 1.0]));
+    }
+
+    #[test]
     fn sentinels_own_scale_leaves_digital_numbers() {
         let metadata = "<Item name=\"SCALE\" sample=\"0\" role=\"scale\">0.0001</Item>";
-        let picture = decode_tiff(&scene(&[1, 2, 3, 4], metadata, None)).unwrap().picture;
+        let picture = decode_tiff(&scene(&[1, 2, 3, 4], metadata, None), LIMIT).unwrap().picture;
         assert_eq!(picture, Picture::whole(1, 2, 2, Samples::U16(vec![1, 2, 3, 4])));
     }
 
     #[test]
     fn bands_are_what_their_descriptions_say() {
         let metadata = "<Item name=\"DESCRIPTION\" sample=\"0\" role=\"description\">B8, near infrared</Item>";
-        let decoded = decode_tiff(&scene(&[1, 2, 3, 4], metadata, None)).unwrap();
+        let decoded = decode_tiff(&scene(&[1, 2, 3, 4], metadata, None), LIMIT).unwrap();
         assert_eq!(decoded.names, Some(Bands::new(vec!["B08".parse().unwrap()]).unwrap()));
-        assert_eq!(decode_tiff(&scene(&[1, 2, 3, 4], "", None)).unwrap().names, None);
+        assert_eq!(decode_tiff(&scene(&[1, 2, 3, 4], "", None), LIMIT).unwrap().names, None);
     }
 
     #[test]
@@ -203,8 +216,8 @@ mod tests {
         let whole = scene(&[1, 2, 3, 4], "", None);
         for len in 0..whole.len() {
             // What stands behind the pixels may be cut off.
-            drop(decode_tiff(&whole[..len]));
+            drop(decode_tiff(&whole[..len], LIMIT));
         }
-        assert!(decode_tiff(&whole[..whole.len() / 2]).is_err());
+        assert!(decode_tiff(&whole[..whole.len() / 2], LIMIT).is_err());
     }
 }

@@ -17,12 +17,14 @@ pub struct Decoded {
     pub alpha: Option<usize>,
     /// What the other planes are, when the file says it of all of them.
     pub names: Option<Bands>,
+    /// What the file says is to be added to its digital numbers.
+    pub dn_offset: Option<i32>,
 }
 
 impl Decoded {
     /// A picture without opacities or names.
     pub(super) fn plain(picture: Picture) -> Self {
-        Self { picture, alpha: None, names: None }
+        Self { picture, alpha: None, names: None, dn_offset: None }
     }
 
     /// Number of planes that are not opacities.
@@ -97,7 +99,7 @@ mod tests {
     #[test]
     fn transparent_pixels_are_missing() {
         let picture = Picture::whole(2, 1, 3, Samples::U8(vec![10, 255, 20, 0, 30, 255]));
-        let decoded = Decoded { picture, alpha: Some(1), names: None };
+        let decoded = Decoded { picture, alpha: Some(1), names: None, dn_offset: None };
         assert_eq!(decoded.bands(), 1);
         assert!(!decoded.alpha_is_measured());
         let picture = decoded.without_alpha();
@@ -108,8 +110,8 @@ mod tests {
     #[test]
     fn near_infrared_that_is_marked_alpha_is_seen_to_be_one() {
         let samples = (0..100u16).flat_map(|at| [7, at * 300]).collect();
-        let decoded =
-            Decoded { picture: Picture::whole(2, 10, 10, Samples::U16(samples)), alpha: Some(1), names: None };
+        let picture = Picture::whole(2, 10, 10, Samples::U16(samples));
+        let decoded = Decoded { picture, alpha: Some(1), names: None, dn_offset: None };
         assert!(decoded.alpha_is_measured());
     }
 

@@ -6,6 +6,7 @@ use super::Warning;
 use super::dates::{date_in, without_date};
 use super::layout::{band_of, is_picture, pictures, split_name, stem};
 use super::lists::PARTS;
+use super::npy::is_npy_name;
 use super::spec::SourceKind;
 use super::store::Store;
 
@@ -52,10 +53,53 @@ pub(super) fn leave_out_masks(store: &mut Store, warnings: &mut Vec<Warning>) {
     store.retain(|name| !is_picture(name) || !is_mask(name));
 }
 
+/// Leaves out the arrays that lie beside pictures: embeddings, masks and the like. Where nothing else is there, they are the
+/// pictures, or a series.
+pub(super) fn leave_out_arrays(store: &mut Store, kind: Option<SourceKind>) {
+    let is_series = kind == Some(SourceKind::Series) || kind.is_none() && has_index(store);
+    if !is_series && pictures(store).any(|(_, name)| !is_npy_name(name)) {
+        store.retain(|name| !is_npy_name(name));
+    }
+}
+
+/// Whether arrays lie there with the list that describes them.
+fn has_index(store: &Store) -> bool {
+    store.names().iter().any(|name| name == "index.json") && store.names().iter().any(|name| name.ends_with(".npy"))
+}
+
+/// Endings of files that hold pictures in a way that is not read, and what makes some that is.
+const OTHERS: [(&[&str], &str); 5] = [
+    (&["jp2", "j2k", "jpx", "img", "vrt", "ecw", "sid", "bmp", "gif", "bil", "dat"], "gdal_translate IN out.tif"),
+    (&["h5", "hdf5", "hdf", "nc", "nc4", "he5"], "gdal_translate -sds IN out.tif, or save the arrays with numpy.save"),
+    (&["npz", "mat", "pt", "pkl", "pickle"], "save each array with numpy.save"),
+    (&["zip", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar"], "unpack it, or repack it as a plain .tar"),
+    (&["parquet", "tfrecord", "mdb", "lmdb", "arrow"], "unpack the pictures, one a file"),
+];
+
+/// What lies where no picture does, and what to do about it.
+pub(super) fn not_pictures(store: &Store) -> (String, &'static str) {
+    let mut counts: Vec<(usize, String, &'static str)> = Vec::new();
+    for name in store.names() {
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase()).unwrap_or_default();
+        let Some(&(_, hint)) = OTHERS.iter().find(|(endings, _)| endings.contains(&ending.as_str())) else { continue };
+        match counts.iter_mut().find(|(_, own, _)| *own == ending) {
+            Some((count, ..)) => *count += 1,
+            None => counts.push((1, ending, hint)),
+        }
+    }
+    let most = counts.into_iter().max_by_key(|(count, ..)| *count);
+    most.map_or_else(
+        || {
+            let hint = "JPEG, PNG, WebP, TIFF and NumPy files are read; see inspect-data --help for the folder layouts";
+            (String::new(), hint)
+        },
+        |(count, ending, hint)| (format!(", but {count} of .{ending}, which is not read"), hint),
+    )
+}
+
 /// Guesses the convention of a folder or tar; `short_side` tells the size of a picture.
 pub(super) fn detect(store: &Store, short_side: impl Fn(usize) -> Option<usize>) -> Guess {
-    if store.names().iter().any(|name| name == "index.json") && store.names().iter().any(|name| name.ends_with(".npy"))
-    {
+    if has_index(store) {
         return SourceKind::Series.into();
     }
     let all: Vec<(usize, &str)> = pictures(store).collect();

@@ -10,7 +10,7 @@ thread_local! {
 }
 
 /// What `work` gives, or what it panicked with. Nothing is printed then.
-pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let usual = take_hook();

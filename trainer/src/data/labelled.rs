@@ -17,7 +17,7 @@ use crate::views::view_rng;
 pub struct LabelledSet {
     /// Class of each tile, an index into `classes`.
     pub labels: Vec<usize>,
-    /// Names of all classes of the folder, sorted, whether or not a list names one of their files.
+    /// Names of all classes, sorted: those of the folder, whether or not a list names one of their files, or the list's own.
     pub classes: Vec<String>,
     /// Path of each tile, relative to the folder.
     pub names: Vec<String>,
@@ -26,14 +26,15 @@ pub struct LabelledSet {
 }
 
 impl LabelledSet {
-    /// Opens a folder `<class>/<file>` or a tar of one, or a source as `--data` types it; `split` lists the files to take.
+    /// Opens a folder `<class>/<file>` or a tar of one, or a source as `--data` types it; `split` lists the files to take,
+    /// `bands` are those that the encoder reads.
     ///
     /// Files that cannot be read are left out with a warning.
     ///
     /// # Errors
-    /// When the folder or list is missing or empty, files lie outside class folders, or none can be read.
-    pub fn open(path: &Path, split: Option<&Path>, warnings: &mut Vec<Warning>) -> Result<Self> {
-        let typed = SourceSpec::typed(path)?;
+    /// When the folder or list is missing or empty, files lie outside class folders, or none can be read, or has the bands.
+    pub fn open(path: &Path, split: Option<&Path>, bands: &Bands, warnings: &mut Vec<Warning>) -> Result<Self> {
+        let typed = SourceSpec::typed(path)?.for_bands(bands);
         let kind = typed.kind.or(Some(SourceKind::Folder));
         let spec = SourceSpec { split: split.map(Path::to_owned).or(typed.split.clone()), kind, ..typed };
         Self::open_spec(&spec, Path::new(""), warnings)
@@ -54,10 +55,13 @@ impl LabelledSet {
             places: Vec::new(),
             source,
         };
-        let mut unusable = Vec::new();
+        let has_labels = (0..set.source.len()).any(|place| set.source.label(place).is_some());
+        let (mut unusable, mut unlabelled) = (Vec::new(), Vec::new());
         for (place, error) in decoded.into_iter().enumerate() {
             match (error, set.source.label(place)) {
                 (Some(error), _) => unusable.push(error),
+                // A list may name classes of some pictures only.
+                (None, None) if has_labels && spec.split.is_some() => unlabelled.push(place),
                 (None, None) => bail!(
                     "{} lies in no class folder\nhint: labelled pictures are <class>/<file>, or a split list names their class",
                     set.source.place_name(place)
@@ -70,12 +74,32 @@ impl LabelledSet {
             }
         }
         warnings.extend(Warning::of_pictures(&unusable));
+        if let (Some(first), Some(list)) = (unlabelled.first(), &spec.split) {
+            let what = format!(
+                "{} names no class of {}: left out, since classes are wanted here",
+                list.display(),
+                set.source.place_name(*first)
+            );
+            warnings.push(Warning { what, count: unlabelled.len() });
+        }
         if set.labels.is_empty() {
             let hint = unusable.first().map(|error| error.hint).filter(|hint| !hint.is_empty());
             let hint = hint.unwrap_or("are the files complete?");
             bail!("none of the {} listed pictures can be used\nhint: {hint}", set.source.len());
         }
         Ok(set)
+    }
+
+    /// Gives several sets, such as the parts of one data set, the same classes: all that any of them has.
+    pub fn share_classes(sets: &mut [&mut Self]) {
+        let mut all: Vec<String> = sets.iter().flat_map(|set| set.classes.iter().cloned()).collect();
+        all.sort();
+        all.dedup();
+        for set in sets {
+            let number = |label: &usize| all.binary_search(&set.classes[*label]).unwrap_or(*label);
+            set.labels = set.labels.iter().map(number).collect();
+            set.classes.clone_from(&all);
+        }
     }
 
     /// At most `limit` tiles, evenly spaced (all for 0), so that every class keeps about its share.

@@ -9,7 +9,7 @@ use shared::bands::{Band, Bands};
 use super::Warning;
 use super::dates::{date_in, landsat, without_date};
 use super::frames::{Frame, FrameFiles};
-use super::lists::{Finder, read_list};
+use super::lists::{Finder, canonical, read_list};
 use super::store::Store;
 
 /// Frames grouped into places.
@@ -34,7 +34,7 @@ pub(super) struct PlaceFrames {
 /// Whether a file's name is that of a picture.
 pub(super) fn is_picture(name: &str) -> bool {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    ["jpg", "jpeg", "png", "webp", "tif", "tiff"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    ["jpg", "jpeg", "png", "webp", "tif", "tiff", "npy"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// `a/b/c.tif` → (`a/b`, `c.tif`); the folder of a file at the top is empty.
@@ -60,17 +60,20 @@ fn whole_pictures(store: &Store) -> Vec<(usize, &str)> {
 /// Every picture a place of its own; its folder is its class.
 pub(super) fn class_folders(store: &Store, split: Option<&Path>, warnings: &mut Vec<Warning>) -> Result<Layout> {
     let all = whole_pictures(store);
-    let class_of = |name| split_name(split_name(name).0).1;
+    let class_of = |name| canonical(split_name(split_name(name).0).1);
     let mut classes: Vec<String> =
-        all.iter().map(|(_, name)| class_of(name)).filter(|class| !class.is_empty()).map(str::to_owned).collect();
+        all.iter().map(|(_, name)| class_of(name)).filter(|class| !class.is_empty()).collect();
     let chosen: Vec<(usize, &str, String)> = match split {
-        None => all.iter().map(|&(index, name)| (index, name, class_of(name).to_owned())).collect(),
+        None => all.iter().map(|&(index, name)| (index, name, class_of(name))).collect(),
         Some(path) => {
             let files = Finder::new(&all);
             let mut chosen: Vec<(usize, &str, String)> = Vec::new();
             let mut taken = HashSet::new();
             let mut missing = Vec::new();
-            for listed in read_list(path)? {
+            let listed = read_list(path)?;
+            // A list that names classes says of which pictures they are known.
+            let has_classes = listed.iter().any(|entry| entry.class.is_some());
+            for listed in listed {
                 match files.find(&listed.file)? {
                     Some((index, name)) => {
                         if !taken.insert(index) {
@@ -80,7 +83,8 @@ pub(super) fn class_folders(store: &Store, split: Option<&Path>, warnings: &mut 
                                 listed.file
                             );
                         }
-                        let class = listed.class.unwrap_or_else(|| class_of(name).to_owned());
+                        let folder = || if has_classes { String::new() } else { class_of(name) };
+                        let class = listed.class.map_or_else(folder, |class| canonical(&class));
                         chosen.push((index, name, class));
                     }
                     None => missing.push(listed.file),
@@ -101,8 +105,13 @@ pub(super) fn class_folders(store: &Store, split: Option<&Path>, warnings: &mut 
             chosen
         }
     };
-    classes.extend(chosen.iter().map(|(_, _, class)| class.clone()).filter(|class| !class.is_empty()));
     classes.sort();
+    // The classes of a list are those of the folders, or others in their place.
+    let mut named = chosen.iter().map(|(_, _, class)| class).filter(|class| !class.is_empty());
+    if named.any(|class| classes.binary_search(class).is_err()) {
+        classes = chosen.iter().map(|(_, _, class)| class.clone()).filter(|class| !class.is_empty()).collect();
+        classes.sort();
+    }
     classes.dedup();
     let mut layout = Layout { classes, ..Layout::default() };
     for (index, name, class) in chosen {

@@ -11,8 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::layout::is_picture;
 
-const HINT: &str =
-    "a line holds <class>/<file>, or <class>/<file>,<class>; a heading may name the columns file and class";
+const HINT: &str = "a line holds <class>/<file>, or <class>/<file>,<class>, files with their ending; a heading may name the columns file and class";
 /// Headings of the column of files, and of that of classes, the best first.
 const FILES: [&str; 12] = [
     "file",
@@ -35,19 +34,28 @@ pub(super) const PARTS: [&str; 9] =
 
 /// One line of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listed {
+pub struct Listed {
     /// The path, `/` between folders.
-    pub(super) file: String,
-    pub(super) class: Option<String>,
+    pub file: String,
+    /// Its class, where the list names it.
+    pub class: Option<String>,
     /// Its line in the list.
-    line: u64,
+    pub line: u64,
 }
 
 /// Reads a list.
 pub(super) fn read_list(path: &Path) -> Result<Vec<Listed>> {
     let shown = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("cannot read the split list {shown}\nhint: {HINT}"))?;
-    let text = text_of(&bytes)
+    parse_list(&bytes, &shown)
+}
+
+/// What the bytes of a list say; `shown` is what messages call it.
+///
+/// # Errors
+/// When they are no text, no list, name nothing, or name something twice.
+pub fn parse_list(bytes: &[u8], shown: &dyn std::fmt::Display) -> Result<Vec<Listed>> {
+    let text = text_of(bytes)
         .with_context(|| format!("the split list {shown} is not text in UTF-8\nhint: save it as CSV in UTF-8"))?;
     let rows = rows(&text).with_context(|| format!("the split list {shown} is no CSV\nhint: {HINT}"))?;
     let mut listed = columns(&rows).with_context(|| format!("the split list {shown}"))?;
@@ -86,6 +94,14 @@ fn numbers_are_folders(listed: &[Listed]) -> bool {
 }
 
 fn text_of(bytes: &[u8]) -> Option<String> {
+    // As spreadsheets save "Unicode text".
+    if let Some(order) =
+        bytes.strip_prefix(b"\xff\xfe").map(|_| true).or(bytes.strip_prefix(b"\xfe\xff").map(|_| false))
+    {
+        let unit = |pair: &[u8; 2]| if order { u16::from_le_bytes(*pair) } else { u16::from_be_bytes(*pair) };
+        let units: Vec<u16> = bytes[2..].as_chunks().0.iter().map(unit).collect();
+        return String::from_utf16(&units).ok().filter(|text| !text.contains('\0'));
+    }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).ok()?;
     (!text.contains('\0')).then(|| text.to_owned())
@@ -94,7 +110,13 @@ fn text_of(bytes: &[u8]) -> Option<String> {
 /// The fields of every line, with its number.
 fn rows(text: &str) -> Result<Vec<(u64, Vec<String>)>> {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let delimiter = ['\t', ';', ','].into_iter().find(|mark| first.contains(*mark));
+    // Of a list whose first line says nothing of it, a line that holds a picture and more does.
+    let divides =
+        |line: &str, mark: char| !is_picture(line.trim()) && line.split(mark).any(|part| is_picture(part.trim()));
+    let marks = ['\t', ';', ',', '|'];
+    let delimiter = marks.into_iter().find(|mark| first.contains(*mark)).or_else(|| {
+        marks.into_iter().find(|mark| text.lines().any(|line| line.contains(*mark) && divides(line, *mark)))
+    });
     let Some(delimiter) = delimiter else {
         let fields = |line: &str| match line.rsplit_once(char::is_whitespace) {
             // "<class>/<file> <class>", where the file's own name has no space at its end
@@ -129,14 +151,16 @@ fn columns(rows: &[(u64, Vec<String>)]) -> Result<Vec<Listed>> {
         None => Vec::new(),
     };
     let fields = &rows[first_picture].1;
+    let most = rows[first_picture..].iter().map(|(_, fields)| fields.len()).max().unwrap_or(0);
     let named = |names: &[&str]| names.iter().find_map(|name| heading.iter().position(|own| own == name));
     let pictures: Vec<usize> = (0..fields.len()).filter(|column| is_picture(&fields[*column])).collect();
     let file = match (named(&FILES).filter(|column| pictures.contains(column)), &pictures[..]) {
         (Some(column), _) | (None, &[column]) => column,
         _ => bail!("has {} columns of files\nhint: name one of them file in a heading", pictures.len()),
     };
-    let others: Vec<usize> = (0..fields.len()).filter(|column| *column != file).collect();
-    let is_word = |column: &&usize| fields[**column].parse::<f64>().is_err();
+    let others: Vec<usize> = (0..most).filter(|column| *column != file).collect();
+    let of = |column: usize| rows[first_picture..].iter().filter_map(move |(_, fields)| fields.get(column));
+    let is_word = |column: &&usize| of(**column).any(|field| !field.is_empty() && field.parse::<f64>().is_err());
     let words: Vec<usize> = others.iter().filter(is_word).copied().collect();
     let class = match (named(&CLASSES).filter(|column| *column != file), &others[..], &words[..]) {
         (Some(column), ..) => Some(column),
@@ -160,7 +184,7 @@ fn columns(rows: &[(u64, Vec<String>)]) -> Result<Vec<Listed>> {
 }
 
 /// One form for names that look the same: letters with accents have several.
-fn canonical(name: &str) -> String {
+pub(super) fn canonical(name: &str) -> String {
     name.nfc().collect()
 }
 
@@ -253,9 +277,12 @@ mod tests {
             "label;image\nx;a/1.png\ny z;b/2.png\n",
             "a/1.png\tx\nb/2.png\ty z\n",
             "a/1.png,0,x\nb/2.png,1,y z\n",
+            "a/1.png|x\nb/2.png|y z\n",
         ] {
             assert_eq!(read(text.as_bytes()).unwrap(), classes, "{text:?}");
         }
+        let wide: Vec<u8> = "\u{feff}a/1.png,x\nb/2.png,y z\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(read(&wide).unwrap(), classes);
         assert_eq!(read(b"a/1.png 0\nb/2.png 1\n").unwrap(), plain, "numbers that stand for folders");
         assert_eq!(read(b"1.png 0\n2.png 1\n").unwrap(), pairs(&[("1.png", Some("0")), ("2.png", Some("1"))]));
     }
@@ -266,7 +293,9 @@ mod tests {
             (&b"a/1.png\nb/2.png\n./a/1.png\n"[..], "twice (lines 1 and 3)"),
             ("a/\u{e9}.png\na/e\u{301}.png\n".as_bytes(), "twice"),
             (b"no picture\n", "names no picture"),
-            (b"\xff\xfea\0/\0", "not text in UTF-8"),
+            (b"W\xe4lder/1.png\n", "not text in UTF-8"),
+            (b"\xff\xfea\0\0\xd8", "not text in UTF-8"),
+            (b"a/1\nb/2\n", "names no picture"),
         ] {
             let error = format!("{:#}", read(text).unwrap_err());
             assert!(error.contains(why) && error.contains("\nhint: "), "{error}");

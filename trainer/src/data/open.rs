@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use shared::bands::Bands;
 use shared::preprocess::{SECO_STRETCH_HIGH, SECO_STRETCH_LOW};
 
-use super::detect::{detect, leave_out_masks};
+use super::detect::{detect, leave_out_arrays, leave_out_masks, not_pictures};
 use super::frames::{Frames, default_bands};
 use super::layout::{Layout, band_files, class_folders, dated_places};
 use super::mosaic::cut_windows;
@@ -40,6 +40,7 @@ impl SourceSpec {
         } else {
             leave_out_masks(&mut store, warnings);
         }
+        leave_out_arrays(&mut store, self.kind);
         let name = self.name.clone().unwrap_or_else(|| {
             let last = root.file_stem().unwrap_or(root.as_os_str());
             last.to_string_lossy().into_owned()
@@ -67,9 +68,8 @@ impl SourceSpec {
         });
         let (layout, fixed_bands) = self.lay_out(kind, &store, base, warnings)?;
         if layout.frames.is_empty() {
-            bail!(
-                "no pictures in {shown}\nhint: JPEG, PNG, WebP and TIFF files are read; see inspect-data --help for the folder layouts"
-            );
+            let (what, hint) = not_pictures(&store);
+            bail!("no pictures in {shown}{what}\nhint: {hint}");
         }
         let selection = Selection { keep: &self.keep_places, skip: &self.skip_places };
         let Layout { frames, places, classes } = selection.apply(layout, &shown, warnings)?;
@@ -143,21 +143,24 @@ impl SourceSpec {
             .find_map(|index| frames.decode_raw(index).map_err(|error| first_error.get_or_insert(error).clone()).ok());
         let Some(decoded) = readable else {
             let hint = first_error.as_ref().map(|error| error.hint).filter(|hint| !hint.is_empty());
-            let hint = hint.unwrap_or("are the files complete? JPEG, PNG, WebP and TIFF are read");
+            let hint = hint.unwrap_or("are the files complete? JPEG, PNG, WebP, TIFF and NumPy arrays are read");
             let first = first_error.map(|error| error.to_string()).unwrap_or_default();
             bail!("none of the {} pictures in {shown} can be read; {first}\nhint: {hint}", frames.len());
         };
+        if let Some(offset) = decoded.dn_offset.filter(|offset| *offset != 0 && self.dn_offset == 0) {
+            warnings.push(Warning::once(format!(
+                "the files in {shown} say that {offset} is to be added to their digital numbers; dn_offset={offset} does"
+            )));
+        }
         if let Some(bands) = fixed {
             frames.expect(bands.clone(), None, decoded.picture.kind());
             return Ok(bands);
         }
         let kind = decoded.picture.kind();
-        let named = match &self.file_bands {
-            Some(bands) => bands.clone(),
-            None => match &decoded.names {
-                Some(names) => names.clone(),
-                None => default_bands(decoded.bands()).map_err(|error| anyhow!("{shown}: {error}"))?,
-            },
+        let named = match (&self.file_bands, &decoded.names) {
+            (Some(bands), _) => bands.clone(),
+            (None, Some(names)) => names.clone(),
+            (None, None) => self.assumed(decoded.bands(), shown, warnings)?,
         };
         if named.len() != decoded.bands() && named.len() != decoded.picture.bands {
             let alpha = if decoded.alpha.is_some() { " and one marked alpha" } else { "" };
@@ -188,6 +191,22 @@ impl SourceSpec {
         })?;
         let is_all = selection.iter().copied().eq(0..named.len());
         frames.expect(named, (!is_all).then_some(selection), kind);
+        Ok(wanted.clone())
+    }
+
+    /// What planes without names are taken for: red, green, blue of three; the wanted bands where there are as many.
+    fn assumed(&self, count: usize, shown: &str, warnings: &mut Vec<Warning>) -> Result<Bands> {
+        let usual = default_bands(count).map_err(|error| anyhow!("{shown}: {error}"))?;
+        let Some(wanted) = self.bands.as_ref().filter(|wanted| wanted.len() == count) else { return Ok(usual) };
+        if usual.positions(wanted).is_some() {
+            return Ok(usual);
+        }
+        let what = format!(
+            "the files in {shown} do not name their {count} bands: taken as {wanted}, in this order; file_bands=[…] names them"
+        );
+        if !warnings.iter().any(|warning| warning.what == what) {
+            warnings.push(Warning::once(what));
+        }
         Ok(wanted.clone())
     }
 

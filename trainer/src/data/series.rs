@@ -1,8 +1,8 @@
 //! Image series in NumPy arrays, described by an `index.json` beside them.
 //!
 //! `index.json` is a list of `{"name", "bands", "dates"}` with, optionally, `"heuristic_clear"` (one flag a date) and
-//! `"nodata"`. `<name>.npy` is `[dates, bands, height, width]` or `[dates, height, width, bands]`. Dates whose pixels are
-//! all missing are left out, and so are dates that are not clear unless all of them are wanted.
+//! `"nodata"`, the value that stands for nothing. `<name>.npy` is `[dates, bands, height, width]` or `[dates, height, width,
+//! bands]`. Dates whose pixels are all missing are left out, and so are dates that are not clear unless all of them are wanted.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::Warning;
 use super::frames::{Frame, FrameFiles};
 use super::layout::{Layout, PlaceFrames};
 use super::npy::{NpyArray, parse_npy};
-use super::picture::{Picture, Samples};
+use super::picture::{Picture, Samples, some_or_none};
 use super::store::Store;
 
 /// One array, as `index.json` describes it; other keys are passed over.
@@ -25,6 +25,8 @@ struct Entry {
     dates: Vec<String>,
     #[serde(default)]
     heuristic_clear: Vec<bool>,
+    #[serde(default)]
+    nodata: Option<f64>,
 }
 
 /// Reads every array that has the `wanted` bands (all bands of the first array when none are named).
@@ -95,13 +97,36 @@ fn read_entry(store: &Store, file: Option<usize>, entry: &Entry, wanted: &Bands)
         return Err(format!("{dates} pictures for {} dates", entry.dates.len()));
     }
     let bands = entry.bands.len();
-    if a == bands {
-        Ok(split(&array, [b, c, bands], true, &selection))
+    let pictures = if a == bands {
+        split(&array, [b, c, bands], true, &selection)
     } else if c == bands {
-        Ok(split(&array, [a, b, bands], false, &selection))
+        split(&array, [a, b, bands], false, &selection)
     } else {
-        Err(format!("an array of shape {:?} for {bands} bands", array.shape))
+        return Err(format!("an array of shape {:?} for {bands} bands", array.shape));
+    };
+    Ok(pictures.into_iter().map(|picture| marked(picture, entry.nodata).without_no_numbers()).collect())
+}
+
+/// The picture with the samples that stand for nothing marked. Signed numbers without any below zero, but for those, are kept
+/// as the unsigned ones of other arrays are.
+fn marked(mut picture: Picture, no_data: Option<f64>) -> Picture {
+    if let Some(no_data) = no_data {
+        let is_mark = |value: f64| value == no_data;
+        picture.missing = some_or_none(match &picture.samples {
+            Samples::U8(values) => values.iter().map(|&value| is_mark(value.into())).collect(),
+            Samples::U16(values) => values.iter().map(|&value| is_mark(value.into())).collect(),
+            Samples::I16(values) => values.iter().map(|&value| is_mark(value.into())).collect(),
+            // Stored in 32 bits, so compared in them.
+            Samples::F32(values) => values.iter().map(|&value| value == no_data as f32).collect(),
+        });
     }
+    if let Samples::I16(values) = &picture.samples {
+        let is_missing = |at: usize| picture.missing.get(at).copied().unwrap_or(false);
+        if values.iter().enumerate().all(|(at, value)| *value >= 0 || is_missing(at)) {
+            picture.samples = Samples::U16(values.iter().map(|value| (*value).max(0).unsigned_abs()).collect());
+        }
+    }
+    picture
 }
 
 /// One picture a date, with the selected bands.
@@ -128,6 +153,9 @@ fn split(array: &NpyArray, [height, width, bands]: [usize; 3], planar: bool, sel
 
 /// Whether no pixel holds a value.
 fn is_missing(picture: &Picture) -> bool {
+    if picture.missing_share() >= 1.0 {
+        return true;
+    }
     match &picture.samples {
         Samples::U8(samples) => samples.iter().all(|&value| value == 0),
         Samples::U16(samples) => samples.iter().all(|&value| value == 0),

@@ -172,4 +172,10 @@ impl SourceSpec {
             clear_only: true,
         }
     }
+
+    /// The source with these bands taken, in this order, unless it names its own.
+    #[must_use]
+    pub fn for_bands(self, bands: &Bands) -> Self {
+        Self { bands: Some(self.bands.unwrap_or_else(|| bands.clone())), ..self }
+    }
 }

@@ -45,7 +45,7 @@ impl Store {
         }
         if entries.is_empty() {
             bail!(
-                "{shown} is empty\nhint: it must hold pictures (JPEG, PNG, WebP, TIFF), in folders named by class or place"
+                "{shown} is empty\nhint: it must hold pictures (JPEG, PNG, WebP, TIFF, NumPy arrays), in folders named by class or place"
             );
         }
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -93,7 +93,7 @@ impl Store {
 /// Puts the files inside the tars of a folder in place of the tars.
 fn open_tars(entries: &mut Vec<(String, Place)>, tars: &mut Vec<Mutex<File>>) -> Result<()> {
     let (paths, mut files): (Vec<_>, Vec<_>) =
-        std::mem::take(entries).into_iter().partition(|(name, _)| name.ends_with(".tar"));
+        std::mem::take(entries).into_iter().partition(|(name, _)| name.to_lowercase().ends_with(".tar"));
     for (_, place) in paths {
         if let Place::Path(path) = place {
             files.extend(index_tar(&path, tars)?);
@@ -131,11 +131,12 @@ fn walk(
             continue;
         }
         let relative = format!("{prefix}{name}");
-        // a dangling link is a file that cannot be read, found out when it is
-        if std::fs::metadata(entry.path()).is_ok_and(|about| about.is_dir()) {
-            walk(&entry.path(), &format!("{relative}/"), above, entries)?;
-        } else {
-            entries.push((relative, Place::Path(entry.path())));
+        match std::fs::metadata(entry.path()) {
+            Ok(about) if about.is_dir() => walk(&entry.path(), &format!("{relative}/"), above, entries)?,
+            // A pipe or a device may never end.
+            Ok(about) if !about.is_file() => {}
+            // A dangling link is a file that cannot be read, found out when it is.
+            _ => entries.push((relative, Place::Path(entry.path()))),
         }
     }
     above.pop();
@@ -147,7 +148,9 @@ fn index_tar(root: &Path, tars: &mut Vec<Mutex<File>>) -> Result<Vec<(String, Pl
     let shown = root.display();
     let mut file = File::open(root).with_context(|| format!("cannot open {shown}"))?;
     let mut start = [0u8; 2];
-    if file.read_exact(&mut start).is_ok() && (start == [0x1f, 0x8b] || start == *b"BZ" || start == *b"PK") {
+    // gzip, bzip2, zip, xz, zstd
+    let packed = [[0x1f, 0x8b], *b"BZ", *b"PK", [0xfd, b'7'], [0x28, 0xb5]];
+    if file.read_exact(&mut start).is_ok() && packed.contains(&start) {
         bail!("{shown} is compressed\nhint: unpack it, or repack it as a plain .tar (pictures do not shrink further)");
     }
     file.seek(SeekFrom::Start(0))?;

@@ -17,8 +17,7 @@ impl SourceSpec {
     /// For unknown keys and values, and when no path is named.
     pub fn typed(text: &Path) -> Result<Self> {
         let shown = text.to_string_lossy();
-        let is_table = shown.split_once('=').is_some_and(|(key, _)| !key.is_empty() && key.chars().all(is_key));
-        if !is_table || text.exists() {
+        if is_path(&shown) {
             return Ok(Self::new(PathBuf::from(text)));
         }
         let wrong =
@@ -27,13 +26,20 @@ impl SourceSpec {
     }
 }
 
-fn is_key(letter: char) -> bool {
-    letter.is_ascii_lowercase() || letter == '_'
+/// Whether a typed source is a path: something that is there, or has no `key=` at its beginning.
+fn is_path(text: &str) -> bool {
+    let is_key = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+    let is_table = text.split_once('=').is_some_and(|(key, _)| !key.is_empty() && key.chars().all(is_key));
+    !is_table || Path::new(text).exists()
 }
 
-/// `kind=folder,path=eurosat.tar,weight=2` as a table.
+/// `kind=folder,path=eurosat.tar,weight=2` as a table; a path alone is one too.
 pub(crate) fn data_table(text: &str) -> Result<Value> {
     let mut table = Table::new();
+    if is_path(text) {
+        table.insert("path".to_owned(), Value::String(text.to_owned()));
+        return Ok(Value::Table(table));
+    }
     for pair in outside_brackets(text) {
         let (key, value) = pair.split_once('=').ok_or_else(|| {
             UsageError::new(format!("--data {text:?}: {pair:?} has no `key=value` form\nhint: {HINT}"))
@@ -53,16 +59,18 @@ pub(crate) fn scalar(text: &str) -> Value {
     })
 }
 
-/// The parts of `text` between commas that stand in no bracket.
+/// The parts of `text` between commas that stand in no bracket and in no quotation marks.
 fn outside_brackets(text: &str) -> Vec<&str> {
-    let mut depth = 0_i32;
+    let (mut depth, mut is_quoted) = (0_i32, false);
     text.split(|character| {
+        is_quoted ^= character == '"';
         depth += match character {
+            _ if is_quoted => 0,
             '[' | '{' => 1,
             ']' | '}' => -1,
             _ => 0,
         };
-        character == ',' && depth == 0
+        character == ',' && depth == 0 && !is_quoted
     })
     .collect()
 }
@@ -84,7 +92,9 @@ mod tests {
         let expected = ["paris", "pisa", "saclay_e"].map(|city| Value::String(city.into()));
         assert_eq!(cities["keep_places"].as_array().map(Vec::as_slice), Some(&expected[..]));
         assert_eq!(cities["weight"].as_integer(), Some(1));
-        assert!(data_table("months").is_err());
+        assert_eq!(data_table("months").unwrap()["path"].as_str(), Some("months"), "a path alone");
+        assert_eq!(data_table("path=\"a,b\",weight=1").unwrap()["path"].as_str(), Some("a,b"));
+        assert!(data_table("kind=folder,months").is_err());
     }
 
     #[test]

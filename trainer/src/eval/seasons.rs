@@ -96,7 +96,7 @@ fn open(asked: &Seasons<'_>, reporter: &mut Reporter<'_>) -> Result<Vec<TileSour
     let mut sources = Vec::new();
     let mut warnings = Vec::new();
     for text in asked.data {
-        let mut spec = SourceSpec::typed(Path::new(text))?;
+        let mut spec = SourceSpec::typed(Path::new(text))?.for_bands(&asked.loaded.description.bands);
         // Places are compared over their dates: each must be the same ground every time.
         spec.placement = Placement::Grid;
         let source = spec.open_tiles(Path::new(""), &mut warnings)?;

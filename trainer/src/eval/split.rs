@@ -34,15 +34,22 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// Opens `path` with three split lists, or with none: then the parts are drawn by `seed`.
+    /// Opens `path` with three split lists, or with none: then the parts are drawn by `seed`. `bands` are the encoder's.
     ///
     /// # Errors
     /// When a file cannot be read, or one or two lists are given.
-    pub fn open(path: &Path, lists: [Option<&PathBuf>; 3], seed: u64, warnings: &mut Vec<Warning>) -> Result<Self> {
+    pub fn open(
+        path: &Path,
+        bands: &Bands,
+        lists: [Option<&PathBuf>; 3],
+        seed: u64,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Self> {
         let (sets, parts, origin) = match lists {
             [Some(train), Some(validation), Some(test)] => {
-                let mut open = |list: &PathBuf| LabelledSet::open(path, Some(list), warnings);
-                let sets = vec![open(train)?, open(validation)?, open(test)?];
+                let mut open = |list: &PathBuf| LabelledSet::open(path, Some(list), bands, warnings);
+                let mut sets = vec![open(train)?, open(validation)?, open(test)?];
+                LabelledSet::share_classes(&mut sets.iter_mut().collect::<Vec<_>>());
                 let whole = |set: usize| Part { set, indices: (0..sets[set].len()).collect() };
                 let stem =
                     |list: &Path| list.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
@@ -51,7 +58,7 @@ impl Splits {
                 (sets, parts, origin)
             }
             [None, None, None] => {
-                let set = LabelledSet::open(path, None, warnings)?;
+                let set = LabelledSet::open(path, None, bands, warnings)?;
                 let Split { train, validation, test } = stratified_split(&set.labels, seed);
                 let part = |indices| Part { set: 0, indices };
                 (vec![set], [part(train), part(validation), part(test)], format!("a stratified draw with seed {seed}"))

@@ -54,7 +54,7 @@ impl Embedding<'_> {
         let description = &loaded.description;
         let resolved = device::resolve(self.device)?;
         let mut warnings = Vec::new();
-        let typed = SourceSpec::typed(self.data)?;
+        let typed = SourceSpec::typed(self.data)?.for_bands(&description.bands);
         let spec = SourceSpec { kind: typed.kind.or(Some(SourceKind::Folder)), ..typed };
         let source = spec.open_tiles(Path::new(""), &mut warnings)?;
         reporter.data_warnings(&warnings);

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use shared::artifact::{Artifact, Manifest, Readout, WeightFormat, golden_tile};
+use shared::bands::Bands;
 use shared::encoder::Pooling;
 use shared::gallery::Precision;
 use shared::tile::Tile;
@@ -80,7 +81,7 @@ impl Export<'_> {
         let resolved = device::resolve(self.device)?;
         let asked = Asked { readout: self.readout, width: self.width, format: self.format, seed: self.seed };
         let mut artifact = folded(&loaded, &name, self.licence)?;
-        let splits = self.splits(reporter)?;
+        let splits = self.splits(&loaded.description.bands, reporter)?;
         artifact.readout = readout(&loaded, &artifact, asked, splits.as_ref(), &resolved, reporter)?;
         if let Some(readout) = &artifact.readout {
             artifact.manifest.pooling = Pooling::Moments;
@@ -147,11 +148,11 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// The labelled tiles in their three parts.
-    fn splits(&self, reporter: &mut Reporter<'_>) -> Result<Option<Splits>> {
+    /// The labelled tiles in their three parts, with the bands that the encoder reads.
+    fn splits(&self, bands: &Bands, reporter: &mut Reporter<'_>) -> Result<Option<Splits>> {
         let Some(data) = self.data else { return Ok(None) };
         let mut warnings = Vec::new();
-        let splits = Splits::open(data, self.lists, self.seed, &mut warnings)?;
+        let splits = Splits::open(data, bands, self.lists, self.seed, &mut warnings)?;
         reporter.data_warnings(&warnings);
         Ok(Some(splits))
     }

@@ -27,9 +27,10 @@ impl OnlineKnn {
             Some(probe) => {
                 // What cannot be read is named when the training sources are opened.
                 let mut warnings = Vec::new();
-                let mut open = |split| LabelledSet::open(&probe.path, Some(split), &mut warnings);
-                let train = open(&probe.train_split)?.thinned(probe.limit);
-                let val = open(&probe.val_split)?.thinned(probe.limit);
+                let mut open = |split| LabelledSet::open(&probe.path, Some(split), &config.tiles.bands, &mut warnings);
+                let mut train = open(&probe.train_split)?.thinned(probe.limit);
+                let mut val = open(&probe.val_split)?.thinned(probe.limit);
+                LabelledSet::share_classes(&mut [&mut train, &mut val]);
                 Some((probe.clone(), train, val))
             }
         };

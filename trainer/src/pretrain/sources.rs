@@ -21,12 +21,12 @@ pub(super) fn open_sources(config: &RunConfig, reporter: &mut Reporter<'_>) -> a
     let mut warnings = Vec::new();
     let mut sources: Vec<WeightedSource> = Vec::new();
     for spec in &config.data {
-        let source = spec.open(Path::new(""), &mut warnings)?;
-        let (found, wanted) = (source.bands().len(), config.tiles.bands.len());
-        if found != wanted {
+        let source = spec.clone().for_bands(&config.tiles.bands).open(Path::new(""), &mut warnings)?;
+        if source.bands() != &config.tiles.bands {
             return Err(UsageError::new(format!(
-                "{} has {found} bands, the configuration {wanted} ({})\nhint: set tiles.bands, or pick bands of the source",
+                "{} gives the bands {}, the configuration wants {}\nhint: set tiles.bands, or leave bands out of the source",
                 source.name(),
+                source.bands(),
                 config.tiles.bands
             ))
             .into());

@@ -1,7 +1,7 @@
 //! The index files of a site: what lies in its folders, with sizes and checksums; its samples; and the native answers that the
 //! browser tests compare with.
 
-use crate::data::{LabelledSet, Store};
+use crate::data::{LabelledSet, SourceSpec, Store};
 use crate::error::UsageError;
 use crate::export::GALLERY_FILE;
 use crate::report::{Reporter, grouped};
@@ -65,7 +65,7 @@ impl Publication<'_> {
         let artifact = Artifact::from_bytes(&bytes).with_context(|| format!("cannot use {file}"))?;
         let embedder = Embedder::from_artifact(artifact, &Device::flex())?;
         let mut warnings = Vec::new();
-        let set = LabelledSet::open(self.data, Some(self.test_split), &mut warnings)?;
+        let set = LabelledSet::open(self.data, Some(self.test_split), &embedder.manifest().bands, &mut warnings)?;
         reporter.data_warnings(&warnings);
 
         let title = self.title.unwrap_or(self.model);
@@ -159,7 +159,7 @@ fn publish_samples(asked: &Publication<'_>, set: &LabelledSet) -> Result<Vec<(us
     let folder = asked.site.join("samples");
     fs::create_dir_all(&folder)
         .with_context(|| format!("cannot create {}\nhint: check its permissions", folder.display()))?;
-    let store = Store::open(asked.data)?;
+    let store = Store::open(&SourceSpec::typed(asked.data)?.path)?;
     let mut taken = vec![0; set.classes.len()];
     let mut samples = Vec::new();
     let mut listed = Vec::new();
@@ -173,7 +173,12 @@ fn publish_samples(asked: &Publication<'_>, set: &LabelledSet) -> Result<Vec<(us
         else {
             continue;
         };
-        let file = name.rsplit('/').next().unwrap_or(name).to_owned();
+        let own = name.rsplit('/').next().unwrap_or(name);
+        // Files of different classes may have one name.
+        let file = match samples.iter().any(|(_, file): &(usize, String)| file == own) {
+            true => format!("{}_{own}", set.classes[label].replace('/', "_")),
+            false => own.to_owned(),
+        };
         atomic_file::write(&folder.join(&file), &store.bytes(position)?)?;
         listed.push(json!({ "file": file, "class": set.classes[label] }));
         samples.push((index, file));

@@ -11,7 +11,13 @@ fn answers_of(model: &[u8], sha256: &str, per_class: usize) -> Value {
     let public = Path::new(env!("CARGO_MANIFEST_DIR")).join("../public");
     let embedder = Embedder::load(model, &Device::flex()).unwrap();
     let split = public.join("demo/eurosat_test.csv");
-    let set = LabelledSet::open(&public.join("demo/eurosat.tar"), Some(&split), &mut Vec::new()).unwrap();
+    let set = LabelledSet::open(
+        &public.join("demo/eurosat.tar"),
+        Some(&split),
+        &shared::bands::Bands::rgb(),
+        &mut Vec::new(),
+    )
+    .unwrap();
     let labels = &set.labels;
     let of_class = |class: usize| (0..labels.len()).filter(move |&index| labels[index] == class).take(per_class);
     let indices: Vec<usize> = (0..set.classes.len()).flat_map(of_class).collect();

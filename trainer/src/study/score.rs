@@ -7,6 +7,7 @@ use crate::encoder_file::load_encoder;
 use crate::eval::{self, Embedded, EmbeddedSplits, score_features};
 use crate::report::Reporter;
 use anyhow::Result;
+use shared::bands::Bands;
 use std::path::Path;
 
 /// Name of a run's score inside its folder.
@@ -21,14 +22,21 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Opens the tiles at `path` that the lists name, at most `limit` of each.
+    /// Opens the tiles at `path` that the lists name, at most `limit` of each, with the bands that the runs read.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn open(path: &Path, [train, val]: [&Path; 2], limit: usize, reporter: &mut Reporter<'_>) -> Result<Self> {
+    pub fn open(
+        path: &Path,
+        bands: &Bands,
+        [train, val]: [&Path; 2],
+        limit: usize,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Self> {
         let mut warnings = Vec::new();
-        let mut open = |split| LabelledSet::open(path, Some(split), &mut warnings);
-        let own = Self { train: open(train)?.thinned(limit), val: open(val)?.thinned(limit) };
+        let mut open = |split| LabelledSet::open(path, Some(split), bands, &mut warnings);
+        let mut own = Self { train: open(train)?.thinned(limit), val: open(val)?.thinned(limit) };
+        LabelledSet::share_classes(&mut [&mut own.train, &mut own.val]);
         reporter.data_warnings(&warnings);
         Ok(own)
     }

@@ -2,8 +2,6 @@
 
 use raster::Metadata;
 
-use super::reading::BASELINE_4_OFFSET;
-
 /// Bands that are looked at for an offset of their own.
 const BANDS: usize = 64;
 
@@ -18,12 +16,7 @@ pub fn dn_offset(metadata: &Metadata) -> Option<i32> {
         let in_dn = if offset.abs() < 10.0 { offset / scale } else { offset };
         return Some(in_dn.round() as i32);
     }
-    let number = |test: &dyn Fn(&str) -> bool| metadata.find(test)?.parse::<f64>().ok();
-    if let Some(offset) = number(&|name| name.contains("BOA_ADD_OFFSET") || name.contains("RADIO_ADD_OFFSET")) {
-        return Some(offset.round() as i32);
-    }
-    let baseline = number(&|name| name.ends_with("PROCESSING_BASELINE"))?;
-    Some(if baseline >= 4.0 { BASELINE_4_OFFSET } else { 0 })
+    metadata.product_dn_offset()
 }
 
 #[cfg(test)]

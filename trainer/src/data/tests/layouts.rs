@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::{LabelledSet, SourceKind, Survey};
+use shared::bands::Bands;
 
 #[test]
 fn class_folders_with_equal_file_names_are_classes_and_places_with_few_dates_places() {
@@ -110,11 +111,14 @@ fn lists_of_two_parts_with_equal_names_do_not_leak() {
         path
     };
     let data = folder.path().join("data");
-    let first =
-        |list: &Path| LabelledSet::open(&data, Some(list), &mut Vec::new()).unwrap().tile(0).unwrap().pixels()[0];
+    let first = |list: &Path| {
+        LabelledSet::open(&data, Some(list), &Bands::rgb(), &mut Vec::new()).unwrap().tile(0).unwrap().pixels()[0]
+    };
     assert_eq!(first(&list("train.csv", "train/water/1.png\n")), 11.0 / 255.0);
     assert_eq!(first(&list("val.csv", "val/water/1.png\n")), 201.0 / 255.0);
-    let error = LabelledSet::open(&data, Some(&list("both.csv", "water/1.png\n")), &mut Vec::new()).err().unwrap();
+    let error = LabelledSet::open(&data, Some(&list("both.csv", "water/1.png\n")), &Bands::rgb(), &mut Vec::new())
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("may mean train/water/1.png or val/water/1.png\nhint: "), "{error}");
 }
 
@@ -133,6 +137,6 @@ fn a_tile_of_which_most_is_missing_is_left_out_and_named() {
     assert_eq!(survey.holes, [("x/c.png".to_owned(), 0.25)]);
     assert_eq!((survey.bands[0].mean, survey.bands[0].std), (f64::from(40.0f32 / 255.0), 0.0));
     let mut warnings = Vec::new();
-    assert_eq!(LabelledSet::open(folder.path(), None, &mut warnings).unwrap().len(), 2);
+    assert_eq!(LabelledSet::open(folder.path(), None, &Bands::rgb(), &mut warnings).unwrap().len(), 2);
     assert!(warnings[0].what.contains("no data"), "{warnings:?}");
 }

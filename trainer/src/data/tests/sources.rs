@@ -185,6 +185,23 @@ fn series_of_both_orders_with_their_bands_by_name() {
 }
 
 #[test]
+fn what_a_series_calls_nothing_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let values: [i16; 8] = [-1, 100, 200, 300, -1, -1, -1, -1];
+    let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    std::fs::write(folder.path().join("a.npy"), npy("<i2", &[2, 1, 2, 2], &data)).unwrap();
+    let data: Vec<u8> = [-300i16, 100, 0, 1].iter().flat_map(|value| value.to_le_bytes()).collect();
+    std::fs::write(folder.path().join("b.npy"), npy("<i2", &[1, 1, 2, 2], &data)).unwrap();
+    let index = r#"[{"name": "a", "bands": ["B02"], "dates": ["2018-08-04", "2018-08-14"], "nodata": -1},
+                    {"name": "b", "bands": ["B02"], "dates": ["2018-08-04"], "nodata": null}]"#;
+    std::fs::write(folder.path().join("index.json"), index).unwrap();
+    let (source, _) = open(&SourceSpec::new(folder.path()));
+    assert_eq!((source.dates(0), source.dates(1)), (1, 1), "a date of nothing is none");
+    assert_eq!(first_tile(&source, 0, 0), [0.02, 0.01, 0.02, 0.03]);
+    assert_eq!(first_tile(&source, 1, 0), [-0.03, 0.01, 0.0, 0.0001], "values below zero are kept");
+}
+
+#[test]
 fn what_cannot_be_used_says_what_where_and_how() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
