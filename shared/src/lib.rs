@@ -8,7 +8,6 @@ pub mod embedder;
 pub mod encoder;
 pub mod gallery;
 pub mod kernels;
-pub mod label_head;
 pub mod leave_one_out;
 pub mod preprocess;
 #[cfg(feature = "pytorch")]

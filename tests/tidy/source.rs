@@ -39,8 +39,15 @@ impl Source {
 }
 
 /// The crates' sources.
-pub const FOLDERS: &[&str] =
-    &["shared/src", "shared/raster/src", "trainer/src", "trainer/gather/src", "trainer/serve/src", "web/src"];
+pub const FOLDERS: &[&str] = &[
+    "shared/src",
+    "shared/label-head/src",
+    "shared/raster/src",
+    "trainer/src",
+    "trainer/gather/src",
+    "trainer/serve/src",
+    "web/src",
+];
 
 /// Every Rust file of the crates that is no test.
 pub fn all(root: &Path) -> Vec<Source> {

@@ -1,7 +1,7 @@
 //! The linear head of the user's own classes: learned from a book of marked tiles, applied to any embedding.
 
+use label_head::{Lesson as Rows, probabilities};
 use serde::{Deserialize, Serialize};
-use shared::label_head::{Lesson as Rows, probabilities};
 
 use super::book::Book;
 

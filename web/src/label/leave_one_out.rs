@@ -2,9 +2,9 @@
 //!
 //! Above [`MAX_PARTS`] tiles, so many heads would take too long: then tiles are left out in as many groups instead.
 
+use label_head::TOLERANCE;
+use label_head::fit::{REGULARISER, Rows, fit};
 use serde::{Deserialize, Serialize};
-use shared::label_head::TOLERANCE;
-use shared::label_head::fit::{REGULARISER, Rows, fit};
 
 use super::book::Book;
 use super::head::{Head, Lesson};

@@ -1,8 +1,8 @@
 //! Against scikit-learn (the values come from `tests/reference/label.py`), closed forms and finite differences.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+use label_head::fit::{Rows, evaluate, fit};
 use serde::Deserialize;
-use shared::label_head::fit::{Rows, evaluate, fit};
 
 use super::book::Book;
 use super::head::Head;

@@ -1,9 +1,9 @@
 //! Protocols on frozen features: neighbours, linear classifiers, few labels.
 
 use anyhow::Result;
+use label_head::{Lesson, probabilities};
 use rayon::prelude::*;
 use shared::compare::argmax;
-use shared::label_head::{Lesson, probabilities};
 
 use super::super::row::Measure;
 use super::super::share;
