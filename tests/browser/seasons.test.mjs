@@ -93,7 +93,9 @@ describe("Seasons", () => {
     test(`${scope} against others: area and counts are those of brute force`, async () => {
       await view.page.getByRole("radio", { name: scope }).check();
       const expected = pairs(embeddings, focus);
-      await view.page.getByText(new RegExp(`Of the pairs of one place, [\\d\\s]+ of ${expected.same.length} `)).waitFor();
+      // Thousands are set apart.
+      const same = String(expected.same.length).replace(/\B(?=(\d{3})+$)/g, "\\s?");
+      await view.page.getByText(new RegExp(`Of the pairs of one place, [\\d\\s]+ of ${same} `)).waitFor();
       const best = await view.separation();
       close(best.area, area(expected), SHOWN, "area under the curve");
       assert.deepEqual([best.same, best.other], [expected.same.length, expected.other.length]);

@@ -89,4 +89,5 @@ def main() -> None:
     ImageOps.fit(picture, (128, 128), Image.Resampling.BOX).save(out / f"{name}.jpg", quality=85)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -69,7 +69,7 @@ fn layers_are_counted_from_the_head() {
 fn striped(row: usize) -> Tile {
     let value = |at: usize| {
         let (y, x) = (at % 256 / 16, at % 16);
-        let along = if row % 2 == 0 { x } else { y };
+        let along = if row.is_multiple_of(2) { x } else { y };
         let noise = (at * 31 + row * 17) % 23;
         (if along % 4 < 2 { 0.6 } else { 0.3 }) + noise as f32 / 100.0
     };
