@@ -182,12 +182,12 @@ impl SourceSpec {
         };
         let selection = named.positions(wanted).ok_or_else(|| {
             let list = |bands: &Bands| bands.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-            anyhow!(
+            UsageError::new(format!(
                 "the pictures in {shown} have {} bands ({}), but {} are wanted\nhint: name the file's bands with file_bands = [\"B02\", …], or change bands",
                 named.len(),
                 list(&named),
                 list(wanted)
-            )
+            ))
         })?;
         let is_all = selection.iter().copied().eq(0..named.len());
         frames.expect(named, (!is_all).then_some(selection), kind);
