@@ -6,9 +6,9 @@
 mod adam_w;
 mod card;
 mod cell;
-mod check;
 mod dense;
 mod encoders;
+mod every;
 mod fine_tune;
 #[cfg(test)]
 mod golden;
@@ -29,8 +29,9 @@ mod tests;
 pub use adam_w::{AdamW, AdamWConfig};
 pub use card::{Card, points, table};
 pub use encoders::Candidate;
+pub use every::run;
 pub use on_disk::DataFolders;
 pub use protocol::Protocol;
 pub use row::{Measure, ROW_VERSION, Row};
-pub use run::{Findings, Settings, run};
+pub use run::{Findings, Settings};
 pub use task::{Download, Kind, Published, SplitRule, SplitSpec, Task};

@@ -1,5 +1,7 @@
 //! A task: a data set with everything that a figure on it depends on, as `trainer/benchmarks/*.toml` say it.
 
+mod check;
+
 use serde::{Deserialize, Serialize};
 use shared::bands::Bands;
 
@@ -319,7 +321,7 @@ impl Task {
         let wrong = |what: String| UsageError::new(format!("{origin}: {what}\nhint: {hint}"));
         let task: Self =
             toml::from_str(text).map_err(|error: toml::de::Error| wrong(error.to_string().trim().to_owned()))?;
-        super::check::check(&task).map_err(wrong)?;
+        check::check(&task).map_err(wrong)?;
         if task.version != VERSION {
             return Err(wrong(format!("version {} of task files; this program reads {VERSION}", task.version)).into());
         }

@@ -18,11 +18,11 @@ const MIB: u64 = 1 << 20;
 /// What can be typed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  trainer fetch                                    what can be downloaded, and how to get the rest
+  trainer fetch
   trainer fetch eurosat-rgb --out /data
   trainer fetch loveda --out /data --dry-run
 
-Shows licence and citation, then downloads the task's files from the publishers' addresses. A download that was stopped goes
+Without a name it lists what can be downloaded, and how to get the rest. With one it shows licence and citation, then downloads the task's files from the publishers' addresses. A download that was stopped goes
 on where it was; checksums are compared where publishers give them. Archives are left packed: tars of pictures are read as
 they are, zips are to be unpacked.")]
 pub struct FetchArgs {

@@ -16,6 +16,7 @@ use super::source::{TileSource, Values};
 use super::spec::{SourceKind, SourceSpec, Stretch};
 use super::store::Store;
 use super::{Source, Warning};
+use crate::error::UsageError;
 
 impl SourceSpec {
     /// Opens the source; relative paths start at `base`.

@@ -12,8 +12,8 @@ use shared::preprocess::{self, normalise};
 
 use super::super::adam_w::AdamW;
 use super::config::{Encoder, FineTuneConfig};
+use super::labelled::Labelled;
 use super::network::{TunedNetwork, cross_entropy};
-use super::train::Labelled;
 use crate::parts::read;
 use crate::views::{Palette, view_rng};
 

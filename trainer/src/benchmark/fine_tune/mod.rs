@@ -3,10 +3,12 @@
 
 mod config;
 mod epoch;
+mod labelled;
 mod network;
 #[cfg(test)]
 mod tests;
 mod train;
 
 pub use config::FineTuneConfig;
-pub use train::{Labelled, fine_tune};
+pub use labelled::Labelled;
+pub use train::fine_tune;

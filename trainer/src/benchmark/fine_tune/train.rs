@@ -5,54 +5,19 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use shared::bands::Bands;
 use shared::encoder::{Encoder, load_module, module_tensors};
-use shared::preprocess::Normalisation;
 use shared::tensors::{NamedTensor, TensorMap};
-use shared::tile::Tile;
 
 use super::super::adam_w::{AdamW, AdamWConfig};
 use super::config::FineTuneConfig;
 use super::epoch::{predict, train_epoch};
+use super::labelled::Labelled;
 use super::network::TunedNetwork;
 use crate::engine::checkpoint;
 use crate::eval::accuracy;
-use crate::views::PixelRange;
 
 /// What a checkpoint says of itself.
 const KEY: &str = "fine-tuning";
-
-/// Labelled pictures, and rows of them.
-pub struct Labelled<'a> {
-    /// A picture by row.
-    pub read: &'a (dyn Fn(usize) -> Result<Tile> + Sync),
-    /// Class of every row.
-    pub labels: &'a [usize],
-    /// Number of classes.
-    pub classes: usize,
-    /// Rows that are learned from.
-    pub train: &'a [usize],
-    /// Rows that choices are made on.
-    pub validation: &'a [usize],
-    /// Rows that are tested on.
-    pub test: &'a [usize],
-    /// Side of the input.
-    pub px: usize,
-    /// What the encoder was normalised with.
-    pub normalisation: &'a Normalisation,
-    /// What the planes are.
-    pub band_names: &'a Bands,
-    /// Whether values have a ceiling.
-    pub range: PixelRange,
-}
-
-impl Labelled<'_> {
-    /// Planes of a picture.
-    #[must_use]
-    pub fn bands(&self) -> usize {
-        self.band_names.len()
-    }
-}
 
 /// What came of it.
 pub struct Tuned {

@@ -1,7 +1,7 @@
 //! What a task file must not say.
 
-use super::pattern::Pattern;
-use super::task::{Kind, SplitRule, Task};
+use super::super::pattern::Pattern;
+use super::{Kind, SplitRule, Task};
 
 /// Says what is wrong with a task, if anything.
 pub(super) fn check(task: &Task) -> Result<(), String> {
