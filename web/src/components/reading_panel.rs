@@ -41,15 +41,13 @@ fn facts(taken: &Taken) -> Vec<String> {
         let of = if count > taken.planes.len() { format!(" of {count}") } else { String::new() };
         facts.push(format!("Bands {}{of} ({}).", taken.taken_names().join(", "), taken.order));
     }
-    if taken.is_reflectance {
-        if !taken.offset_why.is_empty() {
-            let value = match taken.offset {
-                0 => "value".to_owned(),
-                offset if offset < 0 => format!("(value − {})", -offset),
-                offset => format!("(value + {offset})"),
-            };
-            facts.push(format!("Reflectance = {value} / 10 000: {}.", taken.offset_why));
-        }
+    if taken.is_reflectance && !taken.offset_why.is_empty() {
+        let value = match taken.offset {
+            0 => "value".to_owned(),
+            offset if offset < 0 => format!("(value − {})", -offset),
+            offset => format!("(value + {offset})"),
+        };
+        facts.push(format!("Reflectance = {value} / 10 000: {}.", taken.offset_why));
     }
     let why = &taken.stretch_why;
     if !taken.fitted.is_empty() {

@@ -221,24 +221,27 @@ impl Labels {
     async fn learn_elsewhere(self, book: Book) {
         // Marks come one after the other: a moment later there may be a newer book.
         breathe().await;
-        let told = async {
+        let told: Result<(), Problem> = async {
             let (head, elapsed_ms) = self.session.learn(&book).await?;
             let is_learned = head.is_some();
             self.head.set(head.map(Arc::new));
             self.learned_ms.set(is_learned.then_some(elapsed_ms));
-            while is_learned {
+            if !is_learned {
+                return Ok(());
+            }
+            loop {
                 let (done, all, report) = self.session.leave_out().await?;
                 match report {
                     Some(report) => {
                         self.figure.set(Figure::Done(Arc::new(report)));
-                        break;
+                        return Ok(());
                     }
                     None => self.figure.set(Figure::Working(done, all)),
                 }
             }
-            Ok::<_, Problem>(())
-        };
-        if let Err(problem) = told.await {
+        }
+        .await;
+        if let Err(problem) = told {
             self.figure.set(Figure::None);
             self.problem.set(Some(problem));
         }
