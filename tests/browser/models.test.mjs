@@ -17,13 +17,20 @@ import { serve } from "./serve.mjs";
 const shipped = await readFile(deployed(`models/${model.file}`));
 const gallery = await readFile(deployed("gallery/gallery.safetensors"));
 const first = readHead(shipped);
-// It sees forest everywhere where the shipped model is not quite sure of something else.
-const bias = first.manifest.classes.map((name) => (name === "Forest" ? 14 : 0));
+// It sees forest in the half of the samples in which the shipped model is least sure of something else.
+const forest = first.manifest.classes.indexOf("Forest");
+const samples = expected.tiles.filter(({ file }) => file.startsWith("samples/"));
+const lead = ({ embedding }) => {
+  const shares = classify(first, embedding);
+  return (first.manifest.calibration_temperature ?? 1) * Math.log(Math.max(...shares) / Math.max(shares[forest], 1e-30));
+};
+const leads = samples.map(lead).filter((lead) => lead > 0).sort((a, b) => a - b);
+const bias = first.manifest.classes.map((_, i) => (i === forest ? Math.round(leads[leads.length >> 1]) : 0));
 const secondFile = variant(shipped, { name: "forester", licence: "CC0-1.0", metrics: [{ name: "made-up accuracy", value: 0.25, protocol: "said by a test" }] }, bias);
 const second = readHead(secondFile);
 const entry = { id: "forester", title: "Forester", file: "forester.safetensors", bytes: secondFile.length, sha256: createHash("sha256").update(secondFile).digest("hex") };
 
-const files = expected.tiles.filter(({ file }) => file.startsWith("samples/")).map(({ file }) => file);
+const files = samples.map(({ file }) => file);
 const top = (head, embedding) => {
   const shares = classify(head, embedding);
   const share = Math.max(...shares);
