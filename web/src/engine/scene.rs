@@ -37,6 +37,8 @@ const PREVIEW_PX: usize = 2048;
 /// Rows looked at to find out about a picture's values, and at how many places; a picture of few pixels is looked at whole.
 const SAMPLED_ROWS: usize = 16;
 const SAMPLED_PLACES: usize = 9;
+/// Places looked at in a picture at an address: what lies there is fetched for it, and once more for the map.
+const SAMPLED_PLACES_REMOTE: usize = 5;
 const LOOKED_AT_WHOLE: usize = 4 << 20;
 
 /// An open picture.
@@ -304,10 +306,13 @@ fn settle(
 ) -> Result<(), Problem> {
     let planes = units.taken.planes.clone();
     let mut samples = vec![Vec::new(); planes.len()];
-    // What lies elsewhere is not fetched twice.
     let is_remote = matches!(source, Source::Tiff(tiff) if tiff.reader().is_remote());
     let is_whole = width * height <= LOOKED_AT_WHOLE && !is_remote;
-    let (places, count) = if is_whole { (1, height) } else { (SAMPLED_PLACES, SAMPLED_ROWS) };
+    let (places, count) = match (is_whole, is_remote) {
+        (true, _) => (1, height),
+        (false, true) => (SAMPLED_PLACES_REMOTE, SAMPLED_ROWS),
+        (false, false) => (SAMPLED_PLACES, SAMPLED_ROWS),
+    };
     for place in 0..places {
         let first = height.saturating_sub(count) * place / (places - 1).max(1);
         let rows = first..(first + count).min(height);
