@@ -204,6 +204,8 @@ describe("the map under the hand", () => {
   });
 
   test("the bar is as long as it says", async () => {
+    // The whole scene again, as the buttons left it.
+    await view.page.waitForTimeout(300);
     const { label, bar, width } = await view.page.evaluate(() => ({
       label: document.querySelector(".scale-ruler").innerText.trim(),
       bar: document.querySelector(".scale-ruler-bar").getBoundingClientRect().width,
