@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, ImageReader};
 
+use super::decode_error::DecodeError;
 use super::decode_tiff::decode_tiff;
 use super::decoded::Decoded;
 use super::guard::guarded;
@@ -12,26 +13,6 @@ use super::picture::{Picture, Samples};
 
 /// No tile source needs more, and a damaged header cannot ask for more.
 pub(super) const MAX_DECODED_BYTES: u64 = 4 << 30;
-
-/// Why a file is no usable picture.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{why}")]
-pub struct DecodeError {
-    /// What is wrong with it, in one line.
-    pub why: String,
-    /// What mends it.
-    pub hint: &'static str,
-}
-
-impl DecodeError {
-    pub(super) fn new(why: impl Into<String>, hint: &'static str) -> Self {
-        Self { why: one_line(&why.into()), hint }
-    }
-
-    fn damaged(why: impl Into<String>) -> Self {
-        Self::new(why, "is the file complete? copy or download it again")
-    }
-}
 
 /// Decodes a picture; what is transparent is missing.
 ///
@@ -161,11 +142,6 @@ fn from_image(image: DynamicImage) -> Result<Decoded, DecodeError> {
     };
     let picture = Picture::whole(bands, height, width, samples);
     Ok(Decoded { alpha: is_transparent.then(|| bands - 1), ..Decoded::plain(picture) })
-}
-
-/// A library's message, cut to what fits a line.
-pub(super) fn one_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().chars().take(200).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use raster::{Colour, Header, Memory, RasterError, Reader, Role, SampleKind};
 
-use super::decode::DecodeError;
+use super::decode_error::DecodeError;
 use super::decoded::{Decoded, named};
 use super::picture::{Picture, Samples, some_or_none};
 

@@ -11,6 +11,7 @@
 mod cache;
 mod dates;
 mod decode;
+mod decode_error;
 mod decode_tiff;
 mod decoded;
 mod detect;
@@ -39,7 +40,8 @@ mod tests;
 mod typed;
 mod windows;
 
-pub use decode::{DecodeError, decode, decode_planes, decode_within};
+pub use decode::{decode, decode_planes, decode_within};
+pub use decode_error::DecodeError;
 pub use decoded::Decoded;
 pub use fingerprint::fingerprint;
 pub use labelled::LabelledSet;

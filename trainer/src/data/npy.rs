@@ -5,7 +5,7 @@
 
 mod element;
 
-use super::decode::DecodeError;
+use super::decode_error::DecodeError;
 use super::decoded::Decoded;
 use super::picture::{Picture, Samples, some_or_none};
 use element::element;
