@@ -17,13 +17,13 @@ use crate::report::{Reporter, duration, grouped};
 
 const EXAMPLES: &str = "\
 Examples:
-  trainer gather --locations 1000 --dry-run --out places            where it would look: places.svg, places.geojson
+  trainer gather --locations 1000 --dry-run --out places   (where it would look: places.svg, places.geojson)
   trainer gather --locations 1000 --reference-date 2021-09-01 --out data/s2
   trainer gather --archive planetary-computer --locations 1000 --out data/s2
   trainer gather --stac https://host/stac --collection s2-l2a --asset B2=blue --asset B3=green --bands B2,B3 --out data/s2
   trainer gather --region alps.geojson --locations 500 --tar 100 --out data/alps
-  trainer gather --locations 100000 --reference-date 2021-09-01 --shard 3/64 --out data/s2      one of 64 machines
-  trainer gather merge data/s2                                                                   once all are done
+  trainer gather --locations 100000 --reference-date 2021-09-01 --shard 3/64 --out data/s2   (one of 64 machines)
+  trainer gather merge data/s2   (once all are done)
 
 Stopped or killed, the same command continues where it was. Then:
   trainer pretrain --preset seco --data kind=seco,path=data/s2 --out runs/s2";
