@@ -22,6 +22,7 @@ mod row;
 mod run;
 mod scenes;
 mod share;
+mod standing;
 mod task;
 #[cfg(test)]
 mod tests;

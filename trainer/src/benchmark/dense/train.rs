@@ -7,12 +7,12 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use shared::encoder::{load_module, module_tensors};
 use shared::preprocess::Normalisation;
-use shared::tensors::{NamedTensor, TensorMap};
+use shared::tensors::TensorMap;
 
 use super::super::adam_w::{AdamW, AdamWConfig};
+use super::super::standing::Standing;
 use super::config::DenseConfig;
 use super::loss::pixel_loss;
 use super::network::{DenseNetwork, depth};
@@ -44,14 +44,6 @@ pub struct Fitted {
     pub epoch: usize,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Standing {
-    epochs: usize,
-    validation: Vec<f64>,
-    losses: Vec<f64>,
-    best: usize,
-}
-
 /// Trains `network`, which is on `device` with autodiff, and gives the state that the recipe says; goes on from what is in
 /// `folder`. `validate` scores a network on the plain device; `progress` hears of steps.
 ///
@@ -78,10 +70,7 @@ pub fn fit(
         best = crate::encoder_file::under("best.", newest.tensors.clone());
         optimiser.restore(&newest.tensors, device);
     }
-    let is_over = |standing: &Standing| {
-        config.patience > 0 && standing.best > 0 && standing.epochs >= standing.best + config.patience
-    };
-    while standing.epochs < config.epochs && !is_over(&standing) {
+    while standing.epochs < config.epochs && !standing.is_over(config.patience) {
         let epoch = standing.epochs;
         let what = format!("epoch {}/{}", epoch + 1, config.epochs);
         let mut told = |done: usize, total: usize| progress(&what, done, total);
@@ -96,7 +85,7 @@ pub fn fit(
             standing.best = standing.epochs;
             best = module_tensors(&network);
         }
-        save(&path, &standing, &network, &best, &optimiser)?;
+        standing.save(&path, KEY, &network, &best, &optimiser)?;
     }
     let network = load_module(network, &best).valid();
     Ok(Fitted { network, validation: standing.validation, epoch: standing.best })
@@ -165,15 +154,4 @@ fn step(
     let layer_rate =
         |name: &str| rate * config.layer_decay.powi(i32::try_from(depth(name, stages)).unwrap_or(i32::MAX));
     (optimiser.step(&layer_rate, network, gradients), f64::from(read(loss.without_autodiff())[0]))
-}
-
-fn save(path: &Path, standing: &Standing, network: &DenseNetwork, best: &TensorMap, optimiser: &AdamW) -> Result<()> {
-    let named = |prefix: &str, tensors: &TensorMap| -> Vec<NamedTensor> {
-        let tensor = |tensor: &NamedTensor| NamedTensor { name: format!("{prefix}.{}", tensor.name), ..tensor.clone() };
-        tensors.values().map(tensor).collect()
-    };
-    let mut tensors = named("now", &module_tensors(network));
-    tensors.extend(named("best", best));
-    tensors.extend(optimiser.state());
-    checkpoint::write_keeping(path, KEY, standing, &tensors)
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
 use shared::encoder::{Encoder, load_module, module_tensors};
 use shared::tensors::{NamedTensor, TensorMap};
 
 use super::super::adam_w::{AdamW, AdamWConfig};
+use super::super::standing::Standing;
 use super::config::FineTuneConfig;
 use super::epoch::{predict, train_epoch};
 use super::labelled::Labelled;
@@ -29,17 +29,6 @@ pub struct Tuned {
     pub epoch: usize,
     /// The network of that epoch.
     pub network: Vec<NamedTensor>,
-}
-
-/// Where a fine-tuning stands.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Standing {
-    /// Epochs that are done.
-    epochs: usize,
-    validation: Vec<f64>,
-    losses: Vec<f64>,
-    /// The best epoch, from 1, by the validation part.
-    best: usize,
 }
 
 /// Fine-tunes `encoder`, which is on `device` with autodiff, and tests what the recipe says; goes on from what is in `folder`, where it leaves a checkpoint after
@@ -67,7 +56,7 @@ pub fn fine_tune(
         best = crate::encoder_file::under("best.", newest.tensors.clone());
         optimiser.restore(&newest.tensors, device);
     }
-    while standing.epochs < config.epochs && !is_over(&standing, config) {
+    while standing.epochs < config.epochs && !standing.is_over(config.patience) {
         let epoch = standing.epochs;
         let what = format!("epoch {}/{}", epoch + 1, config.epochs);
         let (next, loss) = train_epoch(network, &mut optimiser, data, config, (epoch, seed), device, |done, total| {
@@ -90,7 +79,7 @@ pub fn fine_tune(
             standing.best = standing.epochs;
             best = module_tensors(&network);
         }
-        save(&path, &standing, &network, &best, &optimiser)?;
+        standing.save(&path, KEY, &network, &best, &optimiser)?;
     }
     let chosen = load_module(network, &best);
     Ok(Tuned {
@@ -99,20 +88,4 @@ pub fn fine_tune(
         epoch: standing.best,
         network: best.into_values().collect(),
     })
-}
-
-/// Whether nothing better has come for as long as the recipe waits.
-fn is_over(standing: &Standing, config: &FineTuneConfig) -> bool {
-    config.patience > 0 && standing.epochs >= standing.best + config.patience && standing.best > 0
-}
-
-fn save(path: &Path, standing: &Standing, network: &TunedNetwork, best: &TensorMap, optimiser: &AdamW) -> Result<()> {
-    let named = |prefix: &str, tensors: &TensorMap| -> Vec<NamedTensor> {
-        let tensor = |tensor: &NamedTensor| NamedTensor { name: format!("{prefix}.{}", tensor.name), ..tensor.clone() };
-        tensors.values().map(tensor).collect()
-    };
-    let mut tensors = named("now", &module_tensors(network));
-    tensors.extend(named("best", best));
-    tensors.extend(optimiser.state());
-    checkpoint::write_keeping(path, KEY, standing, &tensors)
 }
