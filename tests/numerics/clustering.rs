@@ -1,7 +1,8 @@
 //! The clustering methods' numbers against scikit-learn and PyTorch: k-means, whitening, DeeperCluster's loss, Sobel.
 
+use crate::devices::tested;
 use crate::pattern::{assert_digest, golden, uniform, weights};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use shared::encoder::{Architecture, EncoderConfig, NormMode, Stem};
 use trainer::losses::two_level;
 use trainer::parts::{KMeans, Rows, Similarity, Whitening};
@@ -23,7 +24,7 @@ fn blobs() -> Vec<f32> {
 
 fn check_k_means(name: &str, similarity: Similarity) {
     let golden = &golden("clustering")[name];
-    let rows = Rows::new(blobs(), WIDTH, &Device::flex());
+    let rows = Rows::new(blobs(), WIDTH, &tested());
     let rows = if similarity == Similarity::Cosine { rows.normalised() } else { rows };
     let start = rows.subset(&(0..7).collect::<Vec<_>>()).values();
     let k_means = KMeans { clusters: 7, iterations: 10, similarity };
@@ -55,7 +56,7 @@ fn chunks_do_not_change_a_clustering() {
         .enumerate()
         .flat_map(|(at, row)| [row[0] + 10.0 * (at % 2) as f32, row[1] + 10.0 * (at / 2 % 2) as f32])
         .collect();
-    let rows = Rows::new(values.clone(), 2, &Device::flex());
+    let rows = Rows::new(values.clone(), 2, &tested());
     assert_eq!(rows.values(), values);
     let k_means = KMeans { clusters: 4, iterations: 5, similarity: Similarity::Euclidean };
     let found = k_means.run_from(&rows, vec![0.0, 0.0, 10.0, 0.0, 0.0, 10.0, 10.0, 10.0], &mut view_rng(0, 0, 0));
@@ -70,7 +71,7 @@ fn chunks_do_not_change_a_clustering() {
 #[test]
 fn an_empty_cluster_is_seeded_anew_beside_another() {
     let values: Vec<f32> = uniform("rows", 200).iter().map(|value| value * 0.5).collect();
-    let rows = Rows::new(values.clone(), 2, &Device::flex());
+    let rows = Rows::new(values.clone(), 2, &tested());
     let k_means = |iterations| KMeans { clusters: 2, iterations, similarity: Similarity::Euclidean };
     // Nothing is nearer to the second centroid.
     let start = vec![0.0, 0.0, 100.0, 100.0];
@@ -85,7 +86,7 @@ fn an_empty_cluster_is_seeded_anew_beside_another() {
 
 #[test]
 fn whitening_is_scikit_learns() {
-    let rows = Rows::new(blobs(), WIDTH, &Device::flex());
+    let rows = Rows::new(blobs(), WIDTH, &tested());
     let whitening = Whitening::fit(&rows, 9);
     assert_eq!(whitening.components(), 9);
     let magnitudes: Vec<f32> = whitening.apply(rows).values().iter().map(|value| value.abs()).collect();
@@ -95,7 +96,7 @@ fn whitening_is_scikit_learns() {
 #[test]
 fn directions_without_spread_are_left_out() {
     let flat: Vec<f32> = uniform("rows", 100).into_iter().flat_map(|value| [value, 2.0 * value, 1.0]).collect();
-    let rows = Rows::new(flat.clone(), 3, &Device::flex());
+    let rows = Rows::new(flat.clone(), 3, &tested());
     let whitening = Whitening::fit(&rows, 3);
     assert_eq!(whitening.components(), 1);
     assert!(whitening.apply(rows).values().iter().all(|value| value.is_finite()));
@@ -105,7 +106,7 @@ fn directions_without_spread_are_left_out() {
 fn the_two_level_loss_is_pytorchs() {
     let golden = &golden("clustering")["two_level"];
     let (n, width, supers, subs) = (10, 8, 5, 3);
-    let device = Device::flex().autodiff();
+    let device = tested().autodiff();
     let tensor = |values: Vec<f32>, rows: usize| {
         Tensor::<2>::from_data(TensorData::new(values, [rows, width]), &device).require_grad()
     };
@@ -137,7 +138,7 @@ fn the_two_level_loss_is_pytorchs() {
 #[test]
 fn a_sobel_stem_is_the_filter_written_out_before_two_planes() {
     let config = |stem, bands| EncoderConfig { architecture: Architecture::CompactXs, stem, bands };
-    let device = Device::flex();
+    let device = tested();
     let (sobel, plain) = (config(Stem::Sobel, 3), config(Stem::Small, 2));
     assert_eq!(sobel.tensor_shapes(false), plain.tensor_shapes(false));
     let own = weights(plain.tensor_shapes(false), "");

@@ -1,8 +1,9 @@
 //! Divide and Contrast's numbers against PyTorch: MoCLR with LARS and its rising momentum, and the distillation loss.
 
+use crate::devices::tested;
 use crate::pattern::{assert_digest, assert_digest_in_norm, golden, uniform, weight, weights};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use shared::encoder::{Architecture, EncoderConfig, Stem, module_tensors};
 use shared::tensors::{NamedTensor, TensorMap, into_map};
 use trainer::engine::optimiser::{Sgd, SgdConfig};
@@ -34,7 +35,7 @@ fn pattern(method: &mut dyn Method, sides: &[&str]) {
 
 fn view(name: &str) -> Tensor<4> {
     let values = uniform(name, N * 3 * PX * PX);
-    Tensor::from_data(TensorData::new(values, [N, 3, PX, PX]), &Device::flex())
+    Tensor::from_data(TensorData::new(values, [N, 3, PX, PX]), &tested())
 }
 
 fn optimise(method: &mut dyn Method, optimiser: &mut Sgd, losses: &Losses, lr: f64) {
@@ -68,7 +69,7 @@ fn moclr_config() -> MoclrConfig {
 
 #[test]
 fn three_moclr_steps_with_lars_are_pytorchs() {
-    let mut moclr = Moclr::new(moclr_config(), &ENCODER, 0, &Device::flex());
+    let mut moclr = Moclr::new(moclr_config(), &ENCODER, 0, &tested());
     pattern(&mut moclr, &["query", "target"]);
     let mut optimiser = Sgd::new(SgdConfig { momentum: 0.9, weight_decay: 1e-2, lars: 0.02 });
     let places: Vec<(usize, usize)> = (0..N).map(|place| (0, place)).collect();
@@ -97,7 +98,7 @@ fn three_moclr_steps_with_lars_are_pytorchs() {
 #[test]
 fn lars_brings_each_kernel_to_its_trust_and_leaves_shifts_alone() {
     // Closed form: without momentum every matrix moves by lr · trust · its own length, whatever the gradient's.
-    let mut moclr = Moclr::new(moclr_config(), &ENCODER, 3, &Device::flex());
+    let mut moclr = Moclr::new(moclr_config(), &ENCODER, 3, &tested());
     let before = module_tensors(moclr.query());
     let mut optimiser = Sgd::new(SgdConfig { momentum: 0.0, weight_decay: 0.0, lars: 0.01 });
     let losses = moclr.losses(vec![view("a"), view("b")]);
@@ -132,12 +133,12 @@ fn distillation(targets: Targets) -> Distill {
     };
     let teacher = |index: usize| {
         let named = weights(ENCODER.tensor_shapes(false), &format!("teacher{index}."));
-        let encoder = ENCODER.init(&Device::flex()).load_named(&named).unwrap();
+        let encoder = ENCODER.init(&tested()).load_named(&named).unwrap();
         Teacher { encoder, head: None, width: 192 }
     };
     let clusters = [0, 1, 0, 0, 1, 1, 0, 1].into_iter().enumerate().map(|(place, cluster)| ((0, place), cluster));
     let teachers = Teachers { networks: (0..3).map(teacher).collect(), clusters: clusters.collect() };
-    let mut distill = Distill::new(config, teachers, &ENCODER, 0, &Device::flex());
+    let mut distill = Distill::new(config, teachers, &ENCODER, 0, &tested());
     pattern(&mut distill, &["query"]);
     distill
 }

@@ -1,9 +1,10 @@
 //! Encoders against torchvision: inference, training mode with its buffers, and every gradient.
 
+use crate::devices::tested;
 use crate::pattern::{assert_digest, assert_digest_in_norm, golden, uniform, weight, weights};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use shared::encoder::{Architecture, EncoderConfig, NormMode, Pooling, Stem, module_tensors, tensor_name};
 use std::collections::BTreeMap;
 
@@ -43,7 +44,7 @@ fn check(file: &str, architecture: Architecture, stem: Stem, bias_shift: f32) {
     // See `fill` in patterns.py: keeps the activations of a deep network away from where a ReLU bends.
     let shifts = weights.values_mut().filter(|tensor| tensor.name.contains("bn") && tensor.name.ends_with("bias"));
     shifts.for_each(|tensor| tensor.values.iter_mut().for_each(|value| *value += bias_shift));
-    let device = Device::flex();
+    let device = tested();
     let input = || TensorData::new(uniform("input", 4 * 3 * px * px), [4, 3, px, px]);
 
     let plain = config.init(&device).load_named(&weights).unwrap();
@@ -133,7 +134,7 @@ fn multiply_adds_are_the_published_ones() {
 #[test]
 fn split_batch_norm_is_separate_normalisation_of_interleaved_groups() {
     let config = EncoderConfig { architecture: Architecture::CompactXs, stem: Stem::Small, bands: 3 };
-    let device = Device::flex();
+    let device = tested();
     let weights = weights(config.tensor_shapes(false), "");
     let encoder = || config.init(&device).load_named(&weights).unwrap();
     let (n, px) = (6, 16);
@@ -160,7 +161,7 @@ fn the_pytorch_module_computes_what_the_encoders_do() {
         let architecture = text("architecture").parse::<Architecture>().unwrap();
         let what = format!("{architecture} {stem}");
         let config = EncoderConfig { architecture, stem, bands: 3 };
-        let device = Device::flex();
+        let device = tested();
         let encoder = config.init(&device).load_named(&weights(config.tensor_shapes(false), "")).unwrap();
         let mut pixels = uniform("tiles", 2 * 3 * px * px);
         for (plane, values) in pixels.chunks_exact_mut(px * px).enumerate() {

@@ -5,6 +5,7 @@ mod clustering;
 mod devices;
 mod dnc;
 mod encoders;
+mod kernels;
 mod marta;
 mod pattern;
 mod schedules;

@@ -1,8 +1,9 @@
 //! MARTA GANs' numbers against PyTorch: one turn of the discriminator and two of the generator, with Adam.
 
+use crate::devices::tested;
 use crate::pattern::{assert_digest, assert_digest_in_norm, golden, uniform, weight};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use serde_json::Value;
 use shared::encoder::{Architecture, EncoderConfig, NormMode, Stem, module_tensors};
 use shared::tensors::{NamedTensor, TensorMap, into_map};
@@ -31,7 +32,7 @@ fn marta(discriminator: MartaTrunk, generator_updates: usize) -> Marta {
         generator_adam: ADAM,
         view: Recipe::default(),
     };
-    let mut marta = Marta::new(config, &ENCODER, 0, &Device::flex());
+    let mut marta = Marta::new(config, &ENCODER, 0, &tested());
     let named = |name: String, shape: Vec<usize>| {
         let values = weight(&name, &shape);
         (name.clone(), NamedTensor { name, shape, values })
@@ -47,7 +48,7 @@ fn marta(discriminator: MartaTrunk, generator_updates: usize) -> Marta {
 }
 
 fn tensor<const D: usize>(name: &str, shape: [usize; D]) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(uniform(name, shape.iter().product()), shape), &Device::flex())
+    Tensor::from_data(TensorData::new(uniform(name, shape.iter().product()), shape), &tested())
 }
 
 fn assert_losses(what: &str, parts: &[(&str, Tensor<1>)], expected: &Value, tolerance: f64) {
@@ -119,7 +120,7 @@ fn a_step_with_an_encoder_as_trunk_is_pytorchs() {
 fn generated_tiles_are_pytorchs() {
     let golden = &golden("marta")["paper"]["tiles"];
     let shape = GeneratorShape { latent: LATENT, width: 16, px: PX, bands: 3 };
-    let empty = shape.random(0, &Device::flex());
+    let empty = shape.random(0, &tested());
     let named = module_tensors(&empty).into_values().map(|tensor| {
         let values = weight(&format!("generator.{}", tensor.name), &tensor.shape);
         (tensor.name.clone(), NamedTensor { values, ..tensor })
@@ -132,7 +133,7 @@ fn generated_tiles_are_pytorchs() {
 
 #[test]
 fn sizes_are_the_papers() {
-    let device = Device::flex();
+    let device = tested();
     for (px, convs, width) in [(64, 4, 3_584), (128, 5, 7_168), (256, 6, 14_336)] {
         let config = DiscriminatorConfig { px, bands: 3 };
         let channels: Vec<usize> = [3, 16, 32, 64, 128, 256, 512][..=convs].to_vec();
@@ -154,7 +155,7 @@ fn sizes_are_the_papers() {
 
 #[test]
 fn an_encoders_fusion_layer_has_the_width_it_says() {
-    let device = Device::flex();
+    let device = tested();
     for (architecture, stem, px) in [
         (Architecture::CompactXs, Stem::Small, 64),
         (Architecture::CompactXs, Stem::Imagenet, 64),

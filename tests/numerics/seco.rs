@@ -1,6 +1,7 @@
 //! InfoNCE and whole SeCo steps (losses, gradients, momentum encoder, queues, optimiser) against an independent PyTorch
 //! step, and the checklist of what is commonly got wrong.
 
+use crate::devices::tested;
 use crate::pattern::{assert_digest, golden, uniform, unit_rows, weight};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -29,7 +30,7 @@ fn scalar(tensor: &Tensor<1>) -> f64 {
 #[test]
 fn info_nce_is_pytorchs_cross_entropy() {
     let golden = golden("info-nce");
-    let device = Device::flex().autodiff();
+    let device = tested().autodiff();
     let q = unit_tensor("q", 6, 16, &device).require_grad();
     let [k, bank, extra] =
         [("k", 6), ("bank", 40), ("extra", 6)].map(|(name, rows)| unit_tensor(name, rows, 16, &device));
@@ -42,7 +43,7 @@ fn info_nce_is_pytorchs_cross_entropy() {
 
 #[test]
 fn equal_embeddings_give_log_of_the_number_of_logits() {
-    let device = Device::flex();
+    let device = tested();
     let one = |rows: usize| unit_tensor("same", 1, 16, &device).repeat(&[rows, 1]);
     let result = info_nce(one(4), one(4), &[one(30).into(), one(7).into()], 0.07);
     assert!((scalar(&result.loss) - f64::from(38.0_f32).ln()).abs() < 1e-4);
@@ -71,7 +72,7 @@ fn patterned() -> Seco {
 
 fn patterned_with(config: SecoConfig) -> Seco {
     let encoder = EncoderConfig { architecture: Architecture::CompactXs, stem: Stem::Small, bands: 3 };
-    let mut seco = Seco::new(config, &encoder, 0, &Device::flex());
+    let mut seco = Seco::new(config, &encoder, 0, &tested());
     let mut state = TensorMap::new();
     for (name, tensor) in module_tensors(seco.query()) {
         // Query and key start alike.
@@ -99,7 +100,7 @@ fn view(name: &str) -> Tensor<4> {
 
 fn view_of(name: &str, n: usize) -> Tensor<4> {
     let values = uniform(name, n * 3 * PX * PX);
-    Tensor::from_data(TensorData::new(values, [n, 3, PX, PX]), &Device::flex())
+    Tensor::from_data(TensorData::new(values, [n, 3, PX, PX]), &tested())
 }
 
 fn optimise(seco: &mut Seco, optimiser: &mut Sgd, losses: &Losses, lr: f64) {
@@ -206,7 +207,7 @@ fn own_rows_that_are_left_out_count_for_nothing_in_the_kernel_and_in_plain_opera
     let skips: Vec<bool> = (0..n).map(|row| row % 3 != 1).collect();
     let banks = [(rows("bank", 40), Vec::new()), (rows("others", n), skips), (rows("rest", n), vec![true; n])];
     let (loss, gradient) = left_out_by_a_loop([&query, &positive], &banks, dim, temperature);
-    let device = Device::flex().autodiff();
+    let device = tested().autodiff();
     let tensor =
         |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [values.len() / dim, dim]), &device);
     let negatives = banks.clone().map(|(keys, skips_own)| Negatives { keys: tensor(&keys), skips_own });

@@ -1,8 +1,9 @@
 //! Super-resolution's numbers against PyTorch and slow loops (`tests/reference/superres.py`).
 
+use crate::devices::tested;
 use crate::pattern::{assert_digest, assert_digest_in_norm, golden, uniform, weight};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use serde_json::Value;
 use shared::encoder::{load_module, module_tensors};
 use shared::preprocess::Filter;
@@ -41,7 +42,7 @@ fn check_step(name: &str, has_reference: bool) {
         gains: vec![1.0; BANDS],
     });
     let low = tile(&format!("{name}.low"), from, 0.5, 0.5);
-    let device = Device::flex();
+    let device = tested();
     let objective = Objective::new(scale, 0.3, &low, prior.as_ref(), noise, &held_out, &device);
 
     let generator = Hourglass::random(shape, 1, &device.clone().autodiff());
@@ -128,7 +129,7 @@ fn the_reduction_and_its_adjoint_are_slow_loops() {
     for scale in [2, 3, 4] {
         let to = [5, 4];
         let from = to.map(|side| side * scale);
-        let device = Device::flex().autodiff();
+        let device = tested().autodiff();
         let reduction = Resampler::new(from, to, Filter::Lanczos2, &device);
         let tensor = |name: &str, size: [usize; 2]| {
             let values = uniform(name, 2 * size[0] * size[1]);

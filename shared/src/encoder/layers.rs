@@ -49,9 +49,20 @@ impl Conv {
 
     /// `[n, inputs, h, w]` → `[n, outputs, h', w']`, in the precision of `x`: weights follow it (mixed precision).
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let (weight, bias) = self.parameters(&x);
+        kernels::conv2d(x, weight, bias, [self.stride; 2], [self.padding; 2])
+    }
+
+    /// `relu(forward(x) + shortcut)`
+    pub(super) fn rectified(&self, x: Tensor<4>, shortcut: Option<Tensor<4>>) -> Tensor<4> {
+        let (weight, bias) = self.parameters(&x);
+        kernels::conv2d_relu(x, weight, bias, shortcut, [self.stride; 2], [self.padding; 2])
+    }
+
+    fn parameters(&self, x: &Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
         let precision = FloatDType::from(x.dtype());
         let bias = self.bias.as_ref().map(|bias| cast(bias.val(), precision));
-        kernels::conv2d(x, cast(self.weight.val(), precision), bias, [self.stride; 2], [self.padding; 2])
+        (cast(self.weight.val(), precision), bias)
     }
 }
 
@@ -86,26 +97,22 @@ impl BatchNorm {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
         let precision = FloatDType::from(x.dtype());
-        let x = cast(x, FloatDType::F32);
         let y = match mode {
-            NormMode::Running => self.with_running_statistics(x),
-            NormMode::Batch { splits } => self
-                .with_batch_statistics(x, splits, |x, gamma, beta| kernels::batch_norm_train(x, gamma, beta, EPSILON)),
+            NormMode::Running => self.with_running_statistics(cast(x, FloatDType::F32)),
+            NormMode::Batch { splits } => self.with_batch_statistics(own_precision(x), splits, kernels::batch_norm_train),
         };
         cast(y, precision)
     }
 
-    /// `relu(forward(x) + shortcut)`, in one operation where statistics of a batch in single precision are wanted.
+    /// `relu(forward(x) + shortcut)`, in one operation where statistics of a batch are wanted.
     pub(super) fn rectified(&self, x: Tensor<4>, shortcut: Option<Tensor<4>>, mode: NormMode) -> Tensor<4> {
-        match mode {
-            NormMode::Batch { splits } if FloatDType::from(x.dtype()) == FloatDType::F32 => {
-                self.with_batch_statistics(x, splits, |x, gamma, beta| {
-                    let shortcut = shortcut.map(|shortcut| shortcut.reshape(x.dims()));
-                    kernels::batch_norm_relu_train(x, gamma, beta, shortcut, EPSILON)
-                })
-            }
-            _ => rectified(self.forward(x, mode), shortcut),
-        }
+        let precision = FloatDType::from(x.dtype());
+        let NormMode::Batch { splits } = mode else { return rectified(self.forward(x, mode), shortcut) };
+        let y = self.with_batch_statistics(own_precision(x), splits, |x, gamma, beta, splits, epsilon| {
+            let shortcut = shortcut.map(|shortcut| cast(shortcut, FloatDType::from(x.dtype())));
+            kernels::batch_norm_relu_train(x, gamma, beta, shortcut, splits, epsilon)
+        });
+        cast(y, precision)
     }
 
     fn with_running_statistics(&self, x: Tensor<4>) -> Tensor<4> {
@@ -126,29 +133,28 @@ impl BatchNorm {
         &self,
         x: Tensor<4>,
         splits: usize,
-        normalise: impl FnOnce(Tensor<4>, Tensor<1>, Tensor<1>) -> kernels::BatchNorm,
+        normalise: impl FnOnce(Tensor<4>, Tensor<1>, Tensor<1>, usize, f64) -> kernels::BatchNorm,
     ) -> Tensor<4> {
-        let [n, channels, h, w] = x.dims();
-        assert!(splits > 0 && n % splits == 0, "a batch of {n} cannot be normalised in {splits} equal groups");
-        let (gamma, beta) = (self.weight.val(), self.bias.val());
-        // [n, c, h, w] → [n / s, s · c, h, w]: a group of samples becomes extra channels, without moving a value.
-        let grouped = x.reshape([n / splits, splits * channels, h, w]);
-        let (gamma, beta) = match splits {
-            1 => (gamma, beta),
-            _ => (gamma.repeat(&[splits]), beta.repeat(&[splits])),
-        };
-        let result = normalise(grouped, gamma, beta);
-        let average = |statistic: Tensor<1>| {
-            // [s · c] → [c]
-            statistic.without_autodiff().reshape([splits, channels]).mean_dim(0).reshape([channels])
-        };
+        let [n, _, h, w] = x.dims();
+        let result = normalise(x, self.weight.val(), self.bias.val(), splits, EPSILON);
         let count = (n / splits * h * w) as f64;
         // One value has no unbiased variance; PyTorch refuses such a batch, we keep the biased one.
         let unbias = if count > 1.0 { count / (count - 1.0) } else { 1.0 };
-        blend(&self.running_mean, average(result.mean));
-        blend(&self.running_var, average(result.variance) * unbias);
-        result.output.reshape([n, channels, h, w])
+        let old = [&self.running_mean, &self.running_var].map(RunningState::value_sync);
+        let fresh = [result.mean, result.variance].map(Tensor::without_autodiff);
+        let [mean, variance] = kernels::blend(old, fresh, MOMENTUM, unbias);
+        for (buffer, value) in [(&self.running_mean, mean), (&self.running_var, variance)] {
+            buffer.update(value);
+            // Merge at once: visitors (checkpoints, exports) read the merged value only.
+            buffer.value_sync();
+        }
+        result.output
     }
+}
+
+/// The precision that batch normalisation takes: what `x` has where its statistics are in single precision anyway.
+fn own_precision(x: Tensor<4>) -> Tensor<4> {
+    if kernels::normalises_in_half_precision(&x) { x } else { cast(x, FloatDType::F32) }
 }
 
 /// `relu(x + shortcut)`
@@ -162,11 +168,4 @@ pub(super) fn rectified(x: Tensor<4>, shortcut: Option<Tensor<4>>) -> Tensor<4> 
 /// A cast that costs nothing when there is nothing to change.
 fn cast<const D: usize>(x: Tensor<D>, precision: FloatDType) -> Tensor<D> {
     if FloatDType::from(x.dtype()) == precision { x } else { x.cast(precision) }
-}
-
-fn blend(buffer: &RunningState<Tensor<1>>, fresh: Tensor<1>) {
-    let old = buffer.value_sync();
-    buffer.update(old * (1.0 - MOMENTUM) + fresh * MOMENTUM);
-    // Merge at once: visitors (checkpoints, exports) read the merged value only.
-    buffer.value_sync();
 }

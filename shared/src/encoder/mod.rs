@@ -103,7 +103,7 @@ impl Encoder {
     /// Tiles are normalised already (see [`crate::preprocess`]). A folded encoder has no statistics: `mode` is ignored.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, mode: NormMode) -> Tensor<2> {
-        pooling::means(self.feature_map(x, mode))
+        kernels::means(self.feature_map(x, mode))
     }
 
     /// `[n, bands, h, w]` → `[n, EncoderConfig::pooled_width(pooling)]`: what `pooling` makes of the feature maps.
@@ -111,7 +111,7 @@ impl Encoder {
     pub fn pooled(&self, x: Tensor<4>, pooling: Pooling, mode: NormMode) -> Tensor<2> {
         match pooling {
             Pooling::Mean => self.forward(x, mode),
-            Pooling::Moments => pooling::moments(self.feature_maps(x, mode)),
+            Pooling::Moments => kernels::moments(self.feature_maps(x, mode)),
         }
     }
 
@@ -214,9 +214,8 @@ fn rectified(
     shortcut: Option<Tensor<4>>,
     mode: NormMode,
 ) -> Tensor<4> {
-    let x = conv.forward(x);
     match norm {
-        Some(norm) => norm.rectified(x, shortcut, mode),
-        None => layers::rectified(x, shortcut),
+        Some(norm) => norm.rectified(conv.forward(x), shortcut, mode),
+        None => conv.rectified(x, shortcut),
     }
 }

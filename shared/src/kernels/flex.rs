@@ -1,119 +1,18 @@
-//! The way from tensors to the CPU kernels and back: a Burn backend extension of the `flex` backend.
+//! The CPU kernels as operations of the `flex` backend.
 
 use burn::backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, DispatchDevice, ExtensionType, Flex, TensorMetadata, backend_extension};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::{Shape, Tensor, TensorData};
 
 use super::cpu::{ConvShape, NormShape, PoolShape, contrast, convolution, normalisation, pooling};
+use super::extension::{Extra, TileKernels};
 use super::values::{Values, all_single, dense, slice, tensor};
-use super::{BatchNorm, Contrast, Negatives, kept};
-
-/// A tensor that may be left out, in a form that Burn can pass between backends.
-#[derive(ExtensionType)]
-pub(super) enum Extra<B: Backend> {
-    Given(FloatTensor<B>),
-    Absent,
-}
-
-impl<B: Backend> Extra<B> {
-    pub(super) fn from_option(tensor: Option<FloatTensor<B>>) -> Self {
-        tensor.map_or(Self::Absent, Self::Given)
-    }
-
-    pub(super) fn into_option(self) -> Option<FloatTensor<B>> {
-        match self {
-            Self::Given(tensor) => Some(tensor),
-            Self::Absent => None,
-        }
-    }
-}
-
-/// What `flex` can do beyond Burn's own operations; the autodiff side is in `autodiff.rs`.
-#[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
-pub(super) trait TileKernels: Backend {
-    /// See [`super::conv2d`].
-    fn tile_conv2d(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        #[extension_type] bias: Extra<Self>,
-        stride: [usize; 2],
-        padding: [usize; 2],
-    ) -> FloatTensor<Self>;
-
-    /// Output, mean and variance; see [`super::batch_norm_relu_train`].
-    fn tile_batch_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        #[extension_type] residual: Extra<Self>,
-        relu: bool,
-        epsilon: f64,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
-
-    /// See [`super::max_pool2d`].
-    fn tile_max_pool2d(x: FloatTensor<Self>, kernel: usize, stride: usize, padding: usize) -> FloatTensor<Self>;
-}
-
-/// Whether tensors on `device` are computed here.
-pub(super) fn has_kernels(device: &Device) -> bool {
-    match device.as_dispatch() {
-        DispatchDevice::Flex(_) => true,
-        #[cfg(feature = "autodiff")]
-        DispatchDevice::Autodiff(_) => {
-            matches!(device.clone().without_autodiff().as_dispatch(), DispatchDevice::Flex(_))
-        }
-        #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
-        _ => false,
-    }
-}
-
-fn extra<const D: usize>(tensor: Option<Tensor<D>>) -> Extra<Dispatch> {
-    Extra::from_option(tensor.map(Tensor::into_dispatch))
-}
-
-pub(super) fn conv2d(
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    stride: [usize; 2],
-    padding: [usize; 2],
-) -> Tensor<4> {
-    Tensor::from_dispatch(Dispatch::tile_conv2d(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        extra(bias),
-        stride,
-        padding,
-    ))
-}
-
-pub(super) fn batch_norm(
-    x: Tensor<4>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    residual: Option<Tensor<4>>,
-    relu: bool,
-    epsilon: f64,
-) -> BatchNorm {
-    let (output, mean, variance) = Dispatch::tile_batch_norm(
-        x.into_dispatch(),
-        gamma.into_dispatch(),
-        beta.into_dispatch(),
-        extra(residual),
-        relu,
-        epsilon,
-    );
-    BatchNorm {
-        output: Tensor::from_dispatch(output),
-        mean: Tensor::from_dispatch(mean),
-        variance: Tensor::from_dispatch(variance),
-    }
-}
-
-pub(super) fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) -> Tensor<4> {
-    Tensor::from_dispatch(Dispatch::tile_max_pool2d(x.into_dispatch(), kernel, stride, padding))
-}
+use super::{Contrast, Negatives, kept};
+#[cfg(feature = "autodiff")]
+use super::{
+    cpu::weight_gradient,
+    extension::{SavedNorm, TileGradients},
+};
 
 /// See [`super::contrast`]; `None` unless everything is in single precision.
 pub(super) fn contrast(
@@ -142,7 +41,7 @@ pub(super) fn contrast(
 }
 
 /// The sizes of a convolution of these tensors and of its output; `None` when the kernel does not fit.
-pub(super) fn conv_shape(
+fn conv_shape(
     x: &Values,
     weight: &Values,
     stride: [usize; 2],
@@ -155,18 +54,28 @@ pub(super) fn conv_shape(
     (channels == ci).then_some((shape, output))
 }
 
-/// The sizes of a batch normalisation of `x`.
-pub(super) fn norm_shape(x: &Values) -> NormShape {
-    let [n, channels, height, width] = x.shape().dims();
-    NormShape { n, channels, plane: height * width }
-}
-
 /// The sizes of a max pooling of `x` and of its output; `None` when ours does not do it.
-pub(super) fn pool_shape(x: &Values, kernel: usize, stride: usize, padding: usize) -> Option<(PoolShape, [usize; 2])> {
+fn pool_shape(x: &Values, kernel: usize, stride: usize, padding: usize) -> Option<(PoolShape, [usize; 2])> {
     let [n, channels, height, width] = x.shape().dims();
     let shape = PoolShape { planes: n * channels, size: [height, width], kernel, stride, padding };
     let output = shape.output_size().filter(|_| all_single(&[x]))?;
     Some((shape, output))
+}
+
+/// Batch normalisation in `groups` of `x`, as the kernels see it: `[n, c, h, w]` is `[n / groups, groups · c, h, w]`, a group of
+/// samples being extra channels, without moving a value.
+struct Grouped {
+    shape: NormShape,
+    gamma: Vec<f32>,
+    beta: Vec<f32>,
+}
+
+impl Grouped {
+    fn new(x: &Values, gamma: &Values, beta: &Values, groups: usize) -> Self {
+        let [n, channels, height, width] = x.shape().dims();
+        let shape = NormShape { n: n / groups, channels: groups * channels, plane: height * width };
+        Self { shape, gamma: slice(gamma).repeat(groups), beta: slice(beta).repeat(groups) }
+    }
 }
 
 impl TileKernels for Flex {
@@ -187,33 +96,41 @@ impl TileKernels for Flex {
         gamma: Values,
         beta: Values,
         residual: Extra<Self>,
+        groups: usize,
         relu: bool,
         epsilon: f64,
     ) -> (Values, Values, Values) {
         let residual = residual.into_option();
+        let dims: [usize; 4] = x.shape().dims();
         let single = all_single(&[&x, &gamma, &beta]) && residual.as_ref().is_none_or(|extra| all_single(&[extra]));
         if !single {
-            let result = Flex::batch_norm_train(x, gamma, beta, epsilon);
+            let [n, channels, height, width] = dims;
+            let grouped = Flex::float_reshape(x, Shape::new([n / groups, groups * channels, height, width]));
+            let many = |values: Values| match groups {
+                1 => values,
+                _ => Flex::float_repeat_dim(values, 0, groups),
+            };
+            let result = Flex::batch_norm_train(grouped, many(gamma), many(beta), epsilon);
+            let output = Flex::float_reshape(result.output, Shape::new(dims));
             let sum = match residual {
-                Some(residual) => Flex::float_add(result.output, residual),
-                None => result.output,
+                Some(residual) => Flex::float_add(output, residual),
+                None => output,
             };
             let output = if relu { Flex::relu(sum) } else { sum };
             return (output, result.mean, result.variance);
         }
-        let shape = norm_shape(&x);
-        let dims: [usize; 4] = x.shape().dims();
         let (x, gamma, beta, residual) = (dense(&x), dense(&gamma), dense(&beta), residual.as_ref().map(dense));
+        let grouped = Grouped::new(&x, &gamma, &beta, groups);
         let result = normalisation::forward(
-            shape,
+            grouped.shape,
             slice(&x),
-            slice(&gamma),
-            slice(&beta),
+            &grouped.gamma,
+            &grouped.beta,
             residual.as_ref().map(slice),
             relu,
             epsilon,
         );
-        let channels = [shape.channels];
+        let channels = [grouped.shape.channels];
         (tensor(result.output, dims), tensor(result.mean, channels), tensor(result.variance, channels))
     }
 
@@ -224,5 +141,88 @@ impl TileKernels for Flex {
         let [n, channels, ..]: [usize; 4] = x.shape().dims();
         let values = pooling::forward(&shape, output, slice(&dense(&x)));
         tensor(values, [n, channels, output[0], output[1]])
+    }
+}
+
+#[cfg(feature = "autodiff")]
+impl TileGradients for Flex {
+    fn differentiates_conv(
+        x: &Values,
+        weight: &Values,
+        bias: Option<&Values>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> bool {
+        all_single(&[x, weight])
+            && bias.is_none_or(|bias| all_single(&[bias]))
+            && conv_shape(x, weight, stride, padding).is_some()
+    }
+
+    fn differentiates_norm(maps: [Option<&Values>; 2], parameters: [&Values; 2]) -> bool {
+        maps.into_iter().flatten().chain(parameters).all(|part| all_single(&[part]))
+    }
+
+    fn differentiates_pool(x: &Values, kernel: usize, stride: usize, padding: usize) -> bool {
+        pool_shape(x, kernel, stride, padding).is_some()
+    }
+
+    fn conv_gradients(
+        x: Values,
+        weight: Values,
+        gradient: Values,
+        stride: [usize; 2],
+        padding: [usize; 2],
+        [dx, dw, db]: [bool; 3],
+    ) -> [Option<Values>; 3] {
+        let (x, weight, gradient) = (dense(&x), dense(&weight), dense(&gradient));
+        let (shape, output) = conv_shape(&x, &weight, stride, padding).expect("sizes that the forward pass accepted");
+        let by_x = dx.then(|| {
+            let values = convolution::input_gradient(&shape, output, slice(&weight), slice(&gradient));
+            tensor(values, [shape.n, shape.ci, shape.size[0], shape.size[1]])
+        });
+        let by_weight = dw.then(|| {
+            let values = weight_gradient::weight_gradient(&shape, output, slice(&x), slice(&gradient));
+            tensor(values, [shape.co, shape.ci, shape.kernel[0], shape.kernel[1]])
+        });
+        let by_bias =
+            db.then(|| tensor(weight_gradient::bias_gradient(&shape, output, slice(&gradient)), [shape.co]));
+        [by_x, by_weight, by_bias]
+    }
+
+    fn norm_gradients(saved: SavedNorm<Self>, gradient: Values) -> [Values; 4] {
+        let dims: [usize; 4] = saved.x.shape().dims();
+        let (x, gamma, beta) = (dense(&saved.x), dense(&saved.gamma), dense(&saved.beta));
+        let grouped = Grouped::new(&x, &gamma, &beta, saved.groups);
+        let relu = match (saved.relu, &saved.output) {
+            (false, _) => normalisation::Relu::None,
+            (true, None) => normalisation::Relu::Alone(&grouped.beta),
+            (true, Some(output)) => normalisation::Relu::Joined(slice(output)),
+        };
+        let inputs = normalisation::Saved {
+            x: slice(&x),
+            gamma: &grouped.gamma,
+            mean: slice(&saved.mean),
+            variance: slice(&saved.variance),
+            relu,
+            epsilon: saved.epsilon,
+        };
+        let found = normalisation::backward(grouped.shape, &inputs, slice(&dense(&gradient)));
+        let joined = |values: Vec<f32>| {
+            let mut sum = vec![0.0; dims[1]];
+            for group in values.chunks_exact(dims[1]) {
+                sum.iter_mut().zip(group).for_each(|(sum, value)| *sum += value);
+            }
+            tensor(sum, [dims[1]])
+        };
+        let residual = found.residual.map_or(gradient, |values| tensor(values, dims));
+        [tensor(found.x, dims), joined(found.gamma), joined(found.beta), residual]
+    }
+
+    fn pool_gradient(x: Values, gradient: Values, kernel: usize, stride: usize, padding: usize) -> Values {
+        let x = dense(&x);
+        let (shape, output) = pool_shape(&x, kernel, stride, padding).expect("sizes that the forward pass accepted");
+        let values = pooling::input_gradient(&shape, output, slice(&x), slice(&dense(&gradient)));
+        let dims: [usize; 4] = x.shape().dims();
+        tensor(values, dims)
     }
 }

@@ -197,7 +197,7 @@ impl Norm {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        kernels::batch_norm_train(x, self.weight.val(), self.bias.val(), EPSILON).output
+        kernels::batch_norm_train(x, self.weight.val(), self.bias.val(), 1, EPSILON).output
     }
 }
 

@@ -1,0 +1,514 @@
+//! Convolution and its data gradient as one implicit matrix product, channels last.
+//!
+//! A row of the product is a pixel of the output, a column a channel of it, and the sum runs over the taps of the window and the
+//! channels of the input; the windows are never written out. A cube computes a tile of rows and columns: it fetches what the next
+//! 16 terms of the sum need while it multiplies those at hand, which lie in shared memory.
+//!
+//! The data gradient is the same product with the window turned round. At stride `s` only every `s`-th tap meets a pixel of the
+//! gradient, and which ones depends on the place modulo `s` alone: rows are counted per such class, so that nothing is multiplied
+//! by zero.
+
+use cubecl::prelude::*;
+
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
+
+use super::layout;
+
+/// Terms of the sum that are in shared memory at a time.
+pub(super) const DEPTH: usize = 16;
+
+/// What follows the product.
+#[derive(Default)]
+pub(super) struct Epilogue {
+    /// Added to every channel, `[co]`.
+    pub bias: Option<CubeTensor>,
+    /// Added to the map, of its shape.
+    pub shortcut: Option<CubeTensor>,
+    /// `max(0, ·)` at the end.
+    pub relu: bool,
+}
+
+/// Sizes of a convolution.
+#[derive(Clone, Copy)]
+pub(super) struct Window {
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+}
+
+impl Window {
+    /// Of a map of `size`; `None` where the window does not fit.
+    pub(super) fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        let along = |axis: usize| {
+            let room = (size[axis] + 2 * self.padding[axis]).checked_sub(self.kernel[axis])?;
+            (self.stride[axis] > 0).then(|| room / self.stride[axis] + 1)
+        };
+        Some([along(0)?, along(1)?])
+    }
+}
+
+/// `x` `[n, ci, h, w]`, `weight` `[co, ci, kh, kw]` → `[n, co, oh, ow]`, channels last.
+pub(super) fn forward(x: CubeTensor, weight: CubeTensor, window: Window, output: [usize; 2], end: Epilogue) -> CubeTensor {
+    let [n, _, ..] = layout::dims(&x);
+    let [co, ci, ..] = layout::dims(&weight);
+    let taps = window.kernel.iter().product::<usize>();
+    launch(x, weight, [n, co, output[0], output[1]], [ci * taps, taps], window, false, end)
+}
+
+/// The gradient of a convolution by its input of `size`: `gradient` `[n, co, oh, ow]` → `[n, ci, h, w]`, channels last.
+pub(super) fn data_gradient(gradient: CubeTensor, weight: CubeTensor, window: Window, size: [usize; 2]) -> CubeTensor {
+    let [n, ..] = layout::dims(&gradient);
+    let [_, ci, ..] = layout::dims(&weight);
+    let taps = window.kernel.iter().product::<usize>();
+    launch(gradient, weight, [n, ci, size[0], size[1]], [taps, ci * taps], window, true, Epilogue::default())
+}
+
+fn launch(
+    x: CubeTensor,
+    weight: CubeTensor,
+    out: [usize; 4],
+    [weight_by_column, weight_by_channel]: [usize; 2],
+    window: Window,
+    turned: bool,
+    end: Epilogue,
+) -> CubeTensor {
+    let dtype = x.dtype;
+    let kind = layout::float_type(dtype).expect("a precision of these kernels");
+    let [n, channels, height, width] = layout::dims(&x);
+    // A few channels are read one by one, as they lie; moving them would cost more.
+    let x = if layout::vector(channels) == 4 { layout::channels_last(x) } else { x };
+    let strides: Vec<u32> = x.meta.strides().iter().map(|&stride| stride as u32).collect();
+    let weight = layout::dense(weight);
+    let output = layout::map(&x, out, dtype);
+    let [_, columns, out_height, out_width] = out;
+    let steps = if turned { window.stride } else { [1, 1] };
+    // The first class has the most places.
+    let rows = n * out_height.div_ceil(steps[0]) * out_width.div_ceil(steps[1]);
+    if rows * columns == 0 {
+        return output;
+    }
+    let tiling = Tiling::of(rows * steps[0] * steps[1], columns);
+    let column_tiles = columns.div_ceil(tiling.columns);
+    let sizes = SizesLaunch::new(
+        n as u32,
+        channels as u32,
+        height as u32,
+        width as u32,
+        strides[0],
+        strides[1],
+        strides[2],
+        strides[3],
+        columns as u32,
+        out_height as u32,
+        out_width as u32,
+        weight_by_column as u32,
+        weight_by_channel as u32,
+        column_tiles as u32,
+    );
+    let fixed = Fixed {
+        tiling,
+        kernel: window.kernel,
+        stride: window.stride,
+        padding: window.padding,
+        turned,
+        relu: end.relu,
+    };
+    let shortcut = end.shortcut.map(layout::channels_last);
+    // SAFETY: the buffers are as large as the sizes say, and the kernel minds the edges of its tiles.
+    unsafe {
+        convolve::launch_unchecked(
+            &x.client,
+            layout::grid(rows.div_ceil(tiling.rows), column_tiles * steps[0] * steps[1]),
+            CubeDim::new_1d(tiling.units() as u32),
+            layout::vector(channels),
+            layout::vector(columns),
+            layout::buffer(&x),
+            layout::buffer(&weight),
+            end.bias.map(|bias| layout::buffer(&layout::dense(bias))).into(),
+            shortcut.map(|shortcut| layout::buffer(&shortcut)).into(),
+            layout::buffer(&output),
+            sizes,
+            fixed,
+            kind,
+        );
+    }
+    output
+}
+
+/// How a product is cut up: rows and columns of a cube's tile, and rows of a unit's part of it, which is four columns wide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Tiling {
+    pub rows: usize,
+    pub columns: usize,
+    pub unit_rows: usize,
+}
+
+impl Tiling {
+    pub(super) const fn units(self) -> usize {
+        self.rows / self.unit_rows * (self.columns / 4)
+    }
+
+    /// The largest tiling that leaves enough cubes to fill a large chip.
+    fn of(rows: usize, columns: usize) -> Self {
+        let wide = if columns > 32 { 64 } else { 32 };
+        let cubes = |tile_rows: usize| rows.div_ceil(tile_rows) * columns.div_ceil(wide);
+        match wide {
+            64 if cubes(128) >= 256 => Self { rows: 128, columns: 64, unit_rows: 8 },
+            64 if cubes(64) >= 128 => Self { rows: 64, columns: 64, unit_rows: 4 },
+            64 => Self { rows: 32, columns: 32, unit_rows: 2 },
+            _ if cubes(128) >= 128 => Self { rows: 128, columns: 32, unit_rows: 8 },
+            _ => Self { rows: 32, columns: 32, unit_rows: 2 },
+        }
+    }
+}
+
+/// What is fixed when the kernel is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Fixed {
+    pub tiling: Tiling,
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+    /// Whether this is the data gradient: the window turned round.
+    pub turned: bool,
+    /// `max(0, ·)` at the end.
+    pub relu: bool,
+}
+
+/// Sizes and strides of one launch, in elements.
+#[derive(CubeLaunch, CubeType, Clone, Copy)]
+pub(super) struct Sizes {
+    /// Images.
+    n: u32,
+    /// Channels that are summed over.
+    channels: u32,
+    height: u32,
+    width: u32,
+    /// Strides of the input.
+    by_image: u32,
+    by_channel: u32,
+    by_row: u32,
+    by_column: u32,
+    /// Channels of the output.
+    columns: u32,
+    out_height: u32,
+    out_width: u32,
+    /// From one output channel's weights to the next, and from one input channel's.
+    weight_by_column: u32,
+    weight_by_channel: u32,
+    /// Tiles beside each other.
+    column_tiles: u32,
+}
+
+/// Which rows of the output a cube has: every `step`-th from `first`, in both directions.
+#[derive(CubeType, Clone, Copy)]
+struct Class {
+    first_y: u32,
+    first_x: u32,
+    rows: u32,
+    columns: u32,
+}
+
+/// `out[row, column] = bias[column] + Σ input[pixel of the row under each tap, channel] · weight[column, channel, tap] (+ shortcut)`.
+///
+/// `input` holds single values (any strides) or vectors of four channels (channels last, a multiple of four of them).
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments, reason = "buffers of a kernel")]
+fn convolve<E: Float, NI: Size, NO: Size>(
+    input: &[Vector<E, NI>],
+    weight: &[E],
+    bias: ComptimeOption<&[E]>,
+    shortcut: ComptimeOption<&[Vector<E, NO>]>,
+    out: &mut [Vector<E, NO>],
+    sizes: Sizes,
+    #[comptime] fixed: Fixed,
+    #[define(E)] _dtype: ElemType,
+) {
+    let tiling = comptime!(fixed.tiling);
+    let units = comptime!(tiling.units());
+    let quads = comptime!(tiling.columns / 4);
+    let input_loads = comptime!((tiling.rows * (DEPTH / 4)).div_ceil(units));
+    let weight_loads = comptime!((DEPTH * quads).div_ceil(units));
+    let row_step = comptime!(tiling.rows / tiling.unit_rows);
+    let in_size = NI::value();
+    let out_size = NO::value();
+    let four = comptime!(in_size == 4);
+
+    let unit = UNIT_POS as usize;
+    let column0 = (CUBE_POS_Z % sizes.column_tiles) as usize * tiling.columns;
+    let class = class_of(CUBE_POS_Z / sizes.column_tiles, &sizes, fixed);
+    let row0 = (CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X) as usize * tiling.rows;
+    let rows = (sizes.n * class.rows * class.columns) as usize;
+
+    // The taps that this class meets.
+    let (first_r, step_r) = taps_of(class.first_y, comptime!(fixed.padding[0]), comptime!(fixed.stride[0]), fixed);
+    let (first_s, step_s) = taps_of(class.first_x, comptime!(fixed.padding[1]), comptime!(fixed.stride[1]), fixed);
+    let taps_r = (u32::max(comptime!(fixed.kernel[0] as u32) + step_r - 1u32, first_r) - first_r) / step_r;
+    let taps_s = (u32::max(comptime!(fixed.kernel[1] as u32) + step_s - 1u32, first_s) - first_s) / step_s;
+    let taps = taps_r * taps_s;
+
+    let mut inputs = Shared::<[Vector<f32, Const<4>>]>::new_slice(comptime!(tiling.rows * (DEPTH / 4)));
+    let mut weights = Shared::<[Vector<f32, Const<4>>]>::new_slice(comptime!(DEPTH * (quads + 1)));
+    let mut next_inputs = Array::<Vector<f32, Const<4>>>::new(input_loads);
+    let mut next_weights = Array::<Vector<f32, Const<4>>>::new(weight_loads);
+
+    // Where the rows that this unit fetches begin: image, and the window's corner.
+    let mut offsets = Array::<u32>::new(input_loads);
+    let mut tops = Array::<i32>::new(input_loads);
+    let mut lefts = Array::<i32>::new(input_loads);
+    #[unroll]
+    for load in 0..input_loads {
+        let row = row0 + (unit + load * units) / (DEPTH / 4);
+        let (image, y, x) = place(row as u32, &class, fixed);
+        offsets[load] = image * sizes.by_image;
+        if comptime!(fixed.turned) {
+            tops[load] = (y + comptime!(fixed.padding[0] as u32)) as i32;
+            lefts[load] = (x + comptime!(fixed.padding[1] as u32)) as i32;
+        } else {
+            tops[load] = (y * comptime!(fixed.stride[0] as u32)) as i32 - comptime!(fixed.padding[0] as i32);
+            lefts[load] = (x * comptime!(fixed.stride[1] as u32)) as i32 - comptime!(fixed.padding[1] as i32);
+        }
+        if row >= rows {
+            // So far off that no tap is inside.
+            tops[load] = comptime!(if fixed.turned { -1_000_000i32 } else { 1_000_000i32 }).runtime();
+        }
+    }
+
+    let mut sums = Array::<Vector<f32, Const<4>>>::new(comptime!(tiling.unit_rows));
+    #[unroll]
+    for i in 0..comptime!(tiling.unit_rows) {
+        sums[i] = Vector::new(0.0f32);
+    }
+    let unit_row = unit / quads;
+    let unit_quad = unit % quads;
+
+    let steps = if four {
+        sizes.channels.div_ceil(comptime!(DEPTH as u32)) * taps
+    } else {
+        (sizes.channels * comptime!((fixed.kernel[0] * fixed.kernel[1]) as u32)).div_ceil(comptime!(DEPTH as u32))
+    };
+    for step in 0..steps + 1u32 {
+        // What was fetched in the round before.
+        if step > 0u32 {
+            sync_cube();
+            #[unroll]
+            for load in 0..input_loads {
+                let at = unit + load * units;
+                if comptime!(tiling.rows * (DEPTH / 4) % units == 0) || at < comptime!(tiling.rows * (DEPTH / 4)) {
+                    inputs[at] = next_inputs[load];
+                }
+            }
+            #[unroll]
+            for load in 0..weight_loads {
+                let at = unit + load * units;
+                if comptime!(DEPTH * quads % units == 0) || at < comptime!(DEPTH * quads) {
+                    weights[at % DEPTH * comptime!(quads + 1) + at / DEPTH] = next_weights[load];
+                }
+            }
+            sync_cube();
+        }
+        if step < steps {
+            let mut channel0 = 0u32.runtime();
+            let mut r = 0u32.runtime();
+            let mut s = 0u32.runtime();
+            if four {
+                channel0 = step / taps * comptime!(DEPTH as u32);
+                let tap = step % taps;
+                r = first_r + tap / taps_s * step_r;
+                s = first_s + tap % taps_s * step_s;
+            }
+            #[unroll]
+            for load in 0..input_loads {
+                let part = (unit + load * units) as u32 % comptime!(DEPTH as u32 / 4);
+                let mut values = Vector::<f32, Const<4>>::new(0.0f32);
+                if four {
+                    let channel = channel0 + part * 4u32;
+                    let (inside, pixel) = under(tops[load], lefts[load], r, s, &sizes, fixed);
+                    if inside && channel < sizes.channels {
+                        let read = input[((offsets[load] + pixel + channel) / 4u32) as usize];
+                        #[unroll]
+                        for j in 0..in_size {
+                            values.insert(j, f32::cast_from(read.extract(j)));
+                        }
+                    }
+                } else {
+                    #[unroll]
+                    for j in 0..4usize {
+                        let term = step * comptime!(DEPTH as u32) + part * 4u32 + comptime!(j as u32);
+                        let (channel, r, s) = term_of(term, fixed);
+                        let (inside, pixel) = under(tops[load], lefts[load], r, s, &sizes, fixed);
+                        if inside && channel < sizes.channels {
+                            let read = input[(offsets[load] + pixel + channel * sizes.by_channel) as usize];
+                            values.insert(j, f32::cast_from(read.extract(0usize)));
+                        }
+                    }
+                }
+                next_inputs[load] = values;
+            }
+            #[unroll]
+            for load in 0..weight_loads {
+                let at = unit + load * units;
+                let term = (at % DEPTH) as u32;
+                let column = (column0 + at / DEPTH * 4) as u32;
+                let mut channel = channel0 + term;
+                let mut tap = r * comptime!(fixed.kernel[1] as u32) + s;
+                if !four {
+                    let (term_channel, r, s) = term_of(step * comptime!(DEPTH as u32) + term, fixed);
+                    channel = term_channel;
+                    tap = r * comptime!(fixed.kernel[1] as u32) + s;
+                }
+                let mut values = Vector::<f32, Const<4>>::new(0.0f32);
+                if channel < sizes.channels {
+                    let from = channel * sizes.weight_by_channel + tap;
+                    #[unroll]
+                    for j in 0..4usize {
+                        let column = column + comptime!(j as u32);
+                        if column < sizes.columns {
+                            let read = weight[(column * sizes.weight_by_column + from) as usize];
+                            values.insert(j, f32::cast_from(read));
+                        }
+                    }
+                }
+                next_weights[load] = values;
+            }
+        }
+        if step > 0u32 {
+            #[unroll]
+            for quarter in 0..comptime!(DEPTH / 4) {
+                let mut terms = Array::<Vector<f32, Const<4>>>::new(4usize);
+                #[unroll]
+                for j in 0..4usize {
+                    terms[j] = weights[(quarter * 4 + j) * comptime!(quads + 1) + unit_quad];
+                }
+                #[unroll]
+                for i in 0..comptime!(tiling.unit_rows) {
+                    let factors = inputs[(unit_row + i * row_step) * comptime!(DEPTH / 4) + quarter];
+                    #[unroll]
+                    for j in 0..4usize {
+                        sums[i] = fma(Vector::new(factors.extract(j)), terms[j], sums[i]);
+                    }
+                }
+            }
+        }
+    }
+
+    let column = (column0 + unit_quad * 4) as u32;
+    let mut start = Vector::<f32, Const<4>>::new(0.0f32);
+    #[comptime]
+    if let ComptimeOption::Some(bias) = bias {
+        #[unroll]
+        for j in 0..4usize {
+            if column + comptime!(j as u32) < sizes.columns {
+                start.insert(j, f32::cast_from(bias[(column + comptime!(j as u32)) as usize]));
+            }
+        }
+    }
+    #[unroll]
+    for i in 0..comptime!(tiling.unit_rows) {
+        let row = row0 + unit_row + i * row_step;
+        if row < rows {
+            let (image, y, x) = place(row as u32, &class, fixed);
+            let at = ((image * sizes.out_height + y) * sizes.out_width + x) * sizes.columns + column;
+            let sum = sums[i] + start;
+            #[unroll]
+            for part in 0..comptime!(4 / out_size) {
+                let offset = comptime!(part * out_size);
+                if column + comptime!(offset as u32) < sizes.columns {
+                    let index = ((at + comptime!(offset as u32)) / comptime!(out_size as u32)) as usize;
+                    let mut values = Vector::<E, NO>::new(E::from_int(0));
+                    #[unroll]
+                    for j in 0..out_size {
+                        let mut value = sum.extract(comptime!(offset + j));
+                        #[comptime]
+                        if let ComptimeOption::Some(shortcut) = &shortcut {
+                            value += f32::cast_from(shortcut[index].extract(j));
+                        }
+                        if comptime!(fixed.relu) {
+                            value = f32::max(value, 0.0f32);
+                        }
+                        values.insert(j, E::cast_from(value));
+                    }
+                    out[index] = values;
+                }
+            }
+        }
+    }
+}
+
+/// The places that class number `index` has.
+#[cube]
+fn class_of(index: u32, sizes: &Sizes, #[comptime] fixed: Fixed) -> Class {
+    let step_y = comptime!(if fixed.turned { fixed.stride[0] as u32 } else { 1 });
+    let step_x = comptime!(if fixed.turned { fixed.stride[1] as u32 } else { 1 });
+    let first_y = index / step_x;
+    let first_x = index % step_x;
+    Class {
+        first_y,
+        first_x,
+        rows: (sizes.out_height + step_y - 1u32 - first_y) / step_y,
+        columns: (sizes.out_width + step_x - 1u32 - first_x) / step_x,
+    }
+}
+
+/// Image and place of a row of the product.
+#[cube]
+fn place(row: u32, class: &Class, #[comptime] fixed: Fixed) -> (u32, u32, u32) {
+    let plane = class.rows * class.columns;
+    let image = row / plane;
+    let rest = row % plane;
+    let y = rest / class.columns;
+    let x = rest % class.columns;
+    if comptime!(fixed.turned) {
+        (
+            image,
+            class.first_y + y * comptime!(fixed.stride[0] as u32),
+            class.first_x + x * comptime!(fixed.stride[1] as u32),
+        )
+    } else {
+        (image, y, x)
+    }
+}
+
+/// The first tap of one direction that a class meets, and the step to the next.
+#[cube]
+fn taps_of(first: u32, #[comptime] padding: usize, #[comptime] stride: usize, #[comptime] fixed: Fixed) -> (u32, u32) {
+    if comptime!(fixed.turned) {
+        ((first + comptime!(padding as u32)) % comptime!(stride as u32), comptime!(stride as u32).runtime())
+    } else {
+        (0u32.runtime(), 1u32.runtime())
+    }
+}
+
+/// Channel and tap of a term of the sum, where terms are counted as weights lie.
+#[cube]
+fn term_of(term: u32, #[comptime] fixed: Fixed) -> (u32, u32, u32) {
+    let taps = comptime!((fixed.kernel[0] * fixed.kernel[1]) as u32);
+    let columns = comptime!(fixed.kernel[1] as u32);
+    let tap = term % taps;
+    (term / taps, tap / columns, tap % columns)
+}
+
+/// Whether tap (`r`, `s`) of a window is inside the input, and at which offset.
+#[cube]
+fn under(top: i32, left: i32, r: u32, s: u32, sizes: &Sizes, #[comptime] fixed: Fixed) -> (bool, u32) {
+    if comptime!(fixed.turned) {
+        let y = top - r as i32;
+        let x = left - s as i32;
+        let (step_y, step_x) = comptime!((fixed.stride[0] as i32, fixed.stride[1] as i32));
+        let row = y / step_y;
+        let column = x / step_x;
+        let inside = y >= 0i32
+            && x >= 0i32
+            && row * step_y == y
+            && column * step_x == x
+            && row < sizes.height as i32
+            && column < sizes.width as i32;
+        (inside, row as u32 * sizes.by_row + column as u32 * sizes.by_column)
+    } else {
+        let y = top + r as i32;
+        let x = left + s as i32;
+        let inside = y >= 0i32 && x >= 0i32 && y < sizes.height as i32 && x < sizes.width as i32;
+        (inside, y as u32 * sizes.by_row + x as u32 * sizes.by_column)
+    }
+}

@@ -1,0 +1,15 @@
+//! Kernels for every device that CubeCL compiles for: CUDA, Vulkan, Metal, and WebGPU in the browser.
+//!
+//! Feature maps lie channels last ([`layout`]); sums are in single precision whatever the maps are stored in; what is computed, and
+//! how it is cut up, follows from the shapes alone, so that nothing is tried out at run time and results do not change from run to run.
+
+mod contrast;
+mod convolution;
+mod layout;
+mod normalisation;
+mod operations;
+mod pooling;
+mod statistics;
+mod weight_gradient;
+
+pub(super) use operations::{blend, contrast, has_kernels, means, moments, rectified_conv2d};

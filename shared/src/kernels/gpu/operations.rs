@@ -1,0 +1,224 @@
+//! The kernels as operations of the `Cube` backend.
+
+use burn::backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
+use burn::backend::{Backend, Cube, Dispatch, DispatchDevice, backend_extension};
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
+use burn_cubecl::tensor::CubeTensor;
+
+use super::convolution::{self, Epilogue, Window};
+use super::normalisation;
+use super::contrast as kernel;
+use super::{layout, pooling, statistics};
+use crate::kernels::extension::{Extra, TileKernels};
+use crate::kernels::{Contrast, Negatives};
+
+#[cfg(feature = "autodiff")]
+mod gradients;
+
+/// Whether tensors on `device` are computed here.
+pub(in crate::kernels) fn has_kernels(device: &Device) -> bool {
+    match device.as_dispatch() {
+        DispatchDevice::Cube(_) => true,
+        #[cfg(feature = "autodiff")]
+        DispatchDevice::Autodiff(_) => {
+            matches!(device.clone().without_autodiff().as_dispatch(), DispatchDevice::Cube(_))
+        }
+        #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
+        _ => false,
+    }
+}
+
+/// Whether all maps are of one precision that the kernels compute in.
+fn suit(maps: &[&CubeTensor]) -> bool {
+    maps.iter().all(|map| map.dtype == maps[0].dtype && layout::float_type(map.dtype).is_some())
+}
+
+fn single(tensors: &[&CubeTensor]) -> bool {
+    tensors.iter().all(|tensor| tensor.dtype == DType::F32)
+}
+
+fn window(weight: &CubeTensor, stride: [usize; 2], padding: [usize; 2]) -> Window {
+    let [_, _, rows, columns] = layout::dims(weight);
+    Window { kernel: [rows, columns], stride, padding }
+}
+
+/// Window and output size of a convolution of these tensors; `None` where the kernel does not take it.
+fn convolves(
+    x: &CubeTensor,
+    weight: &CubeTensor,
+    bias: Option<&CubeTensor>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Option<(Window, [usize; 2])> {
+    let [_, channels, height, width] = layout::dims(x);
+    let window = window(weight, stride, padding);
+    let fits = layout::dims(weight)[1] == channels && suit(&[x, weight]) && bias.is_none_or(|bias| suit(&[x, bias]));
+    window.output([height, width]).filter(|_| fits).map(|output| (window, output))
+}
+
+/// The size of a max pooling's output; `None` where the kernel does not take it.
+fn pools(x: &CubeTensor, kernel: usize, stride: usize, padding: usize) -> Option<[usize; 2]> {
+    let [_, _, height, width] = layout::dims(x);
+    let window = Window { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] };
+    window.output([height, width]).filter(|_| suit(&[x]) && 2 * padding <= kernel)
+}
+
+impl TileKernels for Cube {
+    fn tile_conv2d(
+        x: CubeTensor,
+        weight: CubeTensor,
+        bias: Extra<Self>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> CubeTensor {
+        let bias = bias.into_option();
+        match convolves(&x, &weight, bias.as_ref(), stride, padding) {
+            Some((window, output)) => {
+                convolution::forward(x, weight, window, output, Epilogue { bias, ..Epilogue::default() })
+            }
+            None => Self::conv2d(x, weight, bias, ConvOptions::new(stride, padding, [1, 1], 1)),
+        }
+    }
+
+    fn tile_batch_norm(
+        x: CubeTensor,
+        gamma: CubeTensor,
+        beta: CubeTensor,
+        residual: Extra<Self>,
+        groups: usize,
+        relu: bool,
+        epsilon: f64,
+    ) -> (CubeTensor, CubeTensor, CubeTensor) {
+        let residual = residual.into_option();
+        if normalises([Some(&x), residual.as_ref()], [&gamma, &beta]) {
+            let found = normalisation::forward(x, [gamma, beta], residual, groups, relu, epsilon);
+            return (found.output, found.means, found.variances);
+        }
+        let dims = layout::dims(&x);
+        let [n, channels, height, width] = dims;
+        let grouped = Self::float_reshape(x, Shape::new([n / groups, groups * channels, height, width]));
+        let many = |values: CubeTensor| match groups {
+            1 => values,
+            _ => Self::float_repeat_dim(values, 0, groups),
+        };
+        let result = Self::batch_norm_train(grouped, many(gamma), many(beta), epsilon);
+        let output = Self::float_reshape(result.output, Shape::new(dims));
+        let sum = match residual {
+            Some(residual) => Self::float_add(output, residual),
+            None => output,
+        };
+        (if relu { Self::relu(sum) } else { sum }, result.mean, result.variance)
+    }
+
+    fn tile_max_pool2d(x: CubeTensor, kernel: usize, stride: usize, padding: usize) -> CubeTensor {
+        match pools(&x, kernel, stride, padding) {
+            Some(output) => pooling::max_pool(x, output, [kernel, stride, padding]),
+            None => Self::max_pool2d(x, [kernel; 2], [stride; 2], [padding; 2], [1, 1], false),
+        }
+    }
+}
+
+fn normalises(maps: [Option<&CubeTensor>; 2], parameters: [&CubeTensor; 2]) -> bool {
+    let maps: Vec<&CubeTensor> = maps.into_iter().flatten().collect();
+    suit(&maps) && single(&parameters)
+}
+
+/// What only these devices have kernels for.
+#[backend_extension(Cube, Autodiff: cfg(feature = "autodiff"))]
+pub(in crate::kernels) trait MapKernels: Backend {
+    /// `[n, c, h, w]` → `[n, c]`, in the map's precision.
+    fn map_means(map: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+impl MapKernels for Cube {
+    fn map_means(map: CubeTensor) -> CubeTensor {
+        pooling::means(map)
+    }
+}
+
+/// See [`crate::kernels::means`].
+pub(in crate::kernels) fn means(map: Tensor<4>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::map_means(map.into_dispatch()))
+}
+
+/// The tensors behind these, where all are on a device of ours, without gradients.
+fn behind<const D: usize>(tensors: &[Tensor<D>]) -> Option<Vec<CubeTensor>> {
+    tensors.iter().map(|tensor| tensor.clone().try_into_primitive::<Cube>().ok()).collect()
+}
+
+/// See [`crate::kernels::moments`].
+pub(in crate::kernels) fn moments(maps: &[Tensor<4>]) -> Option<Tensor<2>> {
+    let maps = behind(maps).filter(|maps| suit(&maps.iter().collect::<Vec<_>>()))?;
+    Some(Tensor::from_primitive::<Cube>(pooling::moments(maps)))
+}
+
+/// See [`crate::kernels::conv2d_relu`].
+pub(in crate::kernels) fn rectified_conv2d(
+    x: &Tensor<4>,
+    weight: &Tensor<4>,
+    bias: Option<&Tensor<1>>,
+    shortcut: Option<&Tensor<4>>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Option<Tensor<4>> {
+    let one = |tensor: &Tensor<4>| tensor.clone().try_into_primitive::<Cube>().ok();
+    let (x, weight) = (one(x)?, one(weight)?);
+    let bias = match bias {
+        Some(bias) => Some(bias.clone().try_into_primitive::<Cube>().ok()?),
+        None => None,
+    };
+    let shortcut = match shortcut {
+        Some(shortcut) => Some(one(shortcut)?),
+        None => None,
+    };
+    let (window, output) = convolves(&x, &weight, bias.as_ref(), stride, padding)?;
+    let end = Epilogue { bias, shortcut, relu: true };
+    Some(Tensor::from_primitive::<Cube>(convolution::forward(x, weight, window, output, end)))
+}
+
+/// See [`crate::kernels::blend`].
+pub(in crate::kernels) fn blend(
+    old: [&Tensor<1>; 2],
+    fresh: [Tensor<1>; 2],
+    momentum: f64,
+    unbias: f64,
+) -> Option<[Tensor<1>; 2]> {
+    let old = behind(&old.map(Tensor::clone))?;
+    let fresh = behind(&fresh)?;
+    let all: Vec<&CubeTensor> = old.iter().chain(&fresh).collect();
+    let (Ok(old), Ok(fresh)) = (<[_; 2]>::try_from(old.clone()), <[_; 2]>::try_from(fresh.clone())) else { return None };
+    single(&all).then(|| statistics::blend(old, fresh, momentum, unbias).map(Tensor::from_primitive::<Cube>))
+}
+
+/// See [`crate::kernels::contrast`].
+pub(in crate::kernels) fn contrast(
+    query: &Tensor<2>,
+    positive: &Tensor<2>,
+    negatives: &[Negatives],
+    temperature: f64,
+) -> Option<Contrast> {
+    let [n, _] = query.dims();
+    let device = query.device();
+    let mut banks = Vec::with_capacity(negatives.len());
+    for negatives in negatives {
+        let skips_own = match negatives.skips_own.iter().any(|&skips| skips) {
+            true => {
+                let mut flags: Vec<i32> = negatives.skips_own.iter().map(|&skips| i32::from(skips)).collect();
+                flags.resize(n, 0);
+                let flags = Tensor::<1, Int>::from_data(TensorData::new(flags, [n]), (&device, DType::I32));
+                Some(flags.try_into_primitive::<Cube>().ok()?)
+            }
+            false => None,
+        };
+        let keys = negatives.keys.clone().try_into_primitive::<Cube>().ok()?;
+        banks.push(kernel::Bank { keys, skips_own });
+    }
+    let one = |tensor: &Tensor<2>| tensor.clone().try_into_primitive::<Cube>().ok();
+    let found = kernel::contrast(one(query)?, one(positive)?, banks, temperature)?;
+    Some(Contrast {
+        losses: Tensor::from_primitive::<Cube>(found.losses),
+        gradients: Tensor::from_primitive::<Cube>(found.gradients),
+        wins: Tensor::from_primitive::<Cube>(found.wins),
+    })
+}
