@@ -98,6 +98,11 @@ fn cases() -> Vec<Case> {
         square(70, [64, 16], [4, 4], [3, 1, 1]),
         square(1, [16, 128], [33, 32], [3, 1, 1]),
         square(1, [600, 16], [8, 8], [3, 1, 1]),
+        // A ResNet's stem, and strides over channels that are read four at a time.
+        square(2, [3, 64], [16, 14], [7, 2, 3]),
+        square(3, [64, 64], [9, 7], [1, 2, 0]),
+        square(2, [64, 128], [9, 12], [3, 2, 1]),
+        square(5, [64, 96], [6, 6], [3, 3, 1]),
     ];
     let uneven = Case { n: 2, ci: 3, size: [6, 9], co: 4, kernel: [3, 1], stride: [1, 2], padding: [1, 0] };
     cases.push(uneven);
@@ -145,7 +150,15 @@ fn reference(case: &Case, x: &[f32], weight: &[f32], bias: &[f32], gradient: &[f
 }
 
 /// Output and gradients as the kernels (or Burn) compute them.
-fn computed(device: &Device, case: &Case, own: bool, x: &[f32], weight: &[f32], bias: &[f32], gradient: &[f32]) -> [Vec<f32>; 4] {
+fn computed(
+    device: &Device,
+    case: &Case,
+    own: bool,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    gradient: &[f32],
+) -> [Vec<f32>; 4] {
     let device = device.clone().autodiff();
     let x = tensor(x, case.x(), &device).require_grad();
     let weight = tensor(weight, case.weight(), &device).require_grad();
@@ -263,7 +276,13 @@ fn tensors_that_are_not_dense_and_other_precisions_work() {
 }
 
 /// Output, mean, variance, and gradients of `x`, γ, β, and the residual of the fused operation.
-fn normalised(device: &Device, [n, channels, groups]: [usize; 3], size: [usize; 2], fused: bool, x: &[f32]) -> Vec<Vec<f32>> {
+fn normalised(
+    device: &Device,
+    [n, channels, groups]: [usize; 3],
+    size: [usize; 2],
+    fused: bool,
+    x: &[f32],
+) -> Vec<Vec<f32>> {
     let device = device.clone().autodiff();
     let shape = [n, channels, size[0], size[1]];
     let x = tensor(x, shape, &device).require_grad();
@@ -298,9 +317,8 @@ fn reference_norm([n, channels, groups]: [usize; 3], plane: usize, fused: bool, 
     let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
     for statistic in 0..groups * channels {
         let (group, c) = (statistic / channels, statistic % channels);
-        let members: Vec<usize> = (0..x.len())
-            .filter(|at| at / plane % channels == c && at / (plane * channels) % groups == group)
-            .collect();
+        let members: Vec<usize> =
+            (0..x.len()).filter(|at| at / plane % channels == c && at / (plane * channels) % groups == group).collect();
         let mean = members.iter().map(|&at| x[at]).sum::<f64>() / count;
         let variance = members.iter().map(|&at| (x[at] - mean).powi(2)).sum::<f64>() / count;
         let inverse = 1.0 / (variance + 1e-5).sqrt();
@@ -343,7 +361,11 @@ fn batch_normalisation_and_its_gradients_match_the_definition() {
             for (name, device) in devices::all() {
                 let found = normalised(&device, sizes, size, fused, &x);
                 for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                    assert_close(found, expected, &format!("{name}, result {index} of {sizes:?} {size:?}, fused {fused}"));
+                    assert_close(
+                        found,
+                        expected,
+                        &format!("{name}, result {index} of {sizes:?} {size:?}, fused {fused}"),
+                    );
                 }
             }
         }

@@ -99,7 +99,9 @@ impl BatchNorm {
         let precision = FloatDType::from(x.dtype());
         let y = match mode {
             NormMode::Running => self.with_running_statistics(cast(x, FloatDType::F32)),
-            NormMode::Batch { splits } => self.with_batch_statistics(own_precision(x), splits, kernels::batch_norm_train),
+            NormMode::Batch { splits } => {
+                self.with_batch_statistics(own_precision(x), splits, kernels::batch_norm_train)
+            }
         };
         cast(y, precision)
     }

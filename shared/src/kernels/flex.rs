@@ -41,12 +41,7 @@ pub(super) fn contrast(
 }
 
 /// The sizes of a convolution of these tensors and of its output; `None` when the kernel does not fit.
-fn conv_shape(
-    x: &Values,
-    weight: &Values,
-    stride: [usize; 2],
-    padding: [usize; 2],
-) -> Option<(ConvShape, [usize; 2])> {
+fn conv_shape(x: &Values, weight: &Values, stride: [usize; 2], padding: [usize; 2]) -> Option<(ConvShape, [usize; 2])> {
     let [n, ci, height, width] = x.shape().dims();
     let [co, channels, rows, columns] = weight.shape().dims();
     let shape = ConvShape { n, ci, size: [height, width], co, kernel: [rows, columns], stride, padding };
@@ -184,8 +179,7 @@ impl TileGradients for Flex {
             let values = weight_gradient::weight_gradient(&shape, output, slice(&x), slice(&gradient));
             tensor(values, [shape.co, shape.ci, shape.kernel[0], shape.kernel[1]])
         });
-        let by_bias =
-            db.then(|| tensor(weight_gradient::bias_gradient(&shape, output, slice(&gradient)), [shape.co]));
+        let by_bias = db.then(|| tensor(weight_gradient::bias_gradient(&shape, output, slice(&gradient)), [shape.co]));
         [by_x, by_weight, by_bias]
     }
 

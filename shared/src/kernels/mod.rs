@@ -20,6 +20,7 @@ mod flex;
 mod gpu;
 #[cfg(feature = "flex")]
 mod kept;
+pub mod optimisers;
 #[cfg(feature = "flex")]
 mod values;
 
@@ -114,13 +115,7 @@ pub fn conv2d_relu(
 /// # Shapes
 /// `x` `[n, c, h, w]`, `gamma` and `beta` `[c]` → `[n, c, h, w]`; `n` is a multiple of `groups`.
 #[must_use]
-pub fn batch_norm_train(
-    x: Tensor<4>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    groups: usize,
-    epsilon: f64,
-) -> BatchNorm {
+pub fn batch_norm_train(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, groups: usize, epsilon: f64) -> BatchNorm {
     batch_norm(x, gamma, beta, None, groups, false, epsilon)
 }
 

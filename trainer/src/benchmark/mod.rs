@@ -3,7 +3,6 @@
 //! A [`Task`] is a file of `trainer/benchmarks/`; [`run`] measures every encoder on those that the disk has, keeps every
 //! result as soon as it is there, and goes on where it was stopped.
 
-mod adam_w;
 mod card;
 mod cell;
 mod dense;
@@ -27,7 +26,6 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use adam_w::{AdamW, AdamWConfig};
 pub use card::{Card, points, table};
 pub use encoders::Candidate;
 pub use every::run;

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use shared::encoder::module_tensors;
 use shared::tensors::{NamedTensor, TensorMap};
 
-use super::adam_w::AdamW;
 use crate::engine::checkpoint;
+use crate::parts::Adam;
+
+/// What the optimiser's state is kept under.
+pub const ADAM: &str = "adam";
 
 /// What a checkpoint says of a training.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -40,7 +43,7 @@ impl Standing {
         key: &str,
         network: &M,
         best: &TensorMap,
-        optimiser: &AdamW,
+        optimiser: &Adam,
     ) -> Result<()> {
         let named = |prefix: &str, tensors: &TensorMap| -> Vec<NamedTensor> {
             let under =
@@ -49,7 +52,7 @@ impl Standing {
         };
         let mut tensors = named("now", &module_tensors(network));
         tensors.extend(named("best", best));
-        tensors.extend(optimiser.state());
+        tensors.extend(optimiser.state(ADAM));
         checkpoint::write_keeping(path, key, self, &tensors)
     }
 }

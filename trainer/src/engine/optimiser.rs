@@ -4,11 +4,12 @@
 //! Burn's own compute the same, but their state is keyed by identifiers drawn at random and is loaded on the
 //! default device, a GPU that a machine may not have: no ground for a resume that is exact.
 
-use crate::parts::{Adam, AdamConfig, Rule, Slots, update};
+use crate::parts::{Adam, AdamConfig, Parameter, Slots, update};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use shared::kernels::optimisers::{Descent, descend};
 use shared::tensors::{NamedTensor, TensorMap};
 
 /// Prefix of Adam's moments in a checkpoint.
@@ -125,8 +126,29 @@ impl Sgd {
     /// One step: `w ← w − lr·v`.
     #[must_use]
     pub fn step<M: Module>(&mut self, lr: f64, network: M, gradients: GradientsParams) -> M {
-        let rule = &mut Step { lr, config: self.config, velocities: &mut self.velocities };
-        update(rule, network, gradients)
+        update(network, gradients, |parameters| self.moved(lr, parameters))
+    }
+
+    fn moved(&mut self, lr: f64, parameters: Vec<Parameter>) -> Vec<Tensor<1>> {
+        let SgdConfig { momentum, weight_decay, lars } = self.config;
+        let mut places = Vec::with_capacity(parameters.len());
+        let mut descents = Vec::with_capacity(parameters.len());
+        for parameter in parameters {
+            let is_adapted = lars > 0.0 && parameter.is_matrix();
+            descents.push(Descent {
+                velocity: self.velocities.take(&parameter.name),
+                decay: if is_adapted || lars <= 0.0 { weight_decay } else { 0.0 },
+                trust: is_adapted.then_some(lars),
+                weight: parameter.weight,
+                gradient: parameter.gradient,
+            });
+            places.push((parameter.name, parameter.shape));
+        }
+        let keep = |((name, shape), [weight, velocity]): ((String, Vec<usize>), [Tensor<1>; 2])| {
+            self.velocities.put(name, shape, velocity);
+            weight
+        };
+        places.into_iter().zip(descend(descents, lr, momentum)).map(keep).collect()
     }
 
     /// The velocities, under `velocity.`.
@@ -134,39 +156,4 @@ impl Sgd {
     pub fn state(&self) -> Vec<NamedTensor> {
         self.velocities.state(VELOCITY)
     }
-}
-
-struct Step<'a> {
-    lr: f64,
-    config: SgdConfig,
-    velocities: &'a mut Slots,
-}
-
-impl Rule for Step<'_> {
-    fn moved<const D: usize>(&mut self, name: &str, weight: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
-        let SgdConfig { momentum, weight_decay, lars } = self.config;
-        let is_adapted = lars > 0.0 && D > 1;
-        let gradient = match weight_decay {
-            decay if decay > 0.0 && (is_adapted || lars <= 0.0) => gradient + weight.clone() * decay,
-            _ => gradient,
-        };
-        let gradient = if is_adapted { with_trust(gradient, &weight, lars) } else { gradient };
-        // PyTorch's first step takes the gradient itself.
-        let fresh = match self.velocities.take::<D>(name) {
-            Some(old) => old * momentum + gradient,
-            None => gradient,
-        };
-        let weight = weight - fresh.clone() * self.lr;
-        self.velocities.put(name, fresh);
-        weight
-    }
-}
-
-/// `gradient` × trust · ‖weight‖ / ‖gradient‖; as it is where either length is 0.
-fn with_trust<const D: usize>(gradient: Tensor<D>, weight: &Tensor<D>, trust: f64) -> Tensor<D> {
-    let length = |x: &Tensor<D>| x.clone().powi_scalar(2).sum().sqrt();
-    let (of_weight, of_gradient) = (length(weight), length(&gradient));
-    let is_flat = of_weight.clone().equal_elem(0.0).bool_or(of_gradient.clone().equal_elem(0.0));
-    let scale = (of_weight * trust / of_gradient).mask_fill(is_flat, 1.0);
-    gradient * scale.reshape([1; D])
 }

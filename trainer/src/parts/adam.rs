@@ -1,10 +1,12 @@
-//! Adam (Kingma and Ba 2015, arXiv 1412.6980) as PyTorch computes it, with its state by parameter name.
+//! Adam (Kingma and Ba 2015, arXiv 1412.6980) and AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) as PyTorch computes
+//! them, with their state by parameter name.
 
-use super::{Rule, Slots, update};
+use super::{Parameter, Slots, update};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use shared::kernels::optimisers::{Adaptation, Decays, adapt};
 use shared::tensors::{NamedTensor, TensorMap};
 use std::collections::BTreeMap;
 
@@ -21,6 +23,9 @@ pub struct AdamConfig {
 }
 
 impl AdamConfig {
+    /// PyTorch's defaults.
+    pub const PYTORCH: Self = Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+
     /// Says what is wrong with the values of the table `key`, if anything.
     ///
     /// # Errors
@@ -41,6 +46,8 @@ impl AdamConfig {
 #[derive(Debug)]
 pub struct Adam {
     config: AdamConfig,
+    /// What matrices and kernels lose of themselves each step, times the rate; shifts and scales lose nothing.
+    weight_decay: f64,
     means: Slots,
     squares: Slots,
     /// Steps that each parameter has taken.
@@ -51,13 +58,61 @@ impl Adam {
     /// An optimiser at rest.
     #[must_use]
     pub fn new(config: AdamConfig) -> Self {
-        Self { config, means: Slots::default(), squares: Slots::default(), steps: BTreeMap::new() }
+        Self::decayed(config, 0.0)
+    }
+
+    /// AdamW at rest.
+    #[must_use]
+    pub fn decayed(config: AdamConfig, weight_decay: f64) -> Self {
+        let (means, squares) = (Slots::default(), Slots::default());
+        Self { config, weight_decay, means, squares, steps: BTreeMap::new() }
     }
 
     /// One step: `w ← w − lr · m̂ / (√v̂ + ε)`.
     #[must_use]
     pub fn step<M: Module>(&mut self, lr: f64, network: M, gradients: GradientsParams) -> M {
-        update(&mut Step { lr, adam: self }, network, gradients)
+        self.step_by_rates(&|_| lr, network, gradients)
+    }
+
+    /// One step; `rate` gives the learning rate of a parameter by its name.
+    #[must_use]
+    pub fn step_by_rates<M: Module>(
+        &mut self,
+        rate: &dyn Fn(&str) -> f64,
+        network: M,
+        gradients: GradientsParams,
+    ) -> M {
+        update(network, gradients, |parameters| self.moved(rate, parameters))
+    }
+
+    fn moved(&mut self, rate: &dyn Fn(&str) -> f64, parameters: Vec<Parameter>) -> Vec<Tensor<1>> {
+        let mut places = Vec::with_capacity(parameters.len());
+        let mut adaptations = Vec::with_capacity(parameters.len());
+        for parameter in parameters {
+            let steps = self.steps.entry(parameter.name.clone()).or_default();
+            *steps += 1;
+            adaptations.push(Adaptation {
+                steps: *steps,
+                rate: rate(&parameter.name),
+                decay: if parameter.is_matrix() { self.weight_decay } else { 0.0 },
+                moments: self
+                    .means
+                    .take(&parameter.name)
+                    .zip(self.squares.take(&parameter.name))
+                    .map(|(mean, square)| [mean, square]),
+                weight: parameter.weight,
+                gradient: parameter.gradient,
+            });
+            places.push((parameter.name, parameter.shape));
+        }
+        let AdamConfig { beta1, beta2, epsilon } = self.config;
+        let moved = adapt(adaptations, Decays { beta1, beta2, epsilon });
+        let keep = |((name, shape), [weight, mean, square]): ((String, Vec<usize>), [Tensor<1>; 3])| {
+            self.means.put(name.clone(), shape.clone(), mean);
+            self.squares.put(name, shape, square);
+            weight
+        };
+        places.into_iter().zip(moved).map(keep).collect()
     }
 
     /// Forgets parameters whose names begin with `prefix`, because they were drawn anew.
@@ -90,30 +145,5 @@ impl Adam {
             Some((name.strip_prefix(&under)?.to_owned(), tensor.values.first().copied()? as u32))
         });
         self.steps = steps.collect();
-    }
-}
-
-struct Step<'a> {
-    lr: f64,
-    adam: &'a mut Adam,
-}
-
-impl Rule for Step<'_> {
-    fn moved<const D: usize>(&mut self, name: &str, weight: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
-        let AdamConfig { beta1, beta2, epsilon } = self.adam.config;
-        let blend = |old: Option<Tensor<D>>, fresh: Tensor<D>, beta: f64| match old {
-            Some(old) => old * beta + fresh * (1.0 - beta),
-            None => fresh * (1.0 - beta),
-        };
-        let mean = blend(self.adam.means.take(name), gradient.clone(), beta1);
-        let square = blend(self.adam.squares.take(name), gradient.powi_scalar(2), beta2);
-        let steps = self.adam.steps.entry(name.to_owned()).or_default();
-        *steps += 1;
-        let correction = |beta: f64| 1.0 - beta.powf(f64::from(*steps));
-        let scale = square.clone().sqrt() / correction(beta2).sqrt() + epsilon;
-        let weight = weight - mean.clone() / scale * (self.lr / correction(beta1));
-        self.adam.means.put(name, mean);
-        self.adam.squares.put(name, square);
-        weight
     }
 }

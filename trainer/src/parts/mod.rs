@@ -32,5 +32,5 @@ pub use rows::Rows;
 pub use shuffle::{shuffle, unshuffle};
 pub use slots::Slots;
 pub use statistics::{as_constant, without_statistics};
-pub use update::{Rule, update};
+pub use update::{Parameter, update};
 pub use whitening::Whitening;

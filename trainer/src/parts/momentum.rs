@@ -2,17 +2,17 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use std::any::Any;
-use std::collections::HashMap;
+use shared::kernels::optimisers::{Averaged, average};
 
 /// `key ← m · key + (1 − m) · query`, parameters only: BatchNorm's buffers are the key network's own.
 ///
 /// `query` may live on an autodiff device, `key` on the plain one behind it. Both must have the same structure.
 #[must_use]
 pub fn update_average<M: Module>(key: M, query: &M, momentum: f64) -> M {
-    let mut parameters = Collector::default();
-    query.visit(&mut parameters);
-    key.map(&mut Blend { path: Vec::new(), query: parameters.found, momentum })
+    let (fresh, old) = (parameters(query), parameters(&key));
+    assert_eq!(fresh.len(), old.len(), "both networks have the same parameters");
+    let pairs = old.into_iter().zip(fresh).map(|(old, fresh)| Averaged { old, fresh }).collect();
+    key.map(&mut Mover { path: Vec::new(), moved: average(pairs, momentum).into_iter() })
 }
 
 /// Buffers are visited like parameters; their names tell them apart.
@@ -20,10 +20,17 @@ fn is_buffer(path: &[String]) -> bool {
     path.last().is_some_and(|name| name.starts_with("running_"))
 }
 
+/// The values of every parameter, in the order in which a module is gone through.
+fn parameters<M: Module>(module: &M) -> Vec<Tensor<1>> {
+    let mut collector = Collector::default();
+    module.visit(&mut collector);
+    collector.found
+}
+
 #[derive(Default)]
 struct Collector {
     path: Vec<String>,
-    found: HashMap<String, Box<dyn Any>>,
+    found: Vec<Tensor<1>>,
 }
 
 impl ModuleVisitor for Collector {
@@ -38,18 +45,18 @@ impl ModuleVisitor for Collector {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if !is_buffer(&self.path) {
             let value = param.val().without_autodiff();
-            self.found.insert(self.path.join("."), Box::new(value));
+            let count: usize = value.dims().iter().product();
+            self.found.push(value.reshape([count]));
         }
     }
 }
 
-struct Blend {
+struct Mover {
     path: Vec<String>,
-    query: HashMap<String, Box<dyn Any>>,
-    momentum: f64,
+    moved: std::vec::IntoIter<Tensor<1>>,
 }
 
-impl ModuleMapper for Blend {
+impl ModuleMapper for Mover {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }
@@ -59,8 +66,10 @@ impl ModuleMapper for Blend {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let query = self.query.remove(&self.path.join("."));
-        let Some(query) = query.and_then(|value| value.downcast::<Tensor<D>>().ok()) else { return param };
-        param.map(|key| key * self.momentum + *query * (1.0 - self.momentum))
+        if is_buffer(&self.path) {
+            return param;
+        }
+        let moved = self.moved.next().expect("as many as were collected");
+        param.map(|key| moved.reshape(key.dims()))
     }
 }

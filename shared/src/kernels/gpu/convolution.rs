@@ -49,7 +49,13 @@ impl Window {
 }
 
 /// `x` `[n, ci, h, w]`, `weight` `[co, ci, kh, kw]` → `[n, co, oh, ow]`, channels last.
-pub(super) fn forward(x: CubeTensor, weight: CubeTensor, window: Window, output: [usize; 2], end: Epilogue) -> CubeTensor {
+pub(super) fn forward(
+    x: CubeTensor,
+    weight: CubeTensor,
+    window: Window,
+    output: [usize; 2],
+    end: Epilogue,
+) -> CubeTensor {
     let [n, _, ..] = layout::dims(&x);
     let [co, ci, ..] = layout::dims(&weight);
     let taps = window.kernel.iter().product::<usize>();
@@ -106,14 +112,8 @@ fn launch(
         weight_by_channel as u32,
         column_tiles as u32,
     );
-    let fixed = Fixed {
-        tiling,
-        kernel: window.kernel,
-        stride: window.stride,
-        padding: window.padding,
-        turned,
-        relu: end.relu,
-    };
+    let fixed =
+        Fixed { tiling, kernel: window.kernel, stride: window.stride, padding: window.padding, turned, relu: end.relu };
     let shortcut = end.shortcut.map(layout::channels_last);
     // SAFETY: the buffers are as large as the sizes say, and the kernel minds the edges of its tiles.
     unsafe {

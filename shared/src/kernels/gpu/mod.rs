@@ -8,8 +8,9 @@ mod convolution;
 mod layout;
 mod normalisation;
 mod operations;
+mod optimisers;
 mod pooling;
 mod statistics;
 mod weight_gradient;
 
-pub(super) use operations::{blend, contrast, has_kernels, means, moments, rectified_conv2d};
+pub(super) use operations::{adapt, average, blend, contrast, descend, has_kernels, means, moments, rectified_conv2d};

@@ -260,7 +260,8 @@ fn share_gradients<E: Float, N: Size>(
             if let ComptimeOption::Some(output) = &output {
                 seen = Vector::cast_from(output[at]);
             }
-            let passing = passed::<N>(Vector::cast_from(gradient[at]), scaled, scale, shift, seen, comptime!(fixed.mask));
+            let passing =
+                passed::<N>(Vector::cast_from(gradient[at]), scaled, scale, shift, seen, comptime!(fixed.mask));
             sum += passing;
             product += passing * scaled;
         }

@@ -1,16 +1,17 @@
 //! The kernels as operations of the `Cube` backend.
 
 use burn::backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
-use burn::backend::{Backend, Cube, Dispatch, DispatchDevice, backend_extension};
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Cube, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
 use burn_cubecl::tensor::CubeTensor;
 
+use super::contrast as kernel;
 use super::convolution::{self, Epilogue, Window};
 use super::normalisation;
-use super::contrast as kernel;
-use super::{layout, pooling, statistics};
+use super::{layout, optimisers, pooling, statistics};
 use crate::kernels::extension::{Extra, TileKernels};
+use crate::kernels::optimisers::{Adaptation, Averaged, Decays, Descent};
 use crate::kernels::{Contrast, Negatives};
 
 #[cfg(feature = "autodiff")]
@@ -187,7 +188,9 @@ pub(in crate::kernels) fn blend(
     let old = behind(&old.map(Tensor::clone))?;
     let fresh = behind(&fresh)?;
     let all: Vec<&CubeTensor> = old.iter().chain(&fresh).collect();
-    let (Ok(old), Ok(fresh)) = (<[_; 2]>::try_from(old.clone()), <[_; 2]>::try_from(fresh.clone())) else { return None };
+    let (Ok(old), Ok(fresh)) = (<[_; 2]>::try_from(old.clone()), <[_; 2]>::try_from(fresh.clone())) else {
+        return None;
+    };
     single(&all).then(|| statistics::blend(old, fresh, momentum, unbias).map(Tensor::from_primitive::<Cube>))
 }
 
@@ -221,4 +224,60 @@ pub(in crate::kernels) fn contrast(
         gradients: Tensor::from_primitive::<Cube>(found.gradients),
         wins: Tensor::from_primitive::<Cube>(found.wins),
     })
+}
+
+/// The tensor behind this one, where it is on a device of ours, without gradients, in single precision.
+fn plain(tensor: &Tensor<1>) -> Option<CubeTensor> {
+    tensor.clone().try_into_primitive::<Cube>().ok().filter(|tensor| single(&[tensor]))
+}
+
+fn tensors<const N: usize>(results: Vec<[CubeTensor; N]>) -> Vec<[Tensor<1>; N]> {
+    results.into_iter().map(|result| result.map(Tensor::from_primitive::<Cube>)).collect()
+}
+
+/// See [`crate::kernels::optimisers::average`].
+pub(in crate::kernels) fn average(parameters: &[Averaged], momentum: f64) -> Option<Vec<Tensor<1>>> {
+    let pairs: Option<Vec<_>> =
+        parameters.iter().map(|parameter| Some([plain(&parameter.old)?, plain(&parameter.fresh)?])).collect();
+    Some(optimisers::average(pairs?, momentum).into_iter().map(Tensor::from_primitive::<Cube>).collect())
+}
+
+/// See [`crate::kernels::optimisers::descend`].
+pub(in crate::kernels) fn descend(parameters: &[Descent], rate: f64, momentum: f64) -> Option<Vec<[Tensor<1>; 2]>> {
+    let parameters: Option<Vec<_>> = parameters
+        .iter()
+        .map(|parameter| {
+            let velocity = match &parameter.velocity {
+                Some(velocity) => Some(plain(velocity)?),
+                None => None,
+            };
+            let (weight, gradient) = (plain(&parameter.weight)?, plain(&parameter.gradient)?);
+            let (decay, trust) = (parameter.decay, parameter.trust);
+            Some(optimisers::Descent { weight, gradient, velocity, decay, trust })
+        })
+        .collect();
+    Some(tensors(optimisers::descend(parameters?, rate, momentum)))
+}
+
+/// See [`crate::kernels::optimisers::adapt`].
+pub(in crate::kernels) fn adapt(parameters: &[Adaptation], decays: Decays) -> Option<Vec<[Tensor<1>; 3]>> {
+    let parameters: Option<Vec<_>> = parameters
+        .iter()
+        .map(|parameter| {
+            let moments = match &parameter.moments {
+                Some([mean, square]) => Some([plain(mean)?, plain(square)?]),
+                None => None,
+            };
+            let [by_mean, by_square] = parameter.corrections(decays);
+            Some(optimisers::Adaptation {
+                weight: plain(&parameter.weight)?,
+                gradient: plain(&parameter.gradient)?,
+                moments,
+                rate: parameter.rate / by_mean,
+                kept: parameter.kept(),
+                correction: by_square,
+            })
+        })
+        .collect();
+    Some(tensors(optimisers::adapt(parameters?, [decays.beta1, decays.beta2, decays.epsilon])))
 }

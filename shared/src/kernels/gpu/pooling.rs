@@ -54,8 +54,7 @@ fn largest<E: Float, N: Size>(
                 let x_from = x_at * comptime!(fixed.stride as u32) + comptime!(s as u32);
                 let padding = comptime!(fixed.padding as u32);
                 if y >= padding && x_from >= padding && y - padding < sizes.height && x_from - padding < sizes.width {
-                    let from = ((image * sizes.height + y - padding) * sizes.width + x_from - padding)
-                        * sizes.channels
+                    let from = ((image * sizes.height + y - padding) * sizes.width + x_from - padding) * sizes.channels
                         + channel;
                     best = max(best, x[from as usize]);
                 }
@@ -115,8 +114,9 @@ fn largest_gradient<E: Float, N: Size>(
                         }
                     }
                 }
-                let incoming =
-                    gradient[(((image * sizes.out_height + out_y) * sizes.out_width + out_x) * sizes.channels + channel) as usize];
+                let incoming = gradient[(((image * sizes.out_height + out_y) * sizes.out_width + out_x)
+                    * sizes.channels
+                    + channel) as usize];
                 sum += wins * Vector::cast_from(incoming);
             }
         }

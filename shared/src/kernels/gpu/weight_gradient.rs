@@ -282,8 +282,7 @@ pub(super) fn weight_gradient(x: CubeTensor, gradient: CubeTensor, window: Windo
         share as u32,
         rows.div_ceil(tile_rows) as u32,
     );
-    let fixed =
-        Fixed { rows: tile_rows, kernel: window.kernel, stride: window.stride, padding: window.padding };
+    let fixed = Fixed { rows: tile_rows, kernel: window.kernel, stride: window.stride, padding: window.padding };
     // SAFETY: the buffers are as large as the sizes say, and the kernels mind the edges of their tiles.
     unsafe {
         shares::launch_unchecked(

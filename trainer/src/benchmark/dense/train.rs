@@ -11,7 +11,6 @@ use shared::encoder::{load_module, module_tensors};
 use shared::preprocess::Normalisation;
 use shared::tensors::TensorMap;
 
-use super::super::adam_w::{AdamW, AdamWConfig};
 use super::super::standing::Standing;
 use super::config::DenseConfig;
 use super::loss::pixel_loss;
@@ -19,7 +18,7 @@ use super::network::{DenseNetwork, depth};
 use super::patches::{Patch, epoch_of_patches, has_classes, patch};
 use super::scene::Store;
 use crate::engine::checkpoint;
-use crate::parts::read;
+use crate::parts::{Adam, AdamConfig, read};
 
 /// What a checkpoint says of itself.
 const KEY: &str = "decoder";
@@ -61,14 +60,14 @@ pub fn fit(
     progress: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<Fitted> {
     let path = folder.join("checkpoint.safetensors");
-    let mut optimiser = AdamW::new(AdamWConfig::new(config.weight_decay));
+    let mut optimiser = Adam::decayed(AdamConfig::PYTORCH, config.weight_decay);
     let mut standing = Standing::default();
     let mut best = TensorMap::new();
     if let Some(newest) = checkpoint::read_newest::<Standing>(&path, KEY)? {
         standing = newest.content;
         network = load_module(network, &crate::encoder_file::under("now.", newest.tensors.clone()));
         best = crate::encoder_file::under("best.", newest.tensors.clone());
-        optimiser.restore(&newest.tensors, device);
+        optimiser.restore(super::super::standing::ADAM, &newest.tensors, device);
     }
     while standing.epochs < config.epochs && !standing.is_over(config.patience) {
         let epoch = standing.epochs;
@@ -93,7 +92,7 @@ pub fn fit(
 
 fn train_epoch(
     mut network: DenseNetwork,
-    optimiser: &mut AdamW,
+    optimiser: &mut Adam,
     data: &DenseData<'_>,
     config: &DenseConfig,
     (epoch, seed): (usize, u64),
@@ -133,7 +132,7 @@ fn train_epoch(
 /// One step: the network after it, and the loss before it.
 fn step(
     network: DenseNetwork,
-    optimiser: &mut AdamW,
+    optimiser: &mut Adam,
     patches: &[Patch],
     px: usize,
     config: &DenseConfig,
@@ -153,5 +152,5 @@ fn step(
     let stages = network.stages();
     let layer_rate =
         |name: &str| rate * config.layer_decay.powi(i32::try_from(depth(name, stages)).unwrap_or(i32::MAX));
-    (optimiser.step(&layer_rate, network, gradients), f64::from(read(loss.without_autodiff())[0]))
+    (optimiser.step_by_rates(&layer_rate, network, gradients), f64::from(read(loss.without_autodiff())[0]))
 }

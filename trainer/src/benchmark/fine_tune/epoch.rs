@@ -10,11 +10,10 @@ use shared::compare::argmax;
 use shared::encoder::NormMode;
 use shared::preprocess::{self, normalise};
 
-use super::super::adam_w::AdamW;
 use super::config::{Encoder, FineTuneConfig};
 use super::labelled::Labelled;
 use super::network::{TunedNetwork, cross_entropy};
-use crate::parts::read;
+use crate::parts::{Adam, read};
 use crate::views::{Palette, view_rng};
 
 /// Pictures a forward pass when nothing is learned.
@@ -26,7 +25,7 @@ const BATCH: usize = 128;
 /// `pixels` `[labels.len(), bands, px, px]`
 pub fn step(
     network: TunedNetwork,
-    optimiser: &mut AdamW,
+    optimiser: &mut Adam,
     pixels: Tensor<4>,
     labels: &[usize],
     config: &FineTuneConfig,
@@ -50,7 +49,7 @@ pub fn step(
         let depth = TunedNetwork::depth(name, stages);
         rate * config.layer_decay.powi(i32::try_from(depth).unwrap_or(i32::MAX))
     };
-    (optimiser.step(&layer_rate, network, gradients), loss.without_autodiff())
+    (optimiser.step_by_rates(&layer_rate, network, gradients), loss.without_autodiff())
 }
 
 /// All training pictures once, in an order that depends on seed and epoch. The mean loss.
@@ -59,7 +58,7 @@ pub fn step(
 /// When a picture cannot be read, or the loss is no finite number.
 pub fn train_epoch(
     mut network: TunedNetwork,
-    optimiser: &mut AdamW,
+    optimiser: &mut Adam,
     data: &Labelled<'_>,
     config: &FineTuneConfig,
     (epoch, seed): (usize, u64),

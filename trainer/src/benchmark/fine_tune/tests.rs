@@ -9,7 +9,6 @@ use shared::encoder::{Architecture, EncoderConfig, NormMode, Stem, load_module, 
 use shared::preprocess::Normalisation;
 use shared::tile::Tile;
 
-use super::super::adam_w::{AdamW, AdamWConfig};
 use super::super::golden::{assert_digest, patterned, uniform};
 use super::config::Encoder as TunedPart;
 use super::epoch::step;
@@ -18,7 +17,7 @@ use super::train::Tuned;
 use super::*;
 use crate::engine::schedule::Schedule;
 use crate::parts::initialise::random_encoder;
-use crate::parts::read;
+use crate::parts::{Adam, AdamConfig, read};
 use crate::views::{PixelRange, Recipe, Transform};
 
 fn config() -> EncoderConfig {
@@ -37,7 +36,7 @@ fn two_steps_are_pytorchs() {
     let network = TunedNetwork::new(config().init(&tracked), 5, 0, &tracked);
     let mut network = load_module(network.clone(), &patterned(&module_tensors(&network)));
     let recipe = FineTuneConfig { label_smoothing: 0.1, layer_decay: 0.75, ..FineTuneConfig::ours() };
-    let mut optimiser = AdamW::new(AdamWConfig::new(0.05));
+    let mut optimiser = Adam::decayed(AdamConfig::PYTORCH, 0.05);
     for at in 0..2 {
         let labels = [0, 1, 2, 3, 4, at];
         let (next, loss) = step(network, &mut optimiser, input(&format!("input {at}"), 6), &labels, &recipe, 2e-3);

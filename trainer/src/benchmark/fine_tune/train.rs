@@ -7,7 +7,6 @@ use burn::tensor::Device;
 use shared::encoder::{Encoder, load_module, module_tensors};
 use shared::tensors::{NamedTensor, TensorMap};
 
-use super::super::adam_w::{AdamW, AdamWConfig};
 use super::super::standing::Standing;
 use super::config::FineTuneConfig;
 use super::epoch::{predict, train_epoch};
@@ -15,6 +14,7 @@ use super::labelled::Labelled;
 use super::network::TunedNetwork;
 use crate::engine::checkpoint;
 use crate::eval::accuracy;
+use crate::parts::{Adam, AdamConfig};
 
 /// What a checkpoint says of itself.
 const KEY: &str = "fine-tuning";
@@ -47,14 +47,14 @@ pub fn fine_tune(
 ) -> Result<Tuned> {
     let path = folder.join("checkpoint.safetensors");
     let mut network = TunedNetwork::new(encoder, data.classes, seed, &device.clone().autodiff());
-    let mut optimiser = AdamW::new(AdamWConfig::new(config.weight_decay));
+    let mut optimiser = Adam::decayed(AdamConfig::PYTORCH, config.weight_decay);
     let mut standing = Standing::default();
     let mut best = TensorMap::new();
     if let Some(newest) = checkpoint::read_newest::<Standing>(&path, KEY)? {
         standing = newest.content;
         network = load_module(network, &crate::encoder_file::under("now.", newest.tensors.clone()));
         best = crate::encoder_file::under("best.", newest.tensors.clone());
-        optimiser.restore(&newest.tensors, device);
+        optimiser.restore(super::super::standing::ADAM, &newest.tensors, device);
     }
     while standing.epochs < config.epochs && !standing.is_over(config.patience) {
         let epoch = standing.epochs;

@@ -49,8 +49,7 @@ impl TileGradients for Cube {
             let sum = (0..4).filter(|&axis| axis != 1).fold(gradient.clone(), Cube::float_sum_dim);
             Cube::float_reshape(sum, Shape::new([co]))
         });
-        let by_x =
-            dx.then(|| convolution::data_gradient(gradient.clone(), weight, window, [height, width]));
+        let by_x = dx.then(|| convolution::data_gradient(gradient.clone(), weight, window, [height, width]));
         let by_weight = dw.then(|| weight_gradient::weight_gradient(x, gradient, window));
         [by_x, by_weight, by_bias]
     }
