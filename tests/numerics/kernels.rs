@@ -4,7 +4,7 @@
 use crate::devices;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, activation};
-use shared::kernels::{Negatives, batch_norm_relu_train, batch_norm_train, contrast, conv2d, max_pool2d};
+use shared::kernels::{After, Convolved, Negatives, batch_norm_train, contrast, conv2d, max_pool2d};
 
 /// Rounding of sums of some thousand single-precision products of numbers around 0.3, relative to the largest result.
 const TOLERANCE: f64 = 1e-5;
@@ -289,11 +289,8 @@ fn normalised(
     let gamma = tensor(&noise(channels, 11), [channels], &device).require_grad();
     let beta = tensor(&noise(channels, 12), [channels], &device).require_grad();
     let extra = tensor(&noise(shape.iter().product(), 13), shape, &device).require_grad();
-    let result = if fused {
-        batch_norm_relu_train(x.clone(), gamma.clone(), beta.clone(), Some(extra.clone()), groups, 1e-5)
-    } else {
-        batch_norm_train(x.clone(), gamma.clone(), beta.clone(), groups, 1e-5)
-    };
+    let after = if fused { After { residual: Some(extra.clone()), relu: true } } else { After::default() };
+    let result = batch_norm_train(Convolved::new(x.clone(), groups), gamma.clone(), beta.clone(), after, 1e-5);
     let output = result.output.clone();
     let gradient = tensor(&noise(shape.iter().product(), 14), shape, &device);
     let gradients = (output.clone() * gradient).sum().backward();
@@ -379,7 +376,8 @@ fn statistics_far_from_zero_keep_their_digits() {
     let variance = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / 4096.0;
     for (name, device) in devices::all() {
         let x = tensor(&x, [4, 1, 32, 32], &device);
-        let result = batch_norm_train(x, Tensor::ones([1], &device), Tensor::zeros([1], &device), 1, 0.0);
+        let (gamma, beta) = (Tensor::ones([1], &device), Tensor::zeros([1], &device));
+        let result = batch_norm_train(Convolved::new(x, 1), gamma, beta, After::default(), 0.0);
         assert_close(&values(result.variance), &[variance], &format!("{name}, variance"));
         assert_close(&values(result.mean), &[mean], &format!("{name}, mean"));
     }
@@ -392,7 +390,8 @@ fn not_a_number_stays_visible_behind_the_relu() {
     // Graphics devices may take the larger of zero and not-a-number for zero: there the losses tell.
     let device = Device::flex();
     let one = || Tensor::<1>::ones([1], &device);
-    let result = batch_norm_relu_train(tensor(&x, [1, 1, 4, 4], &device), one(), one(), None, 1, 1e-5);
+    let x = Convolved::new(tensor(&x, [1, 1, 4, 4], &device), 1);
+    let result = batch_norm_train(x, one(), one(), After { residual: None, relu: true }, 1e-5);
     assert!(values(result.output).iter().all(|value| value.is_nan()));
 }
 

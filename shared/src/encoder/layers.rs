@@ -2,9 +2,10 @@
 //! inferred from the device.
 
 use super::spec::ConvSpec;
-use crate::kernels;
+use crate::kernels::{self, After};
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, FloatDType, Tensor, activation::relu};
+use std::cell::RefCell;
 
 /// Added to variances under the root: PyTorch's default; folding must use the same.
 pub const EPSILON: f64 = 1e-5;
@@ -24,6 +25,51 @@ pub enum NormMode {
         /// Groups a batch is normalised in.
         splits: usize,
     },
+    /// As many batches in one, as if one came after the other: sample `i` belongs to group `i % splits` of batch
+    /// `i / splits % batches`.
+    Batches {
+        /// Batches that go through together.
+        batches: usize,
+        /// Groups that each is normalised in.
+        splits: usize,
+    },
+}
+
+impl NormMode {
+    /// Batches and groups of each, where statistics of the batch are used.
+    fn groups(self) -> Option<[usize; 2]> {
+        match self {
+            Self::Running => None,
+            Self::Batch { splits } => Some([1, splits]),
+            Self::Batches { batches, splits } => Some([batches, splits]),
+        }
+    }
+}
+
+/// One pass through a network, and the statistics that it has found so far. [`Pass::finish`] blends them into the running ones.
+#[derive(Debug)]
+pub(super) struct Pass {
+    mode: NormMode,
+    found: RefCell<Vec<(RunningState<Tensor<1>>, RunningState<Tensor<1>>, kernels::Statistics)>>,
+}
+
+impl Pass {
+    pub(super) fn new(mode: NormMode) -> Self {
+        Self { mode, found: RefCell::default() }
+    }
+
+    pub(super) fn finish(self) {
+        let Some([batches, _]) = self.mode.groups() else { return };
+        let (buffers, statistics): (Vec<_>, Vec<_>) =
+            self.found.into_inner().into_iter().map(|(mean, variance, found)| ((mean, variance), found)).unzip();
+        for ((mean, variance), new) in buffers.into_iter().zip(kernels::blend(statistics, MOMENTUM, batches)) {
+            for (buffer, value) in [mean, variance].into_iter().zip(new) {
+                buffer.update(value);
+                // Merge at once: visitors (checkpoints, exports) read the merged value only.
+                buffer.value_sync();
+            }
+        }
+    }
 }
 
 /// A convolution: without bias when a batch normalisation follows, with bias when that has been folded in.
@@ -57,6 +103,19 @@ impl Conv {
     pub(super) fn rectified(&self, x: Tensor<4>, shortcut: Option<Tensor<4>>) -> Tensor<4> {
         let (weight, bias) = self.parameters(&x);
         kernels::conv2d_relu(x, weight, bias, shortcut, [self.stride; 2], [self.padding; 2])
+    }
+
+    /// [`Self::forward`] before a batch normalisation.
+    fn for_norm(&self, x: Tensor<4>, mode: NormMode) -> kernels::Convolved {
+        match (mode.groups(), &self.bias) {
+            (Some([batches, splits]), None) => {
+                let (weight, _) = self.parameters(&x);
+                kernels::conv2d_for_norm(x, weight, [self.stride; 2], [self.padding; 2], batches * splits)
+            }
+            (groups, _) => {
+                kernels::Convolved::new(self.forward(x), groups.map_or(1, |[batches, splits]| batches * splits))
+            }
+        }
     }
 
     fn parameters(&self, x: &Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
@@ -96,28 +155,39 @@ impl BatchNorm {
     /// `[n, channels, h, w]` → the same shape and precision; the statistics are single precision always.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
-        let precision = FloatDType::from(x.dtype());
-        let y = match mode {
-            NormMode::Running => self.with_running_statistics(cast(x, FloatDType::F32)),
-            NormMode::Batch { splits } => {
-                self.with_batch_statistics(own_precision(x), splits, kernels::batch_norm_train)
-            }
-        };
-        cast(y, precision)
+        let pass = Pass::new(mode);
+        let groups = mode.groups().map_or(1, |[batches, splits]| batches * splits);
+        let y = self.normalised(kernels::Convolved::new(x, groups), After::default(), &pass);
+        pass.finish();
+        y
     }
 
-    /// `relu(forward(x) + shortcut)`, in one operation where statistics of a batch are wanted.
-    pub(super) fn rectified(&self, x: Tensor<4>, shortcut: Option<Tensor<4>>, mode: NormMode) -> Tensor<4> {
-        let precision = FloatDType::from(x.dtype());
-        let NormMode::Batch { splits } = mode else { return rectified(self.forward(x, mode), shortcut) };
-        let y = self.with_batch_statistics(own_precision(x), splits, |x, gamma, beta, splits, epsilon| {
-            let shortcut = shortcut.map(|shortcut| cast(shortcut, FloatDType::from(x.dtype())));
-            kernels::batch_norm_relu_train(x, gamma, beta, shortcut, splits, epsilon)
-        });
-        cast(y, precision)
+    /// `relu(forward(x) + shortcut)`, or less of it, in one operation where statistics of a batch are wanted.
+    fn normalised(&self, x: kernels::Convolved, after: After, pass: &Pass) -> Tensor<4> {
+        let Some([batches, splits]) = pass.mode.groups() else {
+            return then(self.with_running_statistics(x.into_map()), after);
+        };
+        let precision = x.precision();
+        let [n, _, h, w] = x.dims();
+        let x = if x.normalises_itself() { x } else { x.cast(FloatDType::F32) };
+        let residual = after.residual.map(|residual| cast(residual, x.precision()));
+        let after = After { residual, ..after };
+        let result = kernels::batch_norm_train(x, self.weight.val(), self.bias.val(), after, EPSILON);
+        let count = (n / (batches * splits) * h * w) as f64;
+        // One value has no unbiased variance; PyTorch refuses such a batch, we keep the biased one.
+        let unbias = if count > 1.0 { count / (count - 1.0) } else { 1.0 };
+        let found = kernels::Statistics {
+            old: [self.running_mean.value_sync(), self.running_var.value_sync()],
+            fresh: [result.mean, result.variance].map(Tensor::without_autodiff),
+            unbias,
+        };
+        pass.found.borrow_mut().push((self.running_mean.clone(), self.running_var.clone(), found));
+        cast(result.output, precision)
     }
 
     fn with_running_statistics(&self, x: Tensor<4>) -> Tensor<4> {
+        let precision = FloatDType::from(x.dtype());
+        let x = cast(x, FloatDType::F32);
         let [channels] = self.weight.dims();
         let device = x.device();
         let var = self.running_var.value_sync().to_device(&device);
@@ -128,43 +198,26 @@ impl BatchNorm {
         };
         let scale = self.weight.val() / (var + EPSILON).sqrt();
         let shift = self.bias.val() - mean * scale.clone();
-        x * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1])
-    }
-
-    fn with_batch_statistics(
-        &self,
-        x: Tensor<4>,
-        splits: usize,
-        normalise: impl FnOnce(Tensor<4>, Tensor<1>, Tensor<1>, usize, f64) -> kernels::BatchNorm,
-    ) -> Tensor<4> {
-        let [n, _, h, w] = x.dims();
-        let result = normalise(x, self.weight.val(), self.bias.val(), splits, EPSILON);
-        let count = (n / splits * h * w) as f64;
-        // One value has no unbiased variance; PyTorch refuses such a batch, we keep the biased one.
-        let unbias = if count > 1.0 { count / (count - 1.0) } else { 1.0 };
-        let old = [&self.running_mean, &self.running_var].map(RunningState::value_sync);
-        let fresh = [result.mean, result.variance].map(Tensor::without_autodiff);
-        let [mean, variance] = kernels::blend(old, fresh, MOMENTUM, unbias);
-        for (buffer, value) in [(&self.running_mean, mean), (&self.running_var, variance)] {
-            buffer.update(value);
-            // Merge at once: visitors (checkpoints, exports) read the merged value only.
-            buffer.value_sync();
-        }
-        result.output
+        cast(x * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1]), precision)
     }
 }
 
-/// The precision that batch normalisation takes: what `x` has where its statistics are in single precision anyway.
-fn own_precision(x: Tensor<4>) -> Tensor<4> {
-    if kernels::normalises_in_half_precision(&x) { x } else { cast(x, FloatDType::F32) }
+/// A convolution, what normalises it where that has not been folded in, and what stands behind them.
+pub(super) fn convolved(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>, after: After, pass: &Pass) -> Tensor<4> {
+    match norm {
+        Some(norm) => norm.normalised(conv.for_norm(x, pass.mode), after, pass),
+        None if after.relu => conv.rectified(x, after.residual),
+        None => then(conv.forward(x), after),
+    }
 }
 
-/// `relu(x + shortcut)`
-pub(super) fn rectified(x: Tensor<4>, shortcut: Option<Tensor<4>>) -> Tensor<4> {
-    relu(match shortcut {
-        Some(shortcut) => x + shortcut,
+/// `relu(x + residual)`, or less of it.
+fn then(x: Tensor<4>, after: After) -> Tensor<4> {
+    let sum = match after.residual {
+        Some(residual) => x + residual,
         None => x,
-    })
+    };
+    if after.relu { relu(sum) } else { sum }
 }
 
 /// A cast that costs nothing when there is nothing to change.

@@ -16,9 +16,10 @@ pub use names::{EncoderError, load_module, module_tensors, tensor_name};
 pub use pooling::Pooling;
 pub use spec::{EncoderConfig, Stem};
 
-use crate::kernels;
+use crate::kernels::{self, After};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use layers::{Pass, convolved};
 use spec::{BlockSpec, ConvSpec};
 
 /// A residual encoder, trainable or folded.
@@ -118,23 +119,28 @@ impl Encoder {
     /// `[n, bands, h, w]` → `[n, width, h', w']`: the last feature map, before pooling.
     #[must_use]
     pub fn feature_map(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
-        self.stages().fold(self.stem(x, mode), |x, blocks| through(blocks, x, mode))
+        let pass = Pass::new(mode);
+        let map = self.stages().fold(self.stem(x, &pass), |x, blocks| through(blocks, x, &pass));
+        pass.finish();
+        map
     }
 
     /// The output of the stem (after its pooling) and of every stage, in order: `[n, channels, h', w']` each.
     #[must_use]
     pub fn feature_maps(&self, x: Tensor<4>, mode: NormMode) -> Vec<Tensor<4>> {
-        let mut maps = vec![self.stem(x, mode)];
+        let pass = Pass::new(mode);
+        let mut maps = vec![self.stem(x, &pass)];
         for blocks in self.stages() {
             let x = maps[maps.len() - 1].clone();
-            maps.push(through(blocks, x, mode));
+            maps.push(through(blocks, x, &pass));
         }
+        pass.finish();
         maps
     }
 
-    fn stem(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
+    fn stem(&self, x: Tensor<4>, pass: &Pass) -> Tensor<4> {
         let x = self.filtered(x);
-        let x = rectified(&self.conv1, self.bn1.as_ref(), x, None, mode);
+        let x = convolved(&self.conv1, self.bn1.as_ref(), x, rectified(None), pass);
         if self.config.spec().max_pool { kernels::max_pool2d(x, 3, 2, 1) } else { x }
     }
 
@@ -173,49 +179,32 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, pass: &Pass) -> Tensor<4> {
         let shortcut = match &self.downsample {
-            Some(downsample) => normalised(&downsample.conv, downsample.norm.as_ref(), x.clone(), mode),
+            Some(part) => convolved(&part.conv, part.norm.as_ref(), x.clone(), After::default(), pass),
             None => x.clone(),
         };
-        let x = rectified(&self.conv1, self.bn1.as_ref(), x, None, mode);
+        let x = convolved(&self.conv1, self.bn1.as_ref(), x, rectified(None), pass);
         match &self.conv3 {
             Some(conv3) => {
-                let x = rectified(&self.conv2, self.bn2.as_ref(), x, None, mode);
-                rectified(conv3, self.bn3.as_ref(), x, Some(shortcut), mode)
+                let x = convolved(&self.conv2, self.bn2.as_ref(), x, rectified(None), pass);
+                convolved(conv3, self.bn3.as_ref(), x, rectified(Some(shortcut)), pass)
             }
-            None => rectified(&self.conv2, self.bn2.as_ref(), x, Some(shortcut), mode),
+            None => convolved(&self.conv2, self.bn2.as_ref(), x, rectified(Some(shortcut)), pass),
         }
     }
 }
 
+/// `max(0, ·)`, of the sum with a shortcut where there is one.
+fn rectified(residual: Option<Tensor<4>>) -> After {
+    After { residual, relu: true }
+}
+
 /// One stage.
-fn through(blocks: &[Block], x: Tensor<4>, mode: NormMode) -> Tensor<4> {
-    blocks.iter().fold(x, |x, block| block.forward(x, mode))
+fn through(blocks: &[Block], x: Tensor<4>, pass: &Pass) -> Tensor<4> {
+    blocks.iter().fold(x, |x, block| block.forward(x, pass))
 }
 
 fn norm(conv: &ConvSpec, folded: bool, device: &Device) -> Option<BatchNorm> {
     (!folded).then(|| BatchNorm::identity(conv.outputs, device))
-}
-
-fn normalised(conv: &Conv, norm: Option<&BatchNorm>, x: Tensor<4>, mode: NormMode) -> Tensor<4> {
-    let x = conv.forward(x);
-    match norm {
-        Some(norm) => norm.forward(x, mode),
-        None => x,
-    }
-}
-
-/// `relu(normalised(x) + shortcut)`
-fn rectified(
-    conv: &Conv,
-    norm: Option<&BatchNorm>,
-    x: Tensor<4>,
-    shortcut: Option<Tensor<4>>,
-    mode: NormMode,
-) -> Tensor<4> {
-    match norm {
-        Some(norm) => norm.rectified(conv.forward(x), shortcut, mode),
-        None => conv.rectified(x, shortcut),
-    }
 }

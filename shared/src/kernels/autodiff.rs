@@ -172,11 +172,36 @@ impl<B: TileGradients, C: CheckpointStrategy> TileKernels for Autodiff<B, C> {
         }
     }
 
+    fn tile_conv2d_moments(
+        x: Tracked<B, C>,
+        weight: Tracked<B, C>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+        groups: usize,
+    ) -> (Tracked<B, C>, Tracked<B, C>) {
+        let primitive = |tensor: &Tracked<B, C>| tensor.primitive().clone();
+        let (output, moments) = B::tile_conv2d_moments(primitive(&x), primitive(&weight), stride, padding, groups);
+        let output = match B::differentiates_conv(x.primitive(), weight.primitive(), None, stride, padding) {
+            true => register!(
+                B,
+                ConvBackward,
+                C,
+                [x, weight],
+                |prep| (prep.checkpoint(&x), prep.checkpoint(&weight), stride, padding),
+                output
+            ),
+            false => Self::conv2d(x, weight, None, ConvOptions::new(stride, padding, [1, 1], 1)),
+        };
+        (output, Self::from_inner(moments))
+    }
+
     fn tile_batch_norm(
         x: Tracked<B, C>,
         gamma: Tracked<B, C>,
         beta: Tracked<B, C>,
         residual: Extra<Self>,
+        moments: Extra<Self>,
+        share: usize,
         groups: usize,
         relu: bool,
         epsilon: f64,
@@ -206,6 +231,8 @@ impl<B: TileGradients, C: CheckpointStrategy> TileKernels for Autodiff<B, C> {
             primitive(&gamma),
             primitive(&beta),
             Extra::from_option(residual.as_ref().map(primitive)),
+            Extra::from_option(moments.into_option().as_ref().map(primitive)),
+            share,
             groups,
             relu,
             epsilon,

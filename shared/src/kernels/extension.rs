@@ -4,7 +4,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension};
 use burn::tensor::Tensor;
 
-use super::BatchNorm;
+use super::{After, BatchNorm, Convolved};
 
 /// A tensor that may be left out, in a form that Burn can pass between backends.
 #[derive(ExtensionType)]
@@ -38,13 +38,25 @@ pub(super) trait TileKernels: Backend {
         padding: [usize; 2],
     ) -> FloatTensor<Self>;
 
-    /// Output, mean and variance; see [`super::batch_norm_relu_train`].
+    /// A convolution, and the moments of shares of every group of its output, `[groups, shares, 2, co]`; `[1, 1, 1, 1]` where
+    /// nobody took them.
+    fn tile_conv2d_moments(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        stride: [usize; 2],
+        padding: [usize; 2],
+        groups: usize,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// Output, mean and variance; see [`super::batch_norm_relu_train`]. `moments` are those of shares of `share` pixels.
     #[allow(clippy::too_many_arguments, reason = "tensors of one operation")]
     fn tile_batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         #[extension_type] residual: Extra<Self>,
+        #[extension_type] moments: Extra<Self>,
+        share: usize,
         groups: usize,
         relu: bool,
         epsilon: f64,
@@ -131,22 +143,29 @@ pub(super) fn conv2d(
     ))
 }
 
-pub(super) fn batch_norm(
+pub(super) fn conv2d_moments(
     x: Tensor<4>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    residual: Option<Tensor<4>>,
+    weight: Tensor<4>,
+    stride: [usize; 2],
+    padding: [usize; 2],
     groups: usize,
-    relu: bool,
-    epsilon: f64,
-) -> BatchNorm {
+) -> [Tensor<4>; 2] {
+    let (map, moments) =
+        Dispatch::tile_conv2d_moments(x.into_dispatch(), weight.into_dispatch(), stride, padding, groups);
+    [Tensor::from_dispatch(map), Tensor::from_dispatch(moments)]
+}
+
+pub(super) fn batch_norm(x: Convolved, [gamma, beta]: [Tensor<1>; 2], after: After, epsilon: f64) -> BatchNorm {
+    let (share, moments) = x.moments.map_or((0, None), |(share, moments)| (share, Some(moments)));
     let (output, mean, variance) = Dispatch::tile_batch_norm(
-        x.into_dispatch(),
+        x.map.into_dispatch(),
         gamma.into_dispatch(),
         beta.into_dispatch(),
-        extra(residual),
-        groups,
-        relu,
+        extra(after.residual),
+        extra(moments),
+        share,
+        x.groups,
+        after.relu,
         epsilon,
     );
     BatchNorm {

@@ -86,11 +86,25 @@ impl TileKernels for Flex {
         tensor(values, [shape.n, shape.co, output[0], output[1]])
     }
 
+    fn tile_conv2d_moments(
+        x: Values,
+        weight: Values,
+        stride: [usize; 2],
+        padding: [usize; 2],
+        _: usize,
+    ) -> (Values, Values) {
+        // Its normalisation reads a channel once for both moments, and finds it in the cache when it writes.
+        let nothing = tensor(vec![0.0], [1, 1, 1, 1]);
+        (Self::tile_conv2d(x, weight, Extra::Absent, stride, padding), nothing)
+    }
+
     fn tile_batch_norm(
         x: Values,
         gamma: Values,
         beta: Values,
         residual: Extra<Self>,
+        _: Extra<Self>,
+        _: usize,
         groups: usize,
         relu: bool,
         epsilon: f64,

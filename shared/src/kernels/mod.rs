@@ -26,7 +26,7 @@ mod values;
 
 use burn::backend::DispatchDevice;
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, FloatDType, Tensor, activation};
 
 /// Whether tensors on `device` are computed by kernels of ours.
 fn has_kernels(device: &Device) -> bool {
@@ -42,17 +42,6 @@ fn has_kernels(device: &Device) -> bool {
         #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
         _ => false,
     }
-}
-
-/// Whether batch normalisation of `x` keeps statistics and parameters in single precision by itself.
-#[must_use]
-pub fn normalises_in_half_precision(x: &Tensor<4>) -> bool {
-    let _ = x;
-    #[cfg(feature = "cube")]
-    if gpu::has_kernels(&x.device()) {
-        return true;
-    }
-    false
 }
 
 /// Output and batch statistics of [`batch_norm_train`].
@@ -110,79 +99,148 @@ pub fn conv2d_relu(
     })
 }
 
-/// Batch normalisation with the statistics of `groups` of the batch: sample `i` belongs to group `i % groups`.
-///
-/// # Shapes
-/// `x` `[n, c, h, w]`, `gamma` and `beta` `[c]` → `[n, c, h, w]`; `n` is a multiple of `groups`.
-#[must_use]
-pub fn batch_norm_train(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, groups: usize, epsilon: f64) -> BatchNorm {
-    batch_norm(x, gamma, beta, None, groups, false, epsilon)
+/// A map whose moments may be known, for batch normalisation in groups: sample `i` belongs to group `i % groups`.
+#[derive(Clone, Debug)]
+pub struct Convolved {
+    map: Tensor<4>,
+    groups: usize,
+    /// Pixels of a share, and the moments of the shares of every group.
+    moments: Option<(usize, Tensor<4>)>,
 }
 
-/// `relu(batch_norm_train(x) + residual)` in one operation: what ends a residual block, and without `residual` what
-/// stands between its convolutions. It saves several passes over memory in both directions.
-///
-/// # Shapes
-/// As [`batch_norm_train`]; `residual` is `[n, c, h, w]`.
-#[must_use]
-pub fn batch_norm_relu_train(
-    x: Tensor<4>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    residual: Option<Tensor<4>>,
-    groups: usize,
-    epsilon: f64,
-) -> BatchNorm {
-    batch_norm(x, gamma, beta, residual, groups, true, epsilon)
-}
-
-fn batch_norm(
-    x: Tensor<4>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    residual: Option<Tensor<4>>,
-    groups: usize,
-    relu: bool,
-    epsilon: f64,
-) -> BatchNorm {
-    let [n, channels, height, width] = x.dims();
-    assert!(groups > 0 && n % groups == 0, "a batch of {n} cannot be normalised in {groups} equal groups");
-    #[cfg(any(feature = "flex", feature = "cube"))]
-    if has_kernels(&x.device()) {
-        return extension::batch_norm(x, gamma, beta, residual, groups, relu, epsilon);
+impl Convolved {
+    /// Any map `[n, c, h, w]`; `n` is a multiple of `groups`.
+    #[must_use]
+    pub fn new(map: Tensor<4>, groups: usize) -> Self {
+        let [n, ..] = map.dims();
+        assert!(groups > 0 && n % groups == 0, "a batch of {n} cannot be normalised in {groups} equal groups");
+        Self { map, groups, moments: None }
     }
+
+    /// The map itself.
+    #[must_use]
+    pub fn into_map(self) -> Tensor<4> {
+        self.map
+    }
+
+    /// `[n, c, h, w]`
+    #[must_use]
+    pub fn dims(&self) -> [usize; 4] {
+        self.map.dims()
+    }
+
+    /// The map's precision.
+    #[must_use]
+    pub fn precision(&self) -> FloatDType {
+        self.map.dtype().into()
+    }
+
+    /// The same in another precision.
+    #[must_use]
+    pub fn cast(self, precision: FloatDType) -> Self {
+        if self.precision() == precision { self } else { Self { map: self.map.cast(precision), ..self } }
+    }
+
+    /// Whether batch normalisation of the map keeps statistics and parameters in single precision whatever the map's is.
+    #[must_use]
+    pub fn normalises_itself(&self) -> bool {
+        #[cfg(feature = "cube")]
+        if gpu::has_kernels(&self.map.device()) {
+            return true;
+        }
+        false
+    }
+}
+
+/// [`conv2d`] without bias before a batch normalisation in `groups`: on GPUs the moments are taken while the map is written.
+#[must_use]
+pub fn conv2d_for_norm(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+    groups: usize,
+) -> Convolved {
+    #[cfg(feature = "cube")]
+    if gpu::has_kernels(&x.device()) && groups > 0 && x.dims()[0] % groups == 0 {
+        let [map, moments] = extension::conv2d_moments(x, weight, stride, padding, groups);
+        let share = gpu::share(map.dims());
+        let is_known = moments.dims() != [1, 1, 1, 1];
+        return Convolved { moments: is_known.then_some((share, moments)), ..Convolved::new(map, groups) };
+    }
+    Convolved::new(conv2d(x, weight, None, stride, padding), groups)
+}
+
+/// What stands behind a batch normalisation.
+#[derive(Clone, Debug, Default)]
+pub struct After {
+    /// A map that is added, of the same shape.
+    pub residual: Option<Tensor<4>>,
+    /// `max(0, ·)` at the end.
+    pub relu: bool,
+}
+
+/// Batch normalisation with the statistics of the groups of the batch, and what ends a residual block, or stands between
+/// its convolutions, in one operation: it saves several passes over memory in both directions.
+///
+/// # Shapes
+/// `x` `[n, c, h, w]`, `gamma` and `beta` `[c]` → `[n, c, h, w]`.
+#[must_use]
+pub fn batch_norm_train(x: Convolved, gamma: Tensor<1>, beta: Tensor<1>, after: After, epsilon: f64) -> BatchNorm {
+    #[cfg(any(feature = "flex", feature = "cube"))]
+    if has_kernels(&x.map.device()) {
+        return extension::batch_norm(x, [gamma, beta], after, epsilon);
+    }
+    let groups = x.groups;
+    let [n, channels, height, width] = x.map.dims();
     // A group of samples is as good as extra channels.
-    let grouped = x.reshape([n / groups, groups * channels, height, width]);
+    let grouped = x.map.reshape([n / groups, groups * channels, height, width]);
     let many = |values: Tensor<1>| if groups == 1 { values } else { values.repeat(&[groups]) };
     let result = burn::tensor::module::batch_norm_train(grouped, many(gamma), many(beta), epsilon);
     let output = result.output.reshape([n, channels, height, width]);
-    let sum = match residual {
+    let sum = match after.residual {
         Some(residual) => output + residual,
         None => output,
     };
-    let output = if relu { activation::relu(sum) } else { sum };
+    let output = if after.relu { activation::relu(sum) } else { sum };
     BatchNorm { output, mean: result.mean, variance: result.variance }
 }
 
-/// `old · (1 - momentum) + momentum · fresh` of a mean and a variance, where `fresh` are those of every group and are
-/// averaged, and the variance is multiplied by `unbias`. None of the tensors may be tracked.
-///
-/// # Shapes
-/// `old` `[c]`, `fresh` `[groups · c]` → `[c]`.
+/// The running statistics of a layer, and those of the groups of new batches; none of the tensors may be tracked.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    /// Running mean and variance, `[c]`.
+    pub old: [Tensor<1>; 2],
+    /// Means and variances of the groups of every batch, `[batches · groups · c]`.
+    pub fresh: [Tensor<1>; 2],
+    /// What makes a batch's variance unbiased.
+    pub unbias: f64,
+}
+
+/// Running means and variances after `batches` that came one behind the other:
+/// `old ← old · (1 - momentum) + momentum · mean over the groups`. All layers at once, since devices are slow in many small
+/// steps.
 #[must_use]
-pub fn blend(old: [Tensor<1>; 2], fresh: [Tensor<1>; 2], momentum: f64, unbias: f64) -> [Tensor<1>; 2] {
+pub fn blend(layers: Vec<Statistics>, momentum: f64, batches: usize) -> Vec<[Tensor<1>; 2]> {
     #[cfg(feature = "cube")]
-    if let Some(found) = gpu::blend([&old[0], &old[1]], fresh.clone(), momentum, unbias) {
+    if let Some(found) = gpu::blend(&layers, momentum, batches) {
         return found;
     }
-    let ([old_mean, old_variance], [mean, variance]) = (old, fresh);
-    let [channels] = old_mean.dims();
-    let average = |fresh: Tensor<1>| {
-        let groups = fresh.dims()[0] / channels;
-        fresh.reshape([groups, channels]).mean_dim(0).reshape([channels])
+    let blend = |layer: Statistics| {
+        let [channels] = layer.old[0].dims();
+        let groups = layer.fresh[0].dims()[0] / channels / batches;
+        // [batches · groups · c] → [batches, c]
+        let averages = |fresh: Tensor<1>| fresh.reshape([batches, groups, channels]).mean_dim(1).reshape([batches, channels]);
+        let joined = |old: Tensor<1>, fresh: Tensor<2>| {
+            (0..batches).fold(old, |old, batch| {
+                let fresh = fresh.clone().slice([batch..batch + 1, 0..channels]).reshape([channels]);
+                old * (1.0 - momentum) + fresh * momentum
+            })
+        };
+        let ([old_mean, old_variance], [mean, variance]) = (layer.old, layer.fresh);
+        [joined(old_mean, averages(mean)), joined(old_variance, averages(variance) * layer.unbias)]
     };
-    let joined = |old: Tensor<1>, fresh: Tensor<1>| old * (1.0 - momentum) + fresh * momentum;
-    [joined(old_mean, average(mean)), joined(old_variance, average(variance) * unbias)]
+    layers.into_iter().map(blend).collect()
 }
 
 /// Max pooling of square windows; padding never wins.

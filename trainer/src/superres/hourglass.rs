@@ -197,7 +197,10 @@ impl Norm {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        kernels::batch_norm_train(x, self.weight.val(), self.bias.val(), 1, EPSILON).output
+        {
+            let x = kernels::Convolved::new(x, 1);
+            kernels::batch_norm_train(x, self.weight.val(), self.bias.val(), kernels::After::default(), EPSILON).output
+        }
     }
 }
 

@@ -59,7 +59,42 @@ pub(super) fn forward(
     let [n, _, ..] = layout::dims(&x);
     let [co, ci, ..] = layout::dims(&weight);
     let taps = window.kernel.iter().product::<usize>();
-    launch(x, weight, [n, co, output[0], output[1]], [ci * taps, taps], window, false, end)
+    launch(x, weight, [n, co, output[0], output[1]], [ci * taps, taps], window, Way::Forward(end)).map
+}
+
+/// As [`forward`], without anything behind it, and the moments of the shares of every group: sample `i` is in group
+/// `i % groups`.
+pub(super) fn forward_with_moments(
+    x: CubeTensor,
+    weight: CubeTensor,
+    window: Window,
+    output: [usize; 2],
+    groups: usize,
+) -> Convolved {
+    let [n, ..] = layout::dims(&x);
+    let [co, ci, ..] = layout::dims(&weight);
+    let taps = window.kernel.iter().product::<usize>();
+    launch(x, weight, [n, co, output[0], output[1]], [ci * taps, taps], window, Way::Grouped(groups))
+}
+
+/// A map, and what [`forward_with_moments`] says of it.
+pub(super) struct Convolved {
+    pub map: CubeTensor,
+    /// `[groups, shares, 2, channels]`: means and sums of squared deviations of [`share`] pixels each, in the order of samples in
+    /// a group.
+    pub parts: Option<CubeTensor>,
+}
+
+/// Pixels of a share, where the output has `rows` pixels and `columns` channels; a group's last share may have fewer.
+pub(super) fn share(rows: usize, columns: usize) -> usize {
+    Tiling::of(rows, columns).rows
+}
+
+/// What a launch computes.
+enum Way {
+    Forward(Epilogue),
+    Grouped(usize),
+    DataGradient,
 }
 
 /// The gradient of a convolution by its input of `size`: `gradient` `[n, co, oh, ow]` → `[n, ci, h, w]`, channels last.
@@ -67,7 +102,7 @@ pub(super) fn data_gradient(gradient: CubeTensor, weight: CubeTensor, window: Wi
     let [n, ..] = layout::dims(&gradient);
     let [_, ci, ..] = layout::dims(&weight);
     let taps = window.kernel.iter().product::<usize>();
-    launch(gradient, weight, [n, ci, size[0], size[1]], [taps, ci * taps], window, true, Epilogue::default())
+    launch(gradient, weight, [n, ci, size[0], size[1]], [taps, ci * taps], window, Way::DataGradient).map
 }
 
 fn launch(
@@ -76,9 +111,14 @@ fn launch(
     out: [usize; 4],
     [weight_by_column, weight_by_channel]: [usize; 2],
     window: Window,
-    turned: bool,
-    end: Epilogue,
-) -> CubeTensor {
+    way: Way,
+) -> Convolved {
+    let turned = matches!(way, Way::DataGradient);
+    let (end, groups) = match way {
+        Way::Forward(end) => (end, None),
+        Way::Grouped(groups) => (Epilogue::default(), Some(groups)),
+        Way::DataGradient => (Epilogue::default(), None),
+    };
     let dtype = x.dtype;
     let kind = layout::float_type(dtype).expect("a precision of these kernels");
     let [n, channels, height, width] = layout::dims(&x);
@@ -90,12 +130,15 @@ fn launch(
     let [_, columns, out_height, out_width] = out;
     let steps = if turned { window.stride } else { [1, 1] };
     // The first class has the most places.
-    let rows = n * out_height.div_ceil(steps[0]) * out_width.div_ceil(steps[1]);
+    let rows = n / groups.unwrap_or(1) * out_height.div_ceil(steps[0]) * out_width.div_ceil(steps[1]);
+    let classes = groups.unwrap_or(steps[0] * steps[1]);
     if rows * columns == 0 {
-        return output;
+        return Convolved { map: output, parts: None };
     }
-    let tiling = Tiling::of(rows * steps[0] * steps[1], columns);
+    let tiling = Tiling::of(rows * classes, columns);
     let column_tiles = columns.div_ceil(tiling.columns);
+    let tiles = rows.div_ceil(tiling.rows);
+    let parts = groups.map(|groups| layout::plain(&x, &[groups, tiles, 2, columns], burn::tensor::DType::F32));
     let sizes = SizesLaunch::new(
         n as u32,
         channels as u32,
@@ -111,15 +154,16 @@ fn launch(
         weight_by_column as u32,
         weight_by_channel as u32,
         column_tiles as u32,
+        groups.unwrap_or(1) as u32,
     );
     let fixed =
-        Fixed { tiling, kernel: window.kernel, stride: window.stride, padding: window.padding, turned, relu: end.relu };
+        Fixed { tiling, kernel: window.kernel, stride: window.stride, padding: window.padding, turned, relu: end.relu, grouped: groups.is_some() };
     let shortcut = end.shortcut.map(layout::channels_last);
     // SAFETY: the buffers are as large as the sizes say, and the kernel minds the edges of its tiles.
     unsafe {
         convolve::launch_unchecked(
             &x.client,
-            layout::grid(rows.div_ceil(tiling.rows), column_tiles * steps[0] * steps[1]),
+            layout::grid(tiles, column_tiles * classes),
             CubeDim::new_1d(tiling.units() as u32),
             layout::vector(channels),
             layout::vector(columns),
@@ -128,12 +172,13 @@ fn launch(
             end.bias.map(|bias| layout::buffer(&layout::dense(bias))).into(),
             shortcut.map(|shortcut| layout::buffer(&shortcut)).into(),
             layout::buffer(&output),
+            parts.as_ref().map(layout::buffer).into(),
             sizes,
             fixed,
             kind,
         );
     }
-    output
+    Convolved { map: output, parts }
 }
 
 /// How a product is cut up: rows and columns of a cube's tile, and rows of a unit's part of it, which is four columns wide.
@@ -174,6 +219,8 @@ pub(super) struct Fixed {
     pub turned: bool,
     /// `max(0, ·)` at the end.
     pub relu: bool,
+    /// Whether the rows of a tile are of one group of the batch, and its moments are written down.
+    pub grouped: bool,
 }
 
 /// Sizes and strides of one launch, in elements.
@@ -199,15 +246,18 @@ pub(super) struct Sizes {
     weight_by_channel: u32,
     /// Tiles beside each other.
     column_tiles: u32,
+    /// Groups of the batch, 1 where they do not matter.
+    groups: u32,
 }
 
-/// Which rows of the output a cube has: every `step`-th from `first`, in both directions.
+/// Which rows of the output a cube has: every `step`-th from `first`, in both directions, of the images of a group.
 #[derive(CubeType, Clone, Copy)]
 struct Class {
     first_y: u32,
     first_x: u32,
     rows: u32,
     columns: u32,
+    group: u32,
 }
 
 /// `out[row, column] = bias[column] + Σ input[pixel of the row under each tap, channel] · weight[column, channel, tap] (+ shortcut)`.
@@ -221,6 +271,7 @@ fn convolve<E: Float, NI: Size, NO: Size>(
     bias: ComptimeOption<&[E]>,
     shortcut: ComptimeOption<&[Vector<E, NO>]>,
     out: &mut [Vector<E, NO>],
+    parts: ComptimeOption<&mut [f32]>,
     sizes: Sizes,
     #[comptime] fixed: Fixed,
     #[define(E)] _dtype: ElemType,
@@ -239,7 +290,7 @@ fn convolve<E: Float, NI: Size, NO: Size>(
     let column0 = (CUBE_POS_Z % sizes.column_tiles) as usize * tiling.columns;
     let class = class_of(CUBE_POS_Z / sizes.column_tiles, &sizes, fixed);
     let row0 = (CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X) as usize * tiling.rows;
-    let rows = (sizes.n * class.rows * class.columns) as usize;
+    let rows = (sizes.n / sizes.groups * class.rows * class.columns) as usize;
 
     // The taps that this class meets.
     let (first_r, step_r) = taps_of(class.first_y, comptime!(fixed.padding[0]), comptime!(fixed.stride[0]), fixed);
@@ -260,7 +311,7 @@ fn convolve<E: Float, NI: Size, NO: Size>(
     #[unroll]
     for load in 0..input_loads {
         let row = row0 + (unit + load * units) / (DEPTH / 4);
-        let (image, y, x) = place(row as u32, &class, fixed);
+        let (image, y, x) = place(row as u32, &class, &sizes, fixed);
         offsets[load] = image * sizes.by_image;
         if comptime!(fixed.turned) {
             tops[load] = (y + comptime!(fixed.padding[0] as u32)) as i32;
@@ -408,7 +459,7 @@ fn convolve<E: Float, NI: Size, NO: Size>(
     for i in 0..comptime!(tiling.unit_rows) {
         let row = row0 + unit_row + i * row_step;
         if row < rows {
-            let (image, y, x) = place(row as u32, &class, fixed);
+            let (image, y, x) = place(row as u32, &class, &sizes, fixed);
             let at = ((image * sizes.out_height + y) * sizes.out_width + x) * sizes.columns + column;
             let sum = sums[i] + start;
             #[unroll]
@@ -434,11 +485,91 @@ fn convolve<E: Float, NI: Size, NO: Size>(
             }
         }
     }
+    #[comptime]
+    if let ComptimeOption::Some(parts) = parts {
+        moments_of_tile(&sums, parts, row0, rows, column, unit_row, unit_quad, &class, &sizes, fixed);
+    }
+}
+
+/// Mean and sum of squared deviations of every column of a tile, `[groups, tiles, 2, columns]`.
+#[cube]
+#[allow(clippy::too_many_arguments, reason = "what a unit knows of its tile")]
+fn moments_of_tile(
+    sums: &Array<Vector<f32, Const<4>>>,
+    parts: &mut [f32],
+    row0: usize,
+    rows: usize,
+    column: u32,
+    unit_row: usize,
+    unit_quad: usize,
+    class: &Class,
+    sizes: &Sizes,
+    #[comptime] fixed: Fixed,
+) {
+    let tiling = comptime!(fixed.tiling);
+    let quads = comptime!(tiling.columns / 4);
+    let lines = comptime!(tiling.rows / tiling.unit_rows);
+    let mut shared = Shared::<[Vector<f32, Const<4>>]>::new_slice(comptime!(tiling.units()));
+    let mut means = Shared::<[Vector<f32, Const<4>>]>::new_slice(quads);
+    let own = UNIT_POS as usize;
+    let tile = CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X;
+    let tiles = (rows as u32).div_ceil(comptime!(tiling.rows as u32));
+    let at = (class.group * tiles + tile) * 2u32 * sizes.columns + column;
+    let count = usize::min(rows, row0 + comptime!(tiling.rows)) - usize::min(rows, row0);
+    let count = Vector::<f32, Const<4>>::new(f32::cast_from(count as u32));
+
+    let mut sum = Vector::<f32, Const<4>>::new(0.0f32);
+    #[unroll]
+    for i in 0..comptime!(tiling.unit_rows) {
+        if row0 + unit_row + i * lines < rows {
+            sum += sums[i];
+        }
+    }
+    shared[own] = sum;
+    sync_cube();
+    if unit_row == 0 {
+        #[unroll]
+        for other in 1..lines {
+            sum += shared[own + comptime!(other * quads)];
+        }
+        means[unit_quad] = sum / count;
+    }
+    sync_cube();
+    let mean = means[unit_quad];
+    let mut square = Vector::<f32, Const<4>>::new(0.0f32);
+    #[unroll]
+    for i in 0..comptime!(tiling.unit_rows) {
+        if row0 + unit_row + i * lines < rows {
+            let apart = sums[i] - mean;
+            square += apart * apart;
+        }
+    }
+    shared[own] = square;
+    sync_cube();
+    if unit_row == 0 && row0 < rows {
+        #[unroll]
+        for other in 1..lines {
+            square += shared[own + comptime!(other * quads)];
+        }
+        #[unroll]
+        for j in 0..4usize {
+            if column + comptime!(j as u32) < sizes.columns {
+                parts[(at + comptime!(j as u32)) as usize] = mean.extract(j);
+                parts[(at + comptime!(j as u32) + sizes.columns) as usize] = square.extract(j);
+            }
+        }
+    }
 }
 
 /// The places that class number `index` has.
 #[cube]
 fn class_of(index: u32, sizes: &Sizes, #[comptime] fixed: Fixed) -> Class {
+    let mut group = 0u32.runtime();
+    let mut index = index;
+    if comptime!(fixed.grouped) {
+        group = index;
+        index = 0u32.runtime();
+    }
     let step_y = comptime!(if fixed.turned { fixed.stride[0] as u32 } else { 1 });
     let step_x = comptime!(if fixed.turned { fixed.stride[1] as u32 } else { 1 });
     let first_y = index / step_x;
@@ -448,14 +579,18 @@ fn class_of(index: u32, sizes: &Sizes, #[comptime] fixed: Fixed) -> Class {
         first_x,
         rows: (sizes.out_height + step_y - 1u32 - first_y) / step_y,
         columns: (sizes.out_width + step_x - 1u32 - first_x) / step_x,
+        group,
     }
 }
 
 /// Image and place of a row of the product.
 #[cube]
-fn place(row: u32, class: &Class, #[comptime] fixed: Fixed) -> (u32, u32, u32) {
+fn place(row: u32, class: &Class, sizes: &Sizes, #[comptime] fixed: Fixed) -> (u32, u32, u32) {
     let plane = class.rows * class.columns;
-    let image = row / plane;
+    let mut image = row / plane;
+    if comptime!(fixed.grouped) {
+        image = image * sizes.groups + class.group;
+    }
     let rest = row % plane;
     let y = rest / class.columns;
     let x = rest % class.columns;

@@ -103,3 +103,10 @@ pub(super) fn grid(count: usize, z: usize) -> CubeCount {
     let x = count.min(MOST_CUBES);
     CubeCount::Static(x as u32, count.div_ceil(x.max(1)) as u32, z as u32)
 }
+
+/// How many things of `buffers` buffers each go into one launch on the device of `like`.
+pub(super) fn together(like: &CubeTensor, buffers: usize) -> usize {
+    // A few for scalars, and for what the runtime itself binds.
+    let bound = like.client.properties().hardware.max_bindings as usize;
+    (bound.saturating_sub(4) / buffers).max(1)
+}

@@ -13,4 +13,4 @@ mod pooling;
 mod statistics;
 mod weight_gradient;
 
-pub(super) use operations::{adapt, average, blend, contrast, descend, has_kernels, means, moments, rectified_conv2d};
+pub(super) use operations::{adapt, average, blend, contrast, descend, has_kernels, means, moments, rectified_conv2d, share};

@@ -434,11 +434,20 @@ pub(super) struct Normalised {
     pub variances: CubeTensor,
 }
 
+/// Moments of the shares of every group, where what made the map wrote them down.
+pub(super) struct Parts {
+    /// `[groups, shares, 2, c]`
+    pub moments: CubeTensor,
+    /// Pixels of a share.
+    pub share: usize,
+}
+
 /// `x` and `shortcut` `[n, c, h, w]`, `gamma` and `beta` `[c]` in single precision; sample `i` is in group `i % groups`.
 pub(super) fn forward(
     x: CubeTensor,
     [gamma, beta]: [CubeTensor; 2],
     shortcut: Option<CubeTensor>,
+    parts: Option<Parts>,
     groups: usize,
     relu: bool,
     epsilon: f64,
@@ -447,27 +456,36 @@ pub(super) fn forward(
     let (x, gamma, beta) = (layout::channels_last(x), layout::dense(gamma), layout::dense(beta));
     let shortcut = shortcut.map(layout::channels_last);
     let dims = layout::dims(&x);
-    let plan = Plan::of(dims, groups);
+    let mut plan = Plan::of(dims, groups);
     let channels = dims[1];
     let [means, variances] = [(); 2].map(|()| layout::plain(&x, &[groups * channels], DType::F32));
-    let parts = layout::plain(&x, &[groups, plan.shares, 2, channels], DType::F32);
+    let is_known = parts.is_some();
+    let parts = match parts {
+        Some(parts) => {
+            (plan.share, plan.shares) = (parts.share, plan.rows.div_ceil(parts.share));
+            parts.moments
+        }
+        None => layout::plain(&x, &[groups, plan.shares, 2, channels], DType::F32),
+    };
     let output = layout::map(&x, dims, x.dtype);
     if plan.total() == 0 {
         return Normalised { output, means, variances };
     }
     // SAFETY: the buffers are as large as the sizes say.
     unsafe {
-        share_moments::launch_unchecked(
-            &x.client,
-            plan.share_grid(),
-            CubeDim::new_1d(UNITS as u32),
-            plan.vector,
-            layout::buffer(&x),
-            layout::buffer(&parts),
-            plan.sizes(plan.vector),
-            plan.fixed(Mask::Open),
-            kind,
-        );
+        if !is_known {
+            share_moments::launch_unchecked(
+                &x.client,
+                plan.share_grid(),
+                CubeDim::new_1d(UNITS as u32),
+                plan.vector,
+                layout::buffer(&x),
+                layout::buffer(&parts),
+                plan.sizes(plan.vector),
+                plan.fixed(Mask::Open),
+                kind,
+            );
+        }
         join_moments::launch_unchecked(
             &x.client,
             CubeCount::Static(channels.div_ceil(SUMMED_BESIDE) as u32, groups as u32, 1),

@@ -12,7 +12,7 @@ use super::normalisation;
 use super::{layout, optimisers, pooling, statistics};
 use crate::kernels::extension::{Extra, TileKernels};
 use crate::kernels::optimisers::{Adaptation, Averaged, Decays, Descent};
-use crate::kernels::{Contrast, Negatives};
+use crate::kernels::{Contrast, Negatives, Statistics};
 
 #[cfg(feature = "autodiff")]
 mod gradients;
@@ -82,18 +82,38 @@ impl TileKernels for Cube {
         }
     }
 
+    fn tile_conv2d_moments(
+        x: CubeTensor,
+        weight: CubeTensor,
+        stride: [usize; 2],
+        padding: [usize; 2],
+        groups: usize,
+    ) -> (CubeTensor, CubeTensor) {
+        let nothing = layout::plain(&x, &[1, 1, 1, 1], DType::F32);
+        match convolves(&x, &weight, None, stride, padding) {
+            Some((window, output)) => {
+                let found = convolution::forward_with_moments(x, weight, window, output, groups);
+                (found.map, found.parts.unwrap_or(nothing))
+            }
+            None => (Self::conv2d(x, weight, None, ConvOptions::new(stride, padding, [1, 1], 1)), nothing),
+        }
+    }
+
     fn tile_batch_norm(
         x: CubeTensor,
         gamma: CubeTensor,
         beta: CubeTensor,
         residual: Extra<Self>,
+        moments: Extra<Self>,
+        share: usize,
         groups: usize,
         relu: bool,
         epsilon: f64,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
         let residual = residual.into_option();
         if normalises([Some(&x), residual.as_ref()], [&gamma, &beta]) {
-            let found = normalisation::forward(x, [gamma, beta], residual, groups, relu, epsilon);
+            let parts = moments.into_option().map(|moments| normalisation::Parts { moments, share });
+            let found = normalisation::forward(x, [gamma, beta], residual, parts, groups, relu, epsilon);
             return (found.output, found.means, found.variances);
         }
         let dims = layout::dims(&x);
@@ -179,19 +199,16 @@ pub(in crate::kernels) fn rectified_conv2d(
 }
 
 /// See [`crate::kernels::blend`].
-pub(in crate::kernels) fn blend(
-    old: [&Tensor<1>; 2],
-    fresh: [Tensor<1>; 2],
-    momentum: f64,
-    unbias: f64,
-) -> Option<[Tensor<1>; 2]> {
-    let old = behind(&old.map(Tensor::clone))?;
-    let fresh = behind(&fresh)?;
-    let all: Vec<&CubeTensor> = old.iter().chain(&fresh).collect();
-    let (Ok(old), Ok(fresh)) = (<[_; 2]>::try_from(old.clone()), <[_; 2]>::try_from(fresh.clone())) else {
-        return None;
-    };
-    single(&all).then(|| statistics::blend(old, fresh, momentum, unbias).map(Tensor::from_primitive::<Cube>))
+pub(in crate::kernels) fn blend(layers: &[Statistics], momentum: f64, batches: usize) -> Option<Vec<[Tensor<1>; 2]>> {
+    let both = |pair: &[Tensor<1>; 2]| Some([plain(&pair[0])?, plain(&pair[1])?]);
+    let layers: Option<Vec<_>> = layers
+        .iter()
+        .map(|layer| {
+            let (old, fresh) = (both(&layer.old)?, both(&layer.fresh)?);
+            Some(statistics::Layer { old, fresh, unbias: layer.unbias })
+        })
+        .collect();
+    Some(tensors(statistics::blend(layers?, momentum, batches)))
 }
 
 /// See [`crate::kernels::contrast`].
@@ -280,4 +297,9 @@ pub(in crate::kernels) fn adapt(parameters: &[Adaptation], decays: Decays) -> Op
         })
         .collect();
     Some(tensors(optimisers::adapt(parameters?, [decays.beta1, decays.beta2, decays.epsilon])))
+}
+
+/// Pixels of a share of a map `[n, co, oh, ow]` whose moments a convolution wrote down.
+pub(in crate::kernels) fn share([n, co, oh, ow]: [usize; 4]) -> usize {
+    convolution::share(n * oh * ow, co)
 }

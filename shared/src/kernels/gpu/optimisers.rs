@@ -188,13 +188,6 @@ fn adapt_all(parameters: &mut Sequence<Adaptive>, beta1: f32, beta2: f32, epsilo
     }
 }
 
-/// How many parameters of `buffers` buffers each go into one launch.
-fn together(like: &CubeTensor, buffers: usize) -> usize {
-    // Two for scalars and scales, and for what the runtime itself binds.
-    let bound = like.client.properties().hardware.max_bindings as usize;
-    (bound.saturating_sub(4) / buffers).clamp(1, MOST)
-}
-
 /// Places of parameters one behind the other, and how many cubes they need.
 fn places(lengths: impl Iterator<Item = usize>) -> (Vec<[u32; 3]>, usize) {
     let mut cubes = 0;
@@ -217,7 +210,7 @@ fn like(tensor: &CubeTensor) -> CubeTensor {
 /// `momentum · old + (1 - momentum) · fresh` of every pair.
 pub(super) fn average(pairs: Vec<[CubeTensor; 2]>, momentum: f64) -> Vec<CubeTensor> {
     let Some([first, _]) = pairs.first() else { return Vec::new() };
-    let (client, together) = (first.client.clone(), together(first, 3));
+    let (client, together) = (first.client.clone(), layout::together(first, 3).min(MOST));
     let mut results = Vec::with_capacity(pairs.len());
     for part in pairs.chunks(together) {
         let (places, cubes) = places(part.iter().map(|[old, _]| length(old)));
@@ -259,7 +252,7 @@ pub(super) struct Descent {
 /// Stochastic gradient descent with momentum; LARS where a parameter has a trust. New weights and velocities.
 pub(super) fn descend(parameters: Vec<Descent>, rate: f64, momentum: f64) -> Vec<[CubeTensor; 2]> {
     let Some(first) = parameters.first() else { return Vec::new() };
-    let (client, together) = (first.weight.client.clone(), together(&first.weight, 5));
+    let (client, together) = (first.weight.client.clone(), layout::together(&first.weight, 5).min(MOST));
     let is_adapted = parameters.iter().any(|parameter| parameter.trust.is_some());
     let mut results = Vec::with_capacity(parameters.len());
     for part in parameters.chunks(together) {
@@ -336,7 +329,7 @@ pub(super) struct Adaptation {
 /// Adam. New weights, means and squares.
 pub(super) fn adapt(parameters: Vec<Adaptation>, [beta1, beta2, epsilon]: [f64; 3]) -> Vec<[CubeTensor; 3]> {
     let Some(first) = parameters.first() else { return Vec::new() };
-    let (client, together) = (first.weight.client.clone(), together(&first.weight, 7));
+    let (client, together) = (first.weight.client.clone(), layout::together(&first.weight, 7).min(MOST));
     let mut results = Vec::with_capacity(parameters.len());
     for part in parameters.chunks(together) {
         let (places, cubes) = places(part.iter().map(|parameter| length(&parameter.weight)));
