@@ -10,4 +10,5 @@ mod marta;
 mod pattern;
 mod schedules;
 mod seco;
+mod steps;
 mod superres;

@@ -230,7 +230,8 @@ pub fn blend(layers: Vec<Statistics>, momentum: f64, batches: usize) -> Vec<[Ten
         let [channels] = layer.old[0].dims();
         let groups = layer.fresh[0].dims()[0] / channels / batches;
         // [batches · groups · c] → [batches, c]
-        let averages = |fresh: Tensor<1>| fresh.reshape([batches, groups, channels]).mean_dim(1).reshape([batches, channels]);
+        let averages =
+            |fresh: Tensor<1>| fresh.reshape([batches, groups, channels]).mean_dim(1).reshape([batches, channels]);
         let joined = |old: Tensor<1>, fresh: Tensor<2>| {
             (0..batches).fold(old, |old, batch| {
                 let fresh = fresh.clone().slice([batch..batch + 1, 0..channels]).reshape([channels]);
@@ -345,4 +346,54 @@ pub fn contrast(
     }
     let _ = (query, positive, negatives, temperature);
     None
+}
+
+/// The mean cross-entropy of what [`contrast`] found, with its gradient by the queries, and the share of positives that
+/// won: `[1]` each.
+///
+/// # Shapes
+/// `query` `[n, d]`, tracked where gradients are asked for.
+#[must_use]
+pub fn loss_of(query: Tensor<2>, found: Contrast) -> [Tensor<1>; 2] {
+    #[cfg(feature = "cube")]
+    if gpu::has_kernels(&query.device())
+        && let Some(found) = gpu::loss_of(query.clone(), found.clone())
+    {
+        return found;
+    }
+    let [n, _] = query.dims();
+    let tracked = query.device().is_autodiff();
+    let slope = if tracked { found.gradients.autodiff() } else { found.gradients };
+    // A number whose gradient by the query is the loss's, moved to the loss's value.
+    let slope = (query * slope).sum() / n as f64;
+    let rest = found.losses.mean() - slope.clone().without_autodiff();
+    [slope + if tracked { rest.autodiff() } else { rest }, found.wins.mean()]
+}
+
+/// `x · weightᵀ + bias`, and `max(0, ·)` of it where `relu` says so: one operation on GPUs.
+///
+/// # Shapes
+/// `x` `[n, i]`, `weight` `[o, i]`, `bias` `[o]` → `[n, o]`
+#[must_use]
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, relu: bool) -> Tensor<2> {
+    #[cfg(feature = "cube")]
+    if gpu::has_kernels(&x.device()) && x.dtype() == burn::tensor::DType::F32 && x.dims()[0] > 0 {
+        return gpu::linear(x, weight, bias, relu);
+    }
+    let y = x.matmul(weight.transpose()) + bias.unsqueeze::<2>();
+    if relu { activation::relu(y) } else { y }
+}
+
+/// Rows of length 1, with PyTorch's `normalize`'s ε of 1e-12: one operation on GPUs.
+///
+/// # Shapes
+/// `[n, d]` → `[n, d]`
+#[must_use]
+pub fn unit_rows(x: Tensor<2>) -> Tensor<2> {
+    #[cfg(feature = "cube")]
+    if gpu::has_kernels(&x.device()) && x.dtype() == burn::tensor::DType::F32 && x.dims()[0] > 0 {
+        return gpu::unit_rows(x);
+    }
+    let norm = x.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);
+    x / norm
 }

@@ -1,7 +1,7 @@
 //! InfoNCE: cross-entropy of the positive among positive and negatives (van den Oord et al. 2018, eq. 4; MoCo eq. 1).
 
 use burn::tensor::{Tensor, TensorData, activation::log_softmax};
-use shared::kernels::contrast;
+use shared::kernels::{contrast, loss_of};
 
 pub use shared::kernels::Negatives;
 
@@ -27,11 +27,8 @@ pub fn info_nce(query: Tensor<2>, positive: Tensor<2>, negatives: &[Negatives], 
         negatives.iter().map(|bank| Negatives { keys: plain(&bank.keys), ..bank.clone() }).collect();
     match contrast(&plain(&query), &plain(&positive), &banks, temperature) {
         Some(found) => {
-            let [n, _] = query.dims();
-            // A number whose gradient by the query is the loss's, moved to the loss's value.
-            let slope = (query * found.gradients.autodiff()).sum() / n as f64;
-            let rest = found.losses.mean() - slope.clone().without_autodiff();
-            InfoNce { loss: slope + rest.autodiff(), accuracy: found.wins.mean() }
+            let [loss, accuracy] = loss_of(query, found);
+            InfoNce { loss, accuracy }
         }
         None => by_operations(query, positive, negatives, temperature),
     }

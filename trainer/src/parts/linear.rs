@@ -3,6 +3,7 @@
 use crate::parts::initialise;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use shared::kernels;
 
 /// `y = x·Wᵀ + b`.
 #[derive(Module, Debug)]
@@ -39,6 +40,12 @@ impl Linear {
     /// `[n, inputs]` → `[n, outputs]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze::<2>()
+        kernels::linear(x, self.weight.val(), self.bias.val(), false)
+    }
+
+    /// `relu(forward(x))`
+    #[must_use]
+    pub fn rectified(&self, x: Tensor<2>) -> Tensor<2> {
+        kernels::linear(x, self.weight.val(), self.bias.val(), true)
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Linear;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
+use shared::kernels;
 
 /// Two linear layers in PyTorch's layout (`weight` is `[outputs, inputs]`).
 #[derive(Module, Debug)]
@@ -24,13 +25,12 @@ impl ProjectionHead {
     /// `[n, width]` → `[n, dim]`, rows of length 1.
     #[must_use]
     pub fn forward(&self, features: Tensor<2>) -> Tensor<2> {
-        l2_normalise(self.fc2.forward(relu(self.fc1.forward(features))))
+        l2_normalise(self.fc2.forward(self.fc1.rectified(features)))
     }
 }
 
 /// Rows of length 1, `[n, d]` → `[n, d]`; PyTorch's `normalize` with its ε of 1e-12.
 #[must_use]
 pub fn l2_normalise(x: Tensor<2>) -> Tensor<2> {
-    let norm = x.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);
-    x / norm
+    kernels::unit_rows(x)
 }

@@ -34,7 +34,9 @@ impl NegativeQueue {
         let [n, _] = keys.dims();
         assert!(n <= length && length % n == 0, "a queue of {length} cannot take batches of {n}");
         let rows = self.next..self.next + n;
-        self.keys = self.keys.clone().slice_assign([rows, 0..dim], keys);
+        // Taken out, so that nobody else has it and it is written in place.
+        let own = std::mem::replace(&mut self.keys, keys.clone());
+        self.keys = own.slice_assign([rows, 0..dim], keys);
         self.next = (self.next + n) % length;
     }
 

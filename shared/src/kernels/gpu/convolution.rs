@@ -38,6 +38,9 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// A window of one pixel.
+    pub(super) const POINT: Self = Self { kernel: [1, 1], stride: [1, 1], padding: [0, 0] };
+
     /// Of a map of `size`; `None` where the window does not fit.
     pub(super) fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
         let along = |axis: usize| {
@@ -156,8 +159,15 @@ fn launch(
         column_tiles as u32,
         groups.unwrap_or(1) as u32,
     );
-    let fixed =
-        Fixed { tiling, kernel: window.kernel, stride: window.stride, padding: window.padding, turned, relu: end.relu, grouped: groups.is_some() };
+    let fixed = Fixed {
+        tiling,
+        kernel: window.kernel,
+        stride: window.stride,
+        padding: window.padding,
+        turned,
+        relu: end.relu,
+        grouped: groups.is_some(),
+    };
     let shortcut = end.shortcut.map(layout::channels_last);
     // SAFETY: the buffers are as large as the sizes say, and the kernel minds the edges of its tiles.
     unsafe {

@@ -10,7 +10,11 @@ mod normalisation;
 mod operations;
 mod optimisers;
 mod pooling;
+mod rows;
 mod statistics;
 mod weight_gradient;
 
-pub(super) use operations::{adapt, average, blend, contrast, descend, has_kernels, means, moments, rectified_conv2d, share};
+pub(super) use operations::{
+    adapt, average, blend, contrast, descend, has_kernels, linear, loss_of, means, moments, rectified_conv2d, share,
+    unit_rows,
+};

@@ -9,7 +9,7 @@ use burn_cubecl::tensor::CubeTensor;
 use super::contrast as kernel;
 use super::convolution::{self, Epilogue, Window};
 use super::normalisation;
-use super::{layout, optimisers, pooling, statistics};
+use super::{layout, optimisers, pooling, rows, statistics};
 use crate::kernels::extension::{Extra, TileKernels};
 use crate::kernels::optimisers::{Adaptation, Averaged, Decays, Descent};
 use crate::kernels::{Contrast, Negatives, Statistics};
@@ -150,12 +150,70 @@ fn normalises(maps: [Option<&CubeTensor>; 2], parameters: [&CubeTensor; 2]) -> b
 pub(in crate::kernels) trait MapKernels: Backend {
     /// `[n, c, h, w]` → `[n, c]`, in the map's precision.
     fn map_means(map: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `max(0, ·)`, where `relu` says so, of `x · weightᵀ + bias`: `[n, i]`, `[o, i]`, `[o]` → `[n, o]`.
+    fn map_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self>;
+
+    /// Rows of length 1, `[n, d]` → `[n, d]`.
+    fn map_unit_rows(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `value` `[1]`, whose gradient by `x` `[n, d]` is `slope` `[n, d]` over n.
+    fn map_known_slope(x: FloatTensor<Self>, slope: FloatTensor<Self>, value: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl MapKernels for Cube {
     fn map_means(map: CubeTensor) -> CubeTensor {
         pooling::means(map)
     }
+
+    fn map_linear(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, relu: bool) -> CubeTensor {
+        let [rows, outputs] = [x.meta.shape()[0], weight.meta.shape()[0]];
+        let end = Epilogue { bias: Some(bias), shortcut: None, relu };
+        let (x, weight) = (as_map(x), as_map(weight));
+        Self::float_reshape(convolution::forward(x, weight, Window::POINT, [1, 1], end), Shape::new([rows, outputs]))
+    }
+
+    fn map_unit_rows(x: CubeTensor) -> CubeTensor {
+        let [y, _] = rows::unit_rows(x);
+        y
+    }
+
+    fn map_known_slope(_: CubeTensor, _: CubeTensor, value: CubeTensor) -> CubeTensor {
+        value
+    }
+}
+
+/// A matrix as a map of one pixel: `[n, d]` → `[n, d, 1, 1]`.
+fn as_map(matrix: CubeTensor) -> CubeTensor {
+    let matrix = layout::dense(matrix);
+    let [n, width] = [matrix.meta.shape()[0], matrix.meta.shape()[1]];
+    Cube::float_reshape(matrix, Shape::new([n, width, 1, 1]))
+}
+
+/// See [`crate::kernels::linear`]; `None` where the precision is another.
+pub(in crate::kernels) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, relu: bool) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::map_linear(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), relu))
+}
+
+/// See [`crate::kernels::unit_rows`].
+pub(in crate::kernels) fn unit_rows(x: Tensor<2>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::map_unit_rows(x.into_dispatch()))
+}
+
+/// See [`crate::kernels::loss_of`].
+pub(in crate::kernels) fn loss_of(query: Tensor<2>, found: Contrast) -> Option<[Tensor<1>; 2]> {
+    let [losses, wins] = [plain(&found.losses)?, plain(&found.wins)?];
+    let [loss, share] = rows::means_of_both(losses, wins).map(Tensor::<1>::from_primitive::<Cube>);
+    let track = |x: Tensor<1>| if query.device().is_autodiff() { x.autodiff() } else { x };
+    let loss = track(loss).into_dispatch();
+    let slope = if query.device().is_autodiff() { found.gradients.autodiff() } else { found.gradients };
+    let loss = Dispatch::map_known_slope(query.into_dispatch(), slope.into_dispatch(), loss);
+    Some([Tensor::from_dispatch(loss), share])
 }
 
 /// See [`crate::kernels::means`].

@@ -1,5 +1,6 @@
 //! The gradients of the kernels on these devices.
 
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -9,10 +10,11 @@ use burn::backend::{Autodiff, Cube, TensorMetadata};
 use burn::tensor::Shape;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{MapKernels, convolves, normalises, pools, window};
+use super::{MapKernels, as_map, convolves, normalises, pools, window};
 use crate::kernels::extension::{SavedNorm, TileGradients};
+use crate::kernels::gpu::convolution::Window;
 use crate::kernels::gpu::normalisation::{self, Mask, Saved};
-use crate::kernels::gpu::{convolution, layout, pooling, weight_gradient};
+use crate::kernels::gpu::{convolution, layout, pooling, rows, weight_gradient};
 
 impl TileGradients for Cube {
     fn differentiates_conv(
@@ -95,6 +97,69 @@ impl Backward<Cube, 1> for MeansBackward {
     }
 }
 
+/// What a linear layer keeps: the nodes of `x` and weight, and the output where `max(0, ·)` stood behind it.
+#[derive(Debug)]
+struct LinearBackward;
+
+impl Backward<Cube, 3> for LinearBackward {
+    type State = (NodeId, NodeId, Option<CubeTensor>);
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let gradient = gradients.consume::<Cube>(&ops.node);
+        let (x, weight, output) = ops.state;
+        let x = checkpointer.retrieve_node_output::<CubeTensor>(x);
+        let weight = checkpointer.retrieve_node_output::<CubeTensor>(weight);
+        let [by_x, by_weight, by_bias] = ops.parents;
+        let [gradient, sums] = rows::passed_and_summed(gradient, output);
+        let gradient = as_map(gradient);
+        let matrix = |map: CubeTensor| {
+            let [rows, columns, ..] = layout::dims(&map);
+            Cube::float_reshape(map, Shape::new([rows, columns]))
+        };
+        if let Some(node) = by_x {
+            let found = convolution::data_gradient(gradient.clone(), as_map(weight), Window::POINT, [1, 1]);
+            gradients.register::<Cube>(node.id, matrix(found));
+        }
+        if let Some(node) = by_weight {
+            let found = weight_gradient::weight_gradient(as_map(x), gradient, Window::POINT);
+            gradients.register::<Cube>(node.id, matrix(found));
+        }
+        if let Some(node) = by_bias {
+            gradients.register::<Cube>(node.id, sums);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct UnitRowsBackward;
+
+impl Backward<Cube, 1> for UnitRowsBackward {
+    /// The rows, and the lengths they had.
+    type State = [CubeTensor; 2];
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<Cube>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            gradients.register::<Cube>(node.id, rows::unit_rows_gradient(ops.state, gradient));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct KnownSlopeBackward;
+
+impl Backward<Cube, 1> for KnownSlopeBackward {
+    type State = CubeTensor;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<Cube>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            let rows = ops.state.meta.shape()[0];
+            gradients.register::<Cube>(node.id, rows::scaled(ops.state, gradient, (rows as f64).recip()));
+        }
+    }
+}
+
 type Tracked<C> = FloatTensor<Autodiff<Cube, C>>;
 
 impl<C: CheckpointStrategy> MapKernels for Autodiff<Cube, C> {
@@ -104,6 +169,34 @@ impl<C: CheckpointStrategy> MapKernels for Autodiff<Cube, C> {
         match MeansBackward.prepare::<C>([map.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(dims, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn map_linear(x: Tracked<C>, weight: Tracked<C>, bias: Tracked<C>, relu: bool) -> Tracked<C> {
+        let primitive = |tensor: &Tracked<C>| tensor.primitive().clone();
+        let output = Cube::map_linear(primitive(&x), primitive(&weight), primitive(&bias), relu);
+        match LinearBackward.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&weight), relu.then(|| output.clone()));
+                prep.finish(state, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn map_unit_rows(x: Tracked<C>) -> Tracked<C> {
+        let [y, lengths] = rows::unit_rows(x.primitive().clone());
+        match UnitRowsBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish([y.clone(), lengths], y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn map_known_slope(x: Tracked<C>, slope: Tracked<C>, value: Tracked<C>) -> Tracked<C> {
+        let (slope, value) = (slope.primitive().clone(), value.primitive().clone());
+        match KnownSlopeBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(slope, value),
+            OpsKind::UnTracked(prep) => prep.finish(value),
         }
     }
 }
