@@ -3,7 +3,7 @@
 
 use super::spec::ConvSpec;
 use crate::kernels::{self, After};
-use burn::module::{Module, Param, RunningState};
+use burn::module::{Module, ModuleMapper, Param, RunningState};
 use burn::tensor::{Device, FloatDType, Tensor, activation::relu};
 use std::cell::RefCell;
 
@@ -62,12 +62,11 @@ impl Pass {
         let Some([batches, _]) = self.mode.groups() else { return };
         let (buffers, statistics): (Vec<_>, Vec<_>) =
             self.found.into_inner().into_iter().map(|(mean, variance, found)| ((mean, variance), found)).unzip();
-        for ((mean, variance), new) in buffers.into_iter().zip(kernels::blend(statistics, MOMENTUM, batches)) {
-            for (buffer, value) in [mean, variance].into_iter().zip(new) {
-                buffer.update(value);
-                // Merge at once: visitors (checkpoints, exports) read the merged value only.
-                buffer.value_sync();
-            }
+        for ((mean, variance), [new_mean, new_variance]) in
+            buffers.into_iter().zip(kernels::blend(statistics, MOMENTUM, batches))
+        {
+            set(mean, new_mean);
+            set(variance, new_variance);
         }
     }
 }
@@ -218,6 +217,19 @@ fn then(x: Tensor<4>, after: After) -> Tensor<4> {
         None => x,
     };
     if after.relu { relu(sum) } else { sum }
+}
+
+/// Writes `value` into a buffer. `RunningState::update` would divide it by the one thread that has seen it, and leave it to be
+/// merged: a launch for every buffer of a network.
+fn set(buffer: RunningState<Tensor<1>>, value: Tensor<1>) {
+    struct Set(Tensor<1>);
+    impl ModuleMapper for Set {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            Param::initialized(param.id, self.0.clone().reshape(param.dims()))
+        }
+    }
+    // Clones of a buffer share what it holds.
+    let _ = buffer.map(&mut Set(value));
 }
 
 /// A cast that costs nothing when there is nothing to change.

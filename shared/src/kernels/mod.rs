@@ -44,6 +44,17 @@ fn has_kernels(device: &Device) -> bool {
     }
 }
 
+/// Whether `device` is faster in one large pass than in several small ones: graphics devices are.
+#[must_use]
+pub fn computes_together(device: &Device) -> bool {
+    let _ = device;
+    #[cfg(feature = "cube")]
+    if gpu::has_kernels(device) {
+        return true;
+    }
+    false
+}
+
 /// Output and batch statistics of [`batch_norm_train`].
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
@@ -144,11 +155,7 @@ impl Convolved {
     /// Whether batch normalisation of the map keeps statistics and parameters in single precision whatever the map's is.
     #[must_use]
     pub fn normalises_itself(&self) -> bool {
-        #[cfg(feature = "cube")]
-        if gpu::has_kernels(&self.map.device()) {
-            return true;
-        }
-        false
+        computes_together(&self.map.device())
     }
 }
 
@@ -396,4 +403,31 @@ pub fn unit_rows(x: Tensor<2>) -> Tensor<2> {
     }
     let norm = x.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);
     x / norm
+}
+
+/// Tensors of one number each, `[1]`, side by side; none may be tracked.
+#[must_use]
+pub fn lined_up(numbers: Vec<Tensor<1>>) -> Tensor<1> {
+    #[cfg(feature = "cube")]
+    if let Some(found) = gpu::lined_up(&numbers) {
+        return found;
+    }
+    Tensor::cat(numbers, 0)
+}
+
+/// Mean standard deviation over dimensions of unit-length rows, × √d: near 1 when they fill the sphere, 0 when they have
+/// collapsed to a point. `x` may not be tracked.
+///
+/// # Shapes
+/// `[n, d]` → `[1]`
+#[must_use]
+pub fn spread(x: Tensor<2>) -> Tensor<1> {
+    let [_, width] = x.dims();
+    let scale = (width as f64).sqrt();
+    #[cfg(feature = "cube")]
+    if let Some(found) = gpu::spread(&x, scale) {
+        return found;
+    }
+    let centred = x.clone() - x.mean_dim(0);
+    centred.powi_scalar(2).mean_dim(0).sqrt().mean() * scale
 }

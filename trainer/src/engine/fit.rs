@@ -7,12 +7,14 @@ use super::optimiser::{Optimiser, OptimiserConfig};
 use super::place_features::place_features;
 use super::schedule::Schedule;
 use crate::data::{Batch, Loader};
-use crate::methods::{ClusteringSummary, Encode, EpochContext, EpochPlan, Generated, Losses, Method, StepContext};
-use crate::parts::Frozen;
+use crate::methods::{ClusteringSummary, Encode, EpochContext, EpochPlan, Generated, Method, StepContext};
+use crate::parts::{Frozen, values_of};
 use anyhow::{bail, ensure};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use shared::kernels::{self, computes_together};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -103,12 +105,13 @@ pub struct Fit<'a> {
     pub record: &'a mut WriteRecord<'a>,
 }
 
-/// The numbers of one step, read back in one transfer.
-struct Readout {
-    loss: f64,
-    parts: Vec<(String, f64)>,
-    accuracy: f64,
-    spread: f64,
+/// A step whose numbers are still on the device: loss, spread, the parts by name, and accuracies.
+struct Launched {
+    step: usize,
+    epoch: usize,
+    lr: f64,
+    parts: Vec<&'static str>,
+    numbers: Tensor<1>,
 }
 
 impl Fit<'_> {
@@ -135,6 +138,7 @@ impl Fit<'_> {
             let plan = self.begin_epoch(epoch, first_step > 0)?;
             let mut batches = self.loader.epoch_in(epoch, first_step, plan.order);
             rate.restart();
+            let mut launched = VecDeque::new();
             while progress.step < (epoch + 1) * steps_per_epoch {
                 let Some(batch) = batches.next() else { bail!("the loader ended before the epoch") };
                 let batch = batch?;
@@ -150,38 +154,25 @@ impl Fit<'_> {
                 let context =
                     StepContext { step: progress.step, total_steps: total, places: &batch.places, dates: &batch.dates };
                 self.method.begin_step(&context)?;
-                let readout = self.step(batch, lr)?;
+                let (parts, numbers) = self.step(batch, lr);
                 progress.step += 1;
-                let parts = readout.parts.iter().map(|(_, part)| *part);
-                if let Some(loss) = parts.chain([readout.loss]).find(|loss| !loss.is_finite()) {
-                    // It was computed with the weights of the step before.
-                    return Err(divergence::explain(
-                        &self.checkpoint,
-                        &format!("the loss is {loss}"),
-                        progress.step - 1,
-                    ));
-                }
-                let sum = f64::from_bits(progress.epoch_loss_bits) + readout.loss;
-                progress.epoch_loss_bits = sum.to_bits();
-                let tiles_per_sec = rate.tick();
-                (self.on_event)(Event::Step {
-                    step: progress.step,
-                    epoch,
-                    loss: readout.loss,
-                    parts: readout.parts,
-                    lr,
-                    tiles_per_sec,
-                    eta_secs: ((total - progress.step) * self.config.batch) as f64 / tiles_per_sec,
-                    spread: readout.spread,
-                    contrastive_accuracy: readout.accuracy,
-                })?;
+                launched.push_back(Launched { step: progress.step, epoch, lr, parts, numbers });
                 let last = progress.step == (epoch + 1) * steps_per_epoch;
-                if self.stop.load(Ordering::SeqCst) && !last {
+                let stops = self.stop.load(Ordering::SeqCst) && !last;
+                let is_due = saved.elapsed() > Duration::from_secs(self.config.checkpoint_secs) && !last;
+                // A graphics device computes this step while the numbers of the one before are read.
+                let ahead = usize::from(computes_together(&self.device) && !(last || stops || is_due));
+                while launched.len() > ahead
+                    && let Some(step) = launched.pop_front()
+                {
+                    self.settle(step, &mut progress, &mut rate, total)?;
+                }
+                if stops {
                     self.save(progress)?;
                     (self.on_event)(Event::Interrupted { step: progress.step })?;
                     return Ok(Outcome::Interrupted);
                 }
-                if saved.elapsed() > Duration::from_secs(self.config.checkpoint_secs) && !last {
+                if is_due {
                     self.save(progress)?;
                     saved = Instant::now();
                 }
@@ -239,8 +230,9 @@ impl Fit<'_> {
         Ok(())
     }
 
-    /// Forward, backward, optimiser; then the method's further networks, if it has any.
-    fn step(&mut self, batch: Batch, lr: f64) -> anyhow::Result<Readout> {
+    /// Forward, backward, optimiser; then the method's further networks, if it has any. The names of the parts, and loss,
+    /// spread, parts and accuracies.
+    fn step(&mut self, batch: Batch, lr: f64) -> (Vec<&'static str>, Tensor<1>) {
         let shape = [batch.n, batch.bands, batch.px, batch.px];
         let views = batch.views.into_iter().map(|values| {
             let view = Tensor::<4>::from_data(TensorData::new(values, shape), &self.device);
@@ -256,7 +248,41 @@ impl Fit<'_> {
         let network = self.optimiser.step(lr, network, gradients);
         self.method.set_query(network);
         losses.parts.extend(self.method.end_step(lr));
-        read_out(losses)
+        let mut numbers = vec![losses.total.without_autodiff(), kernels::spread(losses.embeddings)];
+        numbers.extend(losses.parts.iter().map(|(_, loss)| loss.clone()));
+        numbers.extend(losses.accuracy);
+        (losses.parts.iter().map(|(name, _)| *name).collect(), kernels::lined_up(numbers))
+    }
+
+    /// Reads the numbers of a step back, in one transfer, and tells them.
+    fn settle(
+        &mut self,
+        launched: Launched,
+        progress: &mut Progress,
+        rate: &mut Rate,
+        total: usize,
+    ) -> anyhow::Result<()> {
+        let Launched { step, epoch, lr, parts, numbers } = launched;
+        let values: Vec<f64> = values_of(numbers.into_data()).into_iter().map(f64::from).collect();
+        let (loss, spread) = (values[0], values[1]);
+        let (losses, accuracies) = values[2..].split_at(parts.len());
+        if let Some(loss) = losses.iter().chain([&loss]).find(|loss| !loss.is_finite()) {
+            // It was computed with the weights of the step before.
+            return Err(divergence::explain(&self.checkpoint, &format!("the loss is {loss}"), step - 1));
+        }
+        progress.epoch_loss_bits = (f64::from_bits(progress.epoch_loss_bits) + loss).to_bits();
+        let tiles_per_sec = rate.tick();
+        (self.on_event)(Event::Step {
+            step,
+            epoch,
+            loss,
+            parts: parts.into_iter().map(str::to_owned).zip(losses.iter().copied()).collect(),
+            lr,
+            tiles_per_sec,
+            eta_secs: ((total - step) * self.config.batch) as f64 / tiles_per_sec,
+            spread,
+            contrastive_accuracy: accuracies.iter().sum::<f64>() / accuracies.len() as f64,
+        })
     }
 
     fn save(&mut self, progress: Progress) -> anyhow::Result<()> {
@@ -273,29 +299,6 @@ impl Fit<'_> {
         })?;
         (self.on_event)(Event::Checkpoint { step: progress.step, path: self.checkpoint.clone() })
     }
-}
-
-fn read_out(losses: Losses) -> anyhow::Result<Readout> {
-    let names: Vec<&str> = losses.parts.iter().map(|(name, _)| *name).collect();
-    let mut scalars = vec![losses.total.without_autodiff(), losses.accuracy, spread(losses.embeddings)];
-    scalars.extend(losses.parts.iter().map(|(_, loss)| loss.clone()));
-    let values: Vec<f32> = Tensor::cat(scalars, 0).into_data().convert::<f32>().try_into_vec()?;
-    let parts = names.iter().zip(&values[3..]).map(|(name, &value)| ((*name).to_owned(), f64::from(value)));
-    Ok(Readout {
-        loss: f64::from(values[0]),
-        accuracy: f64::from(values[1]),
-        spread: f64::from(values[2]),
-        parts: parts.collect(),
-    })
-}
-
-/// Mean standard deviation over dimensions of unit-length rows, × √dim: near 1 when embeddings fill the sphere, 0 when
-/// they have collapsed to a point. `[n, dim]` → `[1]`.
-fn spread(embeddings: Tensor<2>) -> Tensor<1> {
-    let [_, dim] = embeddings.dims();
-    let centred = embeddings.clone() - embeddings.mean_dim(0);
-    let variance = centred.powi_scalar(2).mean_dim(0);
-    variance.sqrt().mean() * (dim as f64).sqrt()
 }
 
 /// Tiles a second over the recent steps.

@@ -288,7 +288,7 @@ impl Method for DeeperCluster {
         Losses {
             parts: vec![("super-class", part(&found.super_loss)), ("sub-class", part(&found.sub_loss))],
             total: found.super_loss + found.sub_loss,
-            accuracy,
+            accuracy: vec![accuracy],
             embeddings,
         }
     }

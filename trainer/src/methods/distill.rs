@@ -236,7 +236,7 @@ impl Method for Distill {
                 total = total + loss * self.config.expert_weight;
             }
         }
-        Losses { total, parts, accuracy, embeddings }
+        Losses { total, parts, accuracy: vec![accuracy], embeddings }
     }
 
     fn query(&self) -> &Network {

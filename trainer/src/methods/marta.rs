@@ -57,8 +57,8 @@ pub struct Marta {
     step: usize,
     /// Of the step under way, for the generator's turn.
     turn: Option<Turn>,
-    /// Spread of the last batch's real tiles.
-    real_spread: f64,
+    /// The real tiles of the last step, beside which the generated ones are looked at after an epoch.
+    real: Option<Tensor<4>>,
 }
 
 /// What the discriminator's turn leaves to the generator's.
@@ -93,7 +93,7 @@ impl Marta {
             device: device.clone().without_autodiff(),
             step: 0,
             turn: None,
-            real_spread: 0.0,
+            real: None,
         }
     }
 
@@ -119,7 +119,7 @@ impl Marta {
         Losses {
             parts: vec![("real", part(&real_loss)), ("generated", part(&generated_loss))],
             total: real_loss + generated_loss,
-            accuracy,
+            accuracy: vec![accuracy],
             embeddings,
         }
     }
@@ -147,7 +147,7 @@ impl Marta {
             let gradients = GradientsParams::from_grads(total.backward(), &self.generator);
             self.generator = self.adam.step(lr, self.generator.clone(), gradients);
         }
-        self.real_spread = spread(turn.real);
+        self.real = Some(turn.real);
         parts
     }
 
@@ -220,7 +220,8 @@ impl Method for Marta {
     fn end_epoch(&mut self, loss: f64) -> anyhow::Result<EpochEnd> {
         let tiles = self.generator.valid().forward(self.noise(SHOWN, 0, FIXED), NormMode::Running);
         let [count, bands, px, _] = tiles.dims();
-        let spread = spread(tiles.clone()) / self.real_spread.max(f64::MIN_POSITIVE);
+        let of_real = self.real.take().map_or(0.0, spread);
+        let spread = spread(tiles.clone()) / of_real.max(f64::MIN_POSITIVE);
         let values = (tiles * 0.5 + 0.5).into_data().convert::<f32>().try_into_vec::<f32>()?;
         let warnings = collapse_warnings(spread, loss);
         Ok(EpochEnd { generated: Some(Generated { values, count, bands, px, spread }), warnings })

@@ -168,7 +168,7 @@ impl Method for Moclr {
                 ("back", back.loss.clone().without_autodiff()),
             ],
             total: (forth.loss + back.loss) * 0.5,
-            accuracy: (forth.accuracy + back.accuracy) * 0.5,
+            accuracy: vec![forth.accuracy, back.accuracy],
             embeddings,
         }
     }

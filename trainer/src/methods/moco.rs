@@ -204,7 +204,7 @@ impl Method for Moco {
         Losses {
             total: result.loss.clone(),
             parts: vec![("info-nce", result.loss.without_autodiff())],
-            accuracy: result.accuracy,
+            accuracy: vec![result.accuracy],
             embeddings,
         }
     }

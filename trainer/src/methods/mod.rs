@@ -45,8 +45,8 @@ pub struct Losses {
     pub total: Tensor<1>,
     /// Its parts by name, each `[1]`.
     pub parts: Vec<(&'static str, Tensor<1>)>,
-    /// Share of queries whose positive has the highest logit, averaged over the parts, `[1]`.
-    pub accuracy: Tensor<1>,
+    /// Share of queries whose positive has the highest logit, of every part, `[1]` each; the mean of them is told.
+    pub accuracy: Vec<Tensor<1>>,
     /// Projections of the query view in the first subspace, `[n, dim]`, rows of length 1, without gradient.
     pub embeddings: Tensor<2>,
 }

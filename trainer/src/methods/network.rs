@@ -1,10 +1,11 @@
 //! A trunk with whatever a method puts behind it: the query or the key side of a momentum pair.
 
 use super::marta::{Discriminator, fuse};
-use crate::parts::{Frozen, Linear, Mlp, ProjectionHead, initialise, shuffle, unshuffle};
+use crate::parts::{Frozen, Linear, Mlp, ProjectionHead, deinterleave, initialise, interleave, shuffle, unshuffle};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
 use shared::encoder::{Encoder, EncoderConfig, NormMode, load_module, module_tensors};
+use shared::kernels::computes_together;
 use shared::tensors::{NamedTensor, TensorMap};
 
 /// Trunk and whatever a method puts behind it; kinds of heads that it has not are empty.
@@ -30,6 +31,9 @@ pub enum Backbone<'a> {
     /// MARTA GANs' own discriminator.
     Discriminator(&'a Discriminator),
 }
+
+/// Pixels that batches of keys have together at most, to go through together.
+const MOST_PIXELS: usize = 1 << 22;
 
 impl Network {
     /// An encoder with `heads` projection heads of `dim` outputs, weights drawn from `seed`.
@@ -90,6 +94,27 @@ impl Network {
     #[must_use]
     pub fn key_features(&self, x: Tensor<4>, splits: usize) -> Tensor<2> {
         unshuffle(self.features(shuffle(x, splits), splits), splits)
+    }
+
+    /// Features of several batches of keys, each `[n, bands, h, w]`, one below the other: `[batches · n, width]`. Every batch is
+    /// normalised by itself, as if it came alone; with `shuffled` as in [`Self::key_features`].
+    #[must_use]
+    pub fn features_of_batches(&self, views: Vec<Tensor<4>>, splits: usize, shuffled: bool) -> Tensor<2> {
+        let (batches, [n, _, h, w]) = (views.len(), views[0].dims());
+        let Backbone::Encoder(encoder) = self.backbone() else {
+            return Tensor::cat(views.into_iter().map(|view| self.features(view, splits)).collect(), 0);
+        };
+        // A graphics device is slow in many small passes; memory is dear where tiles are large, and on the CPU nothing is gained.
+        if !computes_together(&views[0].device()) || batches * n * h * w > MOST_PIXELS {
+            let features = views.into_iter().map(|view| match shuffled {
+                true => self.key_features(view, splits),
+                false => self.features(view, splits),
+            });
+            return Tensor::cat(features.collect(), 0);
+        }
+        let x = interleave(Tensor::cat(views, 0), batches, splits, shuffled);
+        let mode = NormMode::Batches { batches, splits };
+        deinterleave(encoder.forward(x, mode).cast(FloatDType::F32), batches, splits, shuffled)
     }
 
     /// `[n, bands, h, w]` → the fusion layer `[n, fused width]` (MARTA GANs): the last three feature maps side by side.

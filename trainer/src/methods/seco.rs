@@ -82,12 +82,14 @@ impl Seco {
 
     /// The projections of the three keys through the three heads: `keys[head][view]`, each `[n, dim]`.
     fn project_keys(&self, views: [Tensor<4>; 3]) -> [[Tensor<2>; 3]; 3] {
+        let [n, ..] = views[0].dims();
         // Each view is a batch of its own for BatchNorm, as in three forward passes.
-        let features = views.map(|view| match self.config.shuffle_bn {
-            true => self.key.key_features(view, self.config.norm_splits),
-            false => self.key.features(view, self.config.norm_splits),
-        });
-        std::array::from_fn(|head| features.clone().map(|features| self.key.heads[head].forward(features)))
+        let features = self.key.features_of_batches(views.into(), self.config.norm_splits, self.config.shuffle_bn);
+        std::array::from_fn(|head| {
+            let projected = self.key.heads[head].forward(features.clone());
+            let [_, dim] = projected.dims();
+            std::array::from_fn(|view| projected.clone().slice([view * n..(view + 1) * n, 0..dim]))
+        })
     }
 }
 
@@ -185,7 +187,7 @@ impl Method for Seco {
         let part = |loss: &Tensor<1>| loss.clone().without_autodiff();
         Losses {
             parts: vec![("z0", part(&z0.loss)), ("z1", part(&z1.loss)), ("z2", part(&z2.loss))],
-            accuracy: (z0.accuracy + z1.accuracy + z2.accuracy) / 3.0,
+            accuracy: vec![z0.accuracy, z1.accuracy, z2.accuracy],
             // The sum, not the mean.
             total: z0.loss + z1.loss + z2.loss,
             embeddings,

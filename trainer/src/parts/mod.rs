@@ -29,7 +29,7 @@ pub use projection::ProjectionHead;
 pub use queue::NegativeQueue;
 pub use read::{read, values_of};
 pub use rows::Rows;
-pub use shuffle::{shuffle, unshuffle};
+pub use shuffle::{deinterleave, interleave, shuffle, unshuffle};
 pub use slots::Slots;
 pub use statistics::{as_constant, without_statistics};
 pub use update::{Parameter, update};

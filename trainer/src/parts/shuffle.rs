@@ -4,7 +4,7 @@
 //! have the same companions, that gives the positive away: contrastive accuracy rises, and nothing is learned of the
 //! pictures. So keys are normalised in other groups than their queries.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 /// The batch in the order in which keys are encoded: as a matrix `[n / splits, splits]`, transposed.
 ///
@@ -27,6 +27,45 @@ pub fn unshuffle<const D: usize>(x: Tensor<D>, splits: usize) -> Tensor<D> {
     transpose(x, splits, n / splits)
 }
 
+/// Batches one below the other, in the order in which they go through a network together: sample `i` is in group `i % splits` of
+/// batch `i / splits % batches`. With `shuffled`, each batch in the order of [`shuffle`].
+///
+/// # Shapes
+/// `[batches · n, …]` → `[batches · n, …]`; `splits` divides n
+#[must_use]
+pub fn interleave<const D: usize>(x: Tensor<D>, batches: usize, splits: usize, shuffled: bool) -> Tensor<D> {
+    let seats = seats(x.dims()[0] / batches, batches, splits, shuffled);
+    in_order(x, seats)
+}
+
+/// What [`interleave`] did, undone.
+#[must_use]
+pub fn deinterleave<const D: usize>(x: Tensor<D>, batches: usize, splits: usize, shuffled: bool) -> Tensor<D> {
+    let seats = seats(x.dims()[0] / batches, batches, splits, shuffled);
+    let mut places = vec![0; seats.len()];
+    seats.into_iter().enumerate().for_each(|(place, sample)| places[sample as usize] = place as i32);
+    in_order(x, places)
+}
+
+/// Which sample of batches of `n` sits at each place.
+fn seats(n: usize, batches: usize, splits: usize, shuffled: bool) -> Vec<i32> {
+    let rows = n / splits;
+    let seat = |place: usize| {
+        let (batch, place) = (place / splits % batches, place / (splits * batches) * splits + place % splits);
+        // A matrix `[rows, splits]`, transposed.
+        let sample = if shuffled { place % rows * splits + place / rows } else { place };
+        (batch * n + sample) as i32
+    };
+    (0..batches * n).map(seat).collect()
+}
+
+/// The rows of `x` that `order` names.
+fn in_order<const D: usize>(x: Tensor<D>, order: Vec<i32>) -> Tensor<D> {
+    let count = order.len();
+    let order = Tensor::<1, Int>::from_data(TensorData::new(order, [count]), (&x.device(), DType::I32));
+    x.select(0, order)
+}
+
 /// Samples as a matrix of `rows` × `columns`, transposed.
 fn transpose<const D: usize>(x: Tensor<D>, rows: usize, columns: usize) -> Tensor<D> {
     let dims = x.dims();
@@ -41,7 +80,7 @@ fn transpose<const D: usize>(x: Tensor<D>, rows: usize, columns: usize) -> Tenso
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::Device;
     use std::collections::BTreeSet;
 
     /// Who sits at each place of a shuffled batch of `n`.
@@ -75,6 +114,27 @@ mod tests {
                     assert!(together <= least, "{n} in {splits}: {together} of {} meet again", n / splits);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn batches_that_go_together_sit_where_each_would_alone() {
+        let (batches, n, splits) = (3, 24, 4);
+        let values: Vec<f32> = (0..batches * n).map(|i| i as f32).collect();
+        let all = Tensor::<2>::from_data(TensorData::new(values, [batches * n, 1]), &Device::flex());
+        for shuffled in [false, true] {
+            let together = interleave(all.clone(), batches, splits, shuffled);
+            let places: Vec<f32> = together.clone().into_data().try_into_vec().unwrap();
+            for batch in 0..batches {
+                let alone = all.clone().slice([batch * n..(batch + 1) * n, 0..1]);
+                let alone = if shuffled { shuffle(alone, splits) } else { alone };
+                let alone: Vec<f32> = alone.into_data().try_into_vec().unwrap();
+                for (seat, sample) in alone.into_iter().enumerate() {
+                    let place = (seat / splits * batches + batch) * splits + seat % splits;
+                    assert_eq!(places[place], sample, "batch {batch}, seat {seat}, shuffled {shuffled}");
+                }
+            }
+            assert_eq!(deinterleave(together, batches, splits, shuffled).into_data(), all.clone().into_data());
         }
     }
 

@@ -15,6 +15,6 @@ mod statistics;
 mod weight_gradient;
 
 pub(super) use operations::{
-    adapt, average, blend, contrast, descend, has_kernels, linear, loss_of, means, moments, rectified_conv2d, share,
-    unit_rows,
+    adapt, average, blend, contrast, descend, has_kernels, linear, lined_up, loss_of, means, moments, rectified_conv2d,
+    share, spread, unit_rows,
 };

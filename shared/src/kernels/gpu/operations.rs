@@ -361,3 +361,15 @@ pub(in crate::kernels) fn adapt(parameters: &[Adaptation], decays: Decays) -> Op
 pub(in crate::kernels) fn share([n, co, oh, ow]: [usize; 4]) -> usize {
     convolution::share(n * oh * ow, co)
 }
+
+/// See [`crate::kernels::lined_up`].
+pub(in crate::kernels) fn lined_up(numbers: &[Tensor<1>]) -> Option<Tensor<1>> {
+    let numbers: Option<Vec<_>> = numbers.iter().map(plain).collect();
+    rows::lined_up(&numbers?).map(Tensor::from_primitive::<Cube>)
+}
+
+/// See [`crate::kernels::spread`].
+pub(in crate::kernels) fn spread(x: &Tensor<2>, scale: f64) -> Option<Tensor<1>> {
+    let x = x.clone().try_into_primitive::<Cube>().ok().filter(|x| single(&[x]))?;
+    Some(Tensor::from_primitive::<Cube>(rows::spread(x, scale)))
+}

@@ -12,7 +12,7 @@ use super::layout;
 /// Units of a cube.
 const UNITS: usize = 256;
 /// Parameters of a launch at most: more make kernels that take long to compile.
-const MOST: usize = 24;
+const MOST: usize = 48;
 
 /// Where a parameter's cubes lie, and how many values it has.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]

@@ -134,6 +134,43 @@ fn scale_all(values: &[f32], factor: &[f32], out: &mut [f32], scale: f32, total:
     }
 }
 
+/// Numbers side by side.
+#[cube(launch_unchecked)]
+fn line_up(numbers: &Sequence<Box<[f32]>>, out: &mut [f32]) {
+    let count = numbers.len();
+    #[unroll]
+    for i in 0..count {
+        if UNIT_POS == comptime!(i as u32) {
+            out[i] = numbers.index(i)[0];
+        }
+    }
+}
+
+/// The mean over columns of their standard deviations, times `scale`: one cube, whose units each take columns.
+#[cube(launch_unchecked)]
+fn mean_deviation(x: &[f32], out: &mut [f32], rows: u32, width: u32, scale: f32) {
+    let mut shared = Shared::<[f32]>::new_slice(UNITS);
+    let count = f32::cast_from(rows);
+    let mut deviations = 0.0f32;
+    for column in range_stepped(UNIT_POS, width, comptime!(UNITS as u32)) {
+        let mut mean = 0.0f32;
+        for row in 0..rows {
+            mean += x[(row * width + column) as usize];
+        }
+        mean /= count;
+        let mut square = 0.0f32;
+        for row in 0..rows {
+            let apart = x[(row * width + column) as usize] - mean;
+            square += apart * apart;
+        }
+        deviations += (square / count).sqrt();
+    }
+    let sum = summed(deviations, &mut shared, UNITS);
+    if UNIT_POS == 0u32 {
+        out[0] = sum / f32::cast_from(width) * scale;
+    }
+}
+
 fn matrix(tensor: &CubeTensor) -> [usize; 2] {
     let shape = tensor.meta.shape();
     [shape[0], shape[1]]
@@ -245,6 +282,49 @@ pub(super) fn scaled(values: CubeTensor, factor: CubeTensor, scale: f64) -> Cube
             layout::buffer(&out),
             scale as f32,
             total as u32,
+        );
+    }
+    out
+}
+
+/// Tensors of one number each, side by side; few enough for one launch.
+pub(super) fn lined_up(numbers: &[CubeTensor]) -> Option<CubeTensor> {
+    let first = numbers.first()?;
+    if numbers.len() > layout::together(first, 1).min(UNITS) {
+        return None;
+    }
+    let out = layout::plain(first, &[numbers.len()], DType::F32);
+    let mut buffers = SequenceArg::new();
+    numbers.iter().for_each(|number| buffers.push(layout::buffer(number)));
+    // SAFETY: as above.
+    unsafe {
+        line_up::launch_unchecked(
+            &first.client,
+            CubeCount::Static(1, 1, 1),
+            CubeDim::new_1d(UNITS as u32),
+            buffers,
+            layout::buffer(&out),
+        );
+    }
+    Some(out)
+}
+
+/// The mean over columns of their standard deviations, times `scale`: `[n, d]` → `[1]`.
+pub(super) fn spread(x: CubeTensor, scale: f64) -> CubeTensor {
+    let x = layout::dense(x);
+    let [rows, width] = matrix(&x);
+    let out = layout::plain(&x, &[1], DType::F32);
+    // SAFETY: as above.
+    unsafe {
+        mean_deviation::launch_unchecked(
+            &x.client,
+            CubeCount::Static(1, 1, 1),
+            CubeDim::new_1d(UNITS as u32),
+            layout::buffer(&x),
+            layout::buffer(&out),
+            rows as u32,
+            width as u32,
+            scale as f32,
         );
     }
     out

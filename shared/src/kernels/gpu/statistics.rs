@@ -9,7 +9,7 @@ use super::layout;
 /// Units of a cube.
 const UNITS: usize = 64;
 /// Layers of a launch at most: more make kernels that take long to compile.
-const MOST: usize = 24;
+const MOST: usize = 48;
 
 /// Means and variances of one layer.
 #[derive(CubeLaunch, CubeType)]
