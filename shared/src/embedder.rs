@@ -1,16 +1,21 @@
 //! A loaded model: tiles in, embeddings or class probabilities out, on any device, natively and in the browser.
 
+use std::collections::VecDeque;
+
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 
 use crate::artifact::{Artifact, ArtifactError, Golden, LinearHead, Manifest, Projection, Readout, golden_tile};
 use crate::compare::softmax;
 use crate::encoder::{Encoder, EncoderError, NormMode};
+use crate::kernels::computes_together;
 use crate::preprocess::{self, PreprocessError};
 use crate::tensors::into_map;
 use crate::tile::Tile;
 
-/// The only batch sizes that ever run: every new shape can mean new GPU kernels.
-pub const CHUNK_SIZES: [usize; 3] = [32, 8, 1];
+/// The only batch sizes that ever run, the largest on graphics devices alone: every new shape can mean new GPU kernels.
+pub const CHUNK_SIZES: [usize; 4] = [128, 32, 8, 1];
+/// Chunks that a device may be computing while the answer to an earlier one is awaited.
+const IN_FLIGHT: usize = 1;
 /// A rest of at least this many tiles runs as one padded chunk of 8; a smaller one runs tile by tile.
 const PAD_FROM: usize = 3;
 
@@ -126,10 +131,21 @@ impl Embedder {
     /// As [`embed`](Self::embed).
     pub async fn pooled(&self, tiles: &[Tile]) -> Result<Vec<Vec<f32>>, EmbedderError> {
         let mut pooled = Vec::with_capacity(tiles.len());
-        for (count, size) in chunks(tiles.len()) {
-            let first = pooled.len();
-            let chunk = &tiles[first..first + count];
-            pooled.extend(self.pooled_chunk(chunk, first, size).await?);
+        let mut launched = VecDeque::new();
+        let mut first = 0;
+        for (count, size) in chunks(tiles.len(), computes_together(&self.device)) {
+            let output = self.launch(&tiles[first..first + count], first, size)?;
+            launched.push_back((first, count, output));
+            first += count;
+            // A graphics device computes this chunk while the answer to the one before is read.
+            if launched.len() > IN_FLIGHT
+                && let Some((first, count, output)) = launched.pop_front()
+            {
+                pooled.extend(self.collect(output, first, count).await?);
+            }
+        }
+        for (first, count, output) in launched {
+            pooled.extend(self.collect(output, first, count).await?);
         }
         Ok(pooled)
     }
@@ -199,11 +215,9 @@ impl Embedder {
         Ok(differences.fold(0.0, f32::max))
     }
 
-    /// At most `size` tiles as one batch of exactly `size`; `first` is the number of the first, for messages.
-    async fn pooled_chunk(&self, tiles: &[Tile], first: usize, size: usize) -> Result<Vec<Vec<f32>>, EmbedderError> {
+    /// At most `size` tiles as one batch of exactly `size`; `first` is the number of the first, for messages. `[size, pooled width]`.
+    fn launch(&self, tiles: &[Tile], first: usize, size: usize) -> Result<Tensor<2>, EmbedderError> {
         let (bands, px) = (self.manifest.bands.len(), self.manifest.input_px);
-        let pooling = self.manifest.pooling;
-        let width = self.manifest.encoder.pooled_width(pooling);
         let mut values = Vec::with_capacity(size * bands * px * px);
         for (index, tile) in tiles.iter().enumerate() {
             let tile_number = first + index;
@@ -216,7 +230,12 @@ impl Embedder {
         }
         values.resize(size * bands * px * px, 0.0); // padding: zeros are the mean of every band
         let input = Tensor::<4>::from_data(TensorData::new(values, [size, bands, px, px]), &self.device);
-        let output = self.encoder.pooled(input, pooling, NormMode::Running); // [size, width]
+        Ok(self.encoder.pooled(input, self.manifest.pooling, NormMode::Running))
+    }
+
+    /// The first `count` rows of what [`launch`](Self::launch) gave, read back.
+    async fn collect(&self, output: Tensor<2>, first: usize, count: usize) -> Result<Vec<Vec<f32>>, EmbedderError> {
+        let [size, width] = output.dims();
         let failed = |error: ExecutionError| EmbedderError::Device(error.to_string());
         let data = output.into_data_async().await.map_err(failed)?;
         let unreadable = |error| EmbedderError::Device(format!("its answer cannot be read: {error:?}"));
@@ -224,7 +243,7 @@ impl Embedder {
         if values.len() != size * width {
             return Err(EmbedderError::Device(format!("it gave {} values, not {size} x {width}", values.len())));
         }
-        let pooled: Vec<Vec<f32>> = values.chunks_exact(width).take(tiles.len()).map(<[f32]>::to_vec).collect();
+        let pooled: Vec<Vec<f32>> = values.chunks_exact(width).take(count).map(<[f32]>::to_vec).collect();
         let finite = |features: &Vec<f32>| features.iter().all(|value| value.is_finite());
         match pooled.iter().position(|features| !finite(features)) {
             Some(index) => Err(EmbedderError::NonFiniteEmbedding { tile: first + index }),
@@ -234,12 +253,13 @@ impl Embedder {
 }
 
 /// Splits `count` tiles greedily into chunks: (tiles taken, size run), the size being one of [`CHUNK_SIZES`].
-fn chunks(count: usize) -> impl Iterator<Item = (usize, usize)> {
-    let [large, medium, single] = CHUNK_SIZES;
+fn chunks(count: usize, is_graphics: bool) -> impl Iterator<Item = (usize, usize)> {
+    let [largest, large, medium, single] = CHUNK_SIZES;
     let mut rest = count;
     std::iter::from_fn(move || {
         let chunk = match rest {
             0 => return None,
+            _ if is_graphics && rest >= largest => (largest, largest),
             _ if rest >= large => (large, large),
             _ if rest >= PAD_FROM => (rest.min(medium), medium),
             _ => (single, single),
@@ -254,8 +274,8 @@ mod tests {
     use super::chunks;
 
     #[test]
-    fn batches_are_split_into_three_sizes() {
-        let split = |count| chunks(count).collect::<Vec<_>>();
+    fn batches_are_split_into_few_sizes() {
+        let split = |count| chunks(count, false).collect::<Vec<_>>();
         assert_eq!(split(0), []);
         assert_eq!(split(1), [(1, 1)]);
         assert_eq!(split(2), [(1, 1), (1, 1)]);
@@ -263,8 +283,11 @@ mod tests {
         assert_eq!(split(10), [(8, 8), (1, 1), (1, 1)]);
         assert_eq!(split(32), [(32, 32)]);
         assert_eq!(split(71), [(32, 32), (32, 32), (7, 8)]);
-        for count in 0..200 {
-            assert_eq!(chunks(count).map(|(taken, _)| taken).sum::<usize>(), count);
+        assert_eq!(chunks(300, true).collect::<Vec<_>>(), [(128, 128), (128, 128), (32, 32), (8, 8), (4, 8)]);
+        for count in 0..400 {
+            for is_graphics in [false, true] {
+                assert_eq!(chunks(count, is_graphics).map(|(taken, _)| taken).sum::<usize>(), count);
+            }
         }
     }
 }

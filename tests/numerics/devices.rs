@@ -17,13 +17,6 @@ pub fn tested() -> Device {
     std::env::var("SOLSTICE_TEST_DEVICE").map_or_else(|_| Device::flex(), |choice| named(&choice))
 }
 
-/// `tolerance` of a gradient in norm on [`tested`]. Other devices round otherwise, so that an activation next to zero may fall on
-/// the other side of its ReLU: on six inputs of a ResNet-18 the gradients of CPU and lavapipe were 5e-6 apart on five, and
-/// 2e-3 on the sixth.
-pub fn gradient_tolerance(tolerance: f64) -> f64 {
-    if tested() == Device::flex() { tolerance } else { tolerance.max(3e-2) }
-}
-
 fn graphics() -> String {
     std::env::var("SOLSTICE_TEST_DEVICE").ok().filter(|choice| choice != "cpu").unwrap_or_else(|| {
         let adapter = trainer::device::adapters().into_iter().next();

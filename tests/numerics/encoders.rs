@@ -1,6 +1,6 @@
 //! Encoders against torchvision: inference, training mode with its buffers, and every gradient.
 
-use crate::devices::{gradient_tolerance, tested};
+use crate::devices::tested;
 use crate::pattern::{assert_digest, assert_digest_in_norm, golden, uniform, weight, weights};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -69,7 +69,7 @@ fn check(file: &str, architecture: Architecture, stem: Stem, bias_shift: f32) {
     let cotangent = Tensor::<2>::from_data(TensorData::new(cotangent, output.dims()), &device);
     let gradients = (output * cotangent).sum().backward();
     let own = x.grad(&gradients).unwrap().into_data().try_into_vec::<f32>().unwrap();
-    assert_digest_in_norm("input gradient", &own, &golden["input_gradient"], gradient_tolerance(GRADIENT), 0.0);
+    assert_digest_in_norm("input gradient", &own, &golden["input_gradient"], GRADIENT, 0.0);
 
     let gradients = GradientsParams::from_grads(gradients, &encoder);
     let mut reader = Gradients { path: Vec::new(), gradients: &gradients, found: BTreeMap::new() };
@@ -78,7 +78,7 @@ fn check(file: &str, architecture: Architecture, stem: Stem, bias_shift: f32) {
     assert_eq!(reader.found.keys().collect::<Vec<_>>().len(), expected.len(), "parameters with gradients");
     for (name, digest) in expected {
         let found = reader.found.get(name).unwrap_or_else(|| panic!("{name} has no gradient"));
-        assert_digest_in_norm(name, found, digest, gradient_tolerance(GRADIENT), 1e-2);
+        assert_digest_in_norm(name, found, digest, GRADIENT, 1e-2);
     }
     let state = module_tensors(&encoder);
     for (name, digest) in golden["buffers"].as_object().unwrap() {
@@ -88,12 +88,12 @@ fn check(file: &str, architecture: Architecture, stem: Stem, bias_shift: f32) {
 
 #[test]
 fn resnet18_with_imagenet_stem() {
-    check("resnet18-imagenet", Architecture::Resnet18, Stem::Imagenet, 0.0);
+    check("resnet18-imagenet", Architecture::Resnet18, Stem::Imagenet, 2.0);
 }
 
 #[test]
 fn resnet18_with_small_stem() {
-    check("resnet18-small", Architecture::Resnet18, Stem::Small, 0.0);
+    check("resnet18-small", Architecture::Resnet18, Stem::Small, 2.0);
 }
 
 #[test]

@@ -199,8 +199,8 @@ def main() -> None:
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     goldens = {
-        "resnet18-imagenet": lambda: encoder_golden(resnet("resnet18", False), 64),
-        "resnet18-small": lambda: encoder_golden(resnet("resnet18", True), 32),
+        "resnet18-imagenet": lambda: encoder_golden(resnet("resnet18", False), 64, bias_shift=2.0),
+        "resnet18-small": lambda: encoder_golden(resnet("resnet18", True), 32, bias_shift=2.0),
         "resnet50-imagenet": lambda: encoder_golden(resnet("resnet50", False), 64, bias_shift=2.0),
         "compact-s-small": lambda: encoder_golden(Compact(32, [64, 128, 256], 1), 64),
         "compact-m-small": lambda: encoder_golden(Compact(32, [64, 128, 256], 2), 48),

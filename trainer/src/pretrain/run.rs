@@ -11,7 +11,7 @@ use crate::device::{self, Resolved};
 use crate::encoder_file::{self, CHECKPOINT_FILE, CONFIG_FILE, ENCODER_FILE};
 use crate::engine::checkpoint::{Progress, read_newest};
 use crate::engine::event::Event;
-use crate::engine::fit::{Fit, Outcome};
+use crate::engine::fit::{Fit, Outcome, Precision};
 use crate::engine::optimiser::Optimiser;
 use crate::error::UsageError;
 use crate::methods::{Backbone, Method, Setup, Teachers};
@@ -19,6 +19,7 @@ use crate::parts::Frozen;
 use crate::report::{Reporter, tile_grid_png};
 use crate::seen::{SEEN_FILE, Seen};
 use anyhow::Context;
+use burn::tensor::FloatDType;
 use shared::artifact::Projection;
 use shared::encoder::module_tensors;
 use shared::tensors::TensorMap;
@@ -44,6 +45,7 @@ pub(super) fn train(
         check_free(folder)?;
     }
     let resolved = device::resolve(&config.run.device)?;
+    check_precision(config.train.precision, &resolved)?;
     let teachers = match config.method.distillation() {
         Some(distill) => load_teachers(distill, config.tiles.bands.len(), &resolved.device)?,
         None => Teachers::default(),
@@ -126,6 +128,18 @@ pub(super) fn train(
         }
     }
     Ok(())
+}
+
+/// Whether the device computes in the precision that is asked for: some only store it, and give garbage without a word.
+fn check_precision(precision: Precision, resolved: &Resolved) -> anyhow::Result<()> {
+    if precision == Precision::F32 || resolved.device.supports_dtype(FloatDType::BF16) {
+        return Ok(());
+    }
+    Err(UsageError::new(format!(
+        "train.precision is \"bf16\", and {} does not compute in it\nhint: --set train.precision=f32, or another --device",
+        resolved.name
+    ))
+    .into())
 }
 
 /// The record of what has been trained on so far, by this run, by its teachers, and by the encoder it started from. A run that

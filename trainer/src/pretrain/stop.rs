@@ -1,5 +1,6 @@
-//! Ctrl-C: a run stops after the step under way, with a checkpoint.
+//! Ctrl-C and SIGTERM: a run stops after the step under way, with a checkpoint; the second time it stops at once.
 
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Set by Ctrl-C.
@@ -24,5 +25,7 @@ pub(super) fn on_ctrl_c() {
             // Asked twice: at once. The checkpoint on disk is whole.
             std::process::exit(130);
         }
+        // A first step may compile kernels for long: that it was heard is said at once.
+        let _ = writeln!(io::stderr(), "\nstopping after this step; once more stops at once");
     });
 }
