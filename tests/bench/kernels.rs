@@ -3,7 +3,9 @@
 //!     cargo bench -p solstice-tests --profile dev --bench kernels -- [words that the case's name must contain] [flags]
 //!
 //! `--busy` counts the processor time of one thread instead of the clock, for machines that have other work (Linux).
-//! `--burn` measures Burn's own convolution too; `--step` waits for a line on standard input before every case.
+//! `--burn` measures Burn's own convolution too; `--device=NAME` computes on another device, as `trainer devices` names it;
+//! `--step` waits for a line on
+//! standard input before every case.
 #![expect(clippy::print_stdout, reason = "the measurements are the output")]
 
 use burn::tensor::ops::ConvOptions;
@@ -18,6 +20,18 @@ const REPEATS: usize = 5;
 
 fn given(flag: &str) -> bool {
     std::env::args().any(|word| word == flag)
+}
+
+/// The plain device that the flags name.
+fn device() -> Device {
+    let name = std::env::args().find_map(|word| word.strip_prefix("--device=").map(str::to_owned));
+    let name = name.unwrap_or_else(|| "cpu".to_owned());
+    trainer::device::resolve(&name).unwrap_or_else(|error| panic!("{error:#}")).device
+}
+
+/// Waits for what was launched.
+fn finish(device: &Device) {
+    device.sync().expect("the device computes what it was given");
 }
 
 /// Seconds by the clock, or that this thread has computed.
@@ -73,7 +87,7 @@ const CONVS: [Conv; 15] = [
 ];
 
 fn convolution(name: &str, n: usize, (ci, px, co, kernel, stride, padding): Conv, training: bool, with_burn: bool) {
-    let device = if training { Device::flex().autodiff() } else { Device::flex() };
+    let device = if training { device().autodiff() } else { device() };
     let noise = Distribution::Uniform(-0.5, 0.5);
     let x = Tensor::<4>::random([n, ci, px, px], noise, &device);
     let weight = Tensor::<4>::random([co, ci, kernel, kernel], noise, &device);
@@ -93,13 +107,14 @@ fn convolution(name: &str, n: usize, (ci, px, co, kernel, stride, padding): Conv
         } else {
             std::hint::black_box(y);
         }
+        finish(&device);
     };
     let own = fastest(|| run(true));
     report(name, own, with_burn.then(|| fastest(|| run(false))));
 }
 
 fn encoder(name: &str, n: usize, architecture: Architecture, stem: Stem, training: bool) {
-    let device = if training { Device::flex().autodiff() } else { Device::flex() };
+    let device = if training { device().autodiff() } else { device() };
     let encoder = EncoderConfig { architecture, stem, bands: 3 }.init(&device);
     let x = Tensor::<4>::random([n, 3, 64, 64], Distribution::Uniform(-0.5, 0.5), &device);
     let own = fastest(|| {
@@ -109,6 +124,7 @@ fn encoder(name: &str, n: usize, architecture: Architecture, stem: Stem, trainin
         } else {
             std::hint::black_box(encoder.forward(x.clone(), NormMode::Running));
         }
+        finish(&device);
     });
     report(name, own, None);
 }

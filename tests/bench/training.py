@@ -133,4 +133,5 @@ def main() -> None:
         record.save(path, f"PyTorch {torch.__version__}, 2 threads", rows)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -91,6 +91,15 @@ fn unknown_keys_and_values() {
 }
 
 #[test]
+fn a_precision_that_the_device_does_not_compute_in() {
+    let data = data();
+    // Vulkan stores bf16 and converts it, and has no arithmetic in it.
+    let answer = pretrain_with(data.path(), &["--set", "run.device=wgpu", "--set", "train.precision=bf16"]);
+    assert_eq!(answer.code, 2, "{}", answer.err);
+    assert!(answer.err.contains("does not compute in it") && answer.err.contains("hint: "), "{}", answer.err);
+}
+
+#[test]
 fn clusterings_that_cannot_be() {
     let data = data();
     let run = |changes: &[&str]| {

@@ -171,9 +171,8 @@ pub fn conv2d_for_norm(
     #[cfg(feature = "cube")]
     if gpu::has_kernels(&x.device()) && groups > 0 && x.dims()[0] % groups == 0 {
         let [map, moments] = extension::conv2d_moments(x, weight, stride, padding, groups);
-        let share = gpu::share(map.dims());
-        let is_known = moments.dims() != [1, 1, 1, 1];
-        return Convolved { moments: is_known.then_some((share, moments)), ..Convolved::new(map, groups) };
+        let share = gpu::share(&map).filter(|_| moments.dims() != [1, 1, 1, 1]);
+        return Convolved { moments: share.map(|share| (share, moments)), ..Convolved::new(map, groups) };
     }
     Convolved::new(conv2d(x, weight, None, stride, padding), groups)
 }

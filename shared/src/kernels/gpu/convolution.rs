@@ -11,6 +11,7 @@
 use cubecl::prelude::*;
 
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::client::Client;
 use cubecl::ir::ElemType;
 
 use super::layout;
@@ -89,8 +90,8 @@ pub(super) struct Convolved {
 }
 
 /// Pixels of a share, where the output has `rows` pixels and `columns` channels; a group's last share may have fewer.
-pub(super) fn share(rows: usize, columns: usize) -> usize {
-    Tiling::of(rows, columns).rows
+pub(super) fn share(rows: usize, columns: usize, client: &Client) -> usize {
+    Tiling::of(rows, columns, client).rows
 }
 
 /// What a launch computes.
@@ -138,7 +139,7 @@ fn launch(
     if rows * columns == 0 {
         return Convolved { map: output, parts: None };
     }
-    let tiling = Tiling::of(rows * classes, columns);
+    let tiling = Tiling::of(rows * classes, columns, &x.client);
     let column_tiles = columns.div_ceil(tiling.columns);
     let tiles = rows.div_ceil(tiling.rows);
     let parts = groups.map(|groups| layout::plain(&x, &[groups, tiles, 2, columns], burn::tensor::DType::F32));
@@ -204,19 +205,26 @@ impl Tiling {
         self.rows / self.unit_rows * (self.columns / 4)
     }
 
-    /// The largest tiling that leaves enough cubes to fill a large chip.
-    fn of(rows: usize, columns: usize) -> Self {
+    /// The largest tiling that leaves enough cubes to fill the device.
+    fn of(rows: usize, columns: usize, client: &Client) -> Self {
+        // Adapters in software have as many units as their vectors have lanes, and nothing to hide waiting behind.
+        let enough = if client.properties().hardware.plane_size_max <= LANES_OF_A_CPU { 1 } else { 128 };
         let wide = if columns > 32 { 64 } else { 32 };
         let cubes = |tile_rows: usize| rows.div_ceil(tile_rows) * columns.div_ceil(wide);
         match wide {
-            64 if cubes(128) >= 256 => Self { rows: 128, columns: 64, unit_rows: 8 },
-            64 if cubes(64) >= 128 => Self { rows: 64, columns: 64, unit_rows: 4 },
+            64 if rows >= 128 && cubes(128) >= 2 * enough => Self { rows: 128, columns: 64, unit_rows: 8 },
+            64 if rows >= 64 && cubes(64) >= enough => Self { rows: 64, columns: 64, unit_rows: 4 },
+            64 if enough == 1 && rows <= 16 => Self { rows: 16, columns: 64, unit_rows: 4 },
+            64 if enough == 1 => Self { rows: 32, columns: 64, unit_rows: 4 },
             64 => Self { rows: 32, columns: 32, unit_rows: 2 },
-            _ if cubes(128) >= 128 => Self { rows: 128, columns: 32, unit_rows: 8 },
+            _ if rows >= 128 && cubes(128) >= enough => Self { rows: 128, columns: 32, unit_rows: 8 },
             _ => Self { rows: 32, columns: 32, unit_rows: 2 },
         }
     }
 }
+
+/// More units than this go in step on no adapter in software, and fewer on no graphics chip.
+const LANES_OF_A_CPU: u32 = 8;
 
 /// What is fixed when the kernel is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -358,8 +358,14 @@ pub(in crate::kernels) fn adapt(parameters: &[Adaptation], decays: Decays) -> Op
 }
 
 /// Pixels of a share of a map `[n, co, oh, ow]` whose moments a convolution wrote down.
-pub(in crate::kernels) fn share([n, co, oh, ow]: [usize; 4]) -> usize {
-    convolution::share(n * oh * ow, co)
+pub(in crate::kernels) fn share(map: &Tensor<4>) -> Option<usize> {
+    let [n, co, oh, ow] = map.dims();
+    let device = map.device().without_autodiff();
+    match device.as_dispatch() {
+        DispatchDevice::Cube(device) => Some(convolution::share(n * oh * ow, co, &device.client())),
+        #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
+        _ => None,
+    }
 }
 
 /// See [`crate::kernels::lined_up`].
