@@ -17,14 +17,15 @@ mod extension;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "cube")]
+#[cfg_attr(not(feature = "autodiff"), expect(dead_code, reason = "the backward passes"))]
 mod gpu;
 #[cfg(feature = "flex")]
 mod kept;
 pub mod optimisers;
+mod parameters;
 #[cfg(feature = "flex")]
 mod values;
 
-use burn::backend::DispatchDevice;
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, FloatDType, Tensor, activation};
 
@@ -36,9 +37,9 @@ fn has_kernels(device: &Device) -> bool {
     }
     match device.as_dispatch() {
         #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => true,
+        burn::backend::DispatchDevice::Flex(_) => true,
         #[cfg(feature = "autodiff")]
-        DispatchDevice::Autodiff(_) => has_kernels(&device.clone().without_autodiff()),
+        burn::backend::DispatchDevice::Autodiff(_) => has_kernels(&device.clone().without_autodiff()),
         #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
         _ => false,
     }

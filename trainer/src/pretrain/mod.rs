@@ -12,7 +12,7 @@ mod stop;
 mod teachers;
 
 pub use plan::{few_and_enough, print_plan};
-pub use stop::is_asked_to_stop;
+pub use stop::{is_asked_to_stop, tell_when_asked};
 
 use crate::config::RunConfig;
 use crate::encoder_file::{CONFIG_FILE, ENCODER_FILE};

@@ -1,10 +1,18 @@
 //! Ctrl-C and SIGTERM: a run stops after the step under way, with a checkpoint; the second time it stops at once.
 
-use std::io::{self, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Tells people that it was heard.
+static HEARD: OnceLock<fn(&str)> = OnceLock::new();
+
+/// Sets what tells people, from the signal's own thread, that a first signal was heard.
+pub fn tell_when_asked(tell: fn(&str)) {
+    let _ = HEARD.set(tell);
+}
 
 /// What a run looks at after every step.
 pub(super) fn flag() -> &'static AtomicBool {
@@ -26,6 +34,8 @@ pub(super) fn on_ctrl_c() {
             std::process::exit(130);
         }
         // A first step may compile kernels for long: that it was heard is said at once.
-        let _ = writeln!(io::stderr(), "\nstopping after this step; once more stops at once");
+        if let Some(tell) = HEARD.get() {
+            tell("stopping after this step; once more stops at once");
+        }
     });
 }

@@ -11,7 +11,7 @@ use super::convolution::{self, Epilogue, Window};
 use super::normalisation;
 use super::{layout, optimisers, pooling, rows, statistics};
 use crate::kernels::extension::{Extra, TileKernels};
-use crate::kernels::optimisers::{Adaptation, Averaged, Decays, Descent};
+use crate::kernels::parameters::{Adaptation, Averaged, Decays, Descent};
 use crate::kernels::{Contrast, Negatives, Statistics};
 
 #[cfg(feature = "autodiff")]
