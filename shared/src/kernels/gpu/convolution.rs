@@ -494,7 +494,8 @@ fn convolve<E: Float, NI: Size, NO: Size>(
                             value += f32::cast_from(shortcut[index].extract(j));
                         }
                         if comptime!(fixed.relu) {
-                            value = f32::max(value, 0.0f32);
+                            // Not `max`, which would hide what is not a number.
+                            value = select(value < 0.0f32, 0.0f32, value);
                         }
                         values.insert(j, E::cast_from(value));
                     }

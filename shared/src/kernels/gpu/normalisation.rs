@@ -188,7 +188,13 @@ fn normalise<E: Float, N: Size>(
             value += Vector::cast_from(shortcut[at as usize]);
         }
         if relu {
-            value = max(value, Vector::new(0.0f32));
+            // Not `max`, which would hide what is not a number.
+            #[unroll]
+            for j in 0..N::value() {
+                if value.extract(j) < 0.0f32 {
+                    value.insert(j, 0.0f32);
+                }
+            }
         }
         out[at as usize] = Vector::cast_from(value);
     }
