@@ -18,8 +18,12 @@ pub const SHOTS: [usize; 4] = [1, 5, 10, 50];
 pub const SHOT_DRAWS: usize = 10;
 /// Shares of the training labels.
 pub const FRACTIONS: [f64; 3] = [0.01, 0.1, 1.0];
+/// What of a training part is learned from while choices are made on the rest, where there is no validation part.
+pub const LEARNED_SHARE: f64 = 0.8;
 /// Draws of a share, where it is not all.
 pub const FRACTION_DRAWS: usize = 3;
+/// The regulariser where no picture is left to choose it on: the middle of those that are tried.
+const UNCHOSEN: f64 = 1e-4;
 /// torchgeo-bench's values of scikit-learn's C: 40 from 10⁻⁶ to 10⁴.
 const TORCHGEO_C: (f64, f64, usize) = (-6.0, 4.0, 40);
 
@@ -112,6 +116,9 @@ pub fn linear(draws: &[Drawn], classes: usize, seed: u64, mut progress: impl FnM
     let mut outcome =
         Outcome { measures: vec![measure("accuracy".into(), &predictions, draws, seed)], ..Outcome::default() };
     outcome.measures.push(Measure::of_draws("calibration error", &errors));
+    if draws.iter().any(|drawn| drawn.validation.count() == 0) {
+        outcome.notes.push(format!("one picture a class: none to choose the regulariser on, {UNCHOSEN} is taken"));
+    }
     if unfinished > 0 {
         outcome
             .notes
@@ -123,6 +130,10 @@ pub fn linear(draws: &[Drawn], classes: usize, seed: u64, mut progress: impl FnM
 
 /// A probe with the best regulariser, fitted to all that may be learned from; its regulariser, and fits that did not end.
 fn probe(drawn: &Drawn, classes: usize, progress: impl FnMut(usize)) -> Result<(LinearProbe, f64, usize)> {
+    if drawn.validation.count() == 0 {
+        let only = linear_probe(&drawn.train, &drawn.train, classes, &[UNCHOSEN], progress)?;
+        return Ok((only.probe, UNCHOSEN, only.grid.iter().filter(|point| !point.is_converged).count()));
+    }
     let found = linear_probe(&drawn.train, &drawn.validation, classes, &regularisers(), progress)?;
     let waiting = found.grid.iter().filter(|point| !point.is_converged).count();
     if !drawn.is_carved {
@@ -198,7 +209,8 @@ fn accuracy_of_head(marked: &Embedded, test: &Embedded, classes: usize) -> f64 {
     accuracy(&predictions, &test.labels)
 }
 
-/// The linear classifier on shares of the training labels. Choices are made on the same share of the validation part.
+/// The linear classifier on shares of the training labels. Choices are made on the same share of the validation part; where
+/// that was taken out of the training part, on a fifth of the share, which is learned from once they are made.
 ///
 /// # Errors
 /// When a part is empty.
@@ -206,28 +218,44 @@ pub fn fractions(drawn: &Drawn, classes: usize, seed: u64, mut progress: impl Fn
     let mut outcome = Outcome::default();
     let total = (FRACTIONS.len() - 1) * FRACTION_DRAWS + 1;
     let mut done = 0;
+    let learned = drawn.all_learned()?;
     for fraction in FRACTIONS {
+        let share = format!("{:.0} % of labels", 100.0 * fraction);
+        if fraction < 1.0 && smallest_class(&learned.labels) as f64 * fraction < 1.0 {
+            outcome.notes.push(format!("{share} left out: less than one picture of a class"));
+            continue;
+        }
         let draws = if fraction < 1.0 { FRACTION_DRAWS } else { 1 };
         let mut scores = Vec::new();
         for draw in 0..draws {
-            let some = |part: &Embedded| {
+            let seed = seed.wrapping_add(draw as u64);
+            let split = |part: &Embedded, share: f64| {
                 let all: Vec<usize> = (0..part.count()).collect();
-                if fraction >= 1.0 {
-                    return part.clone();
-                }
-                part.subset(&share::stratified(&all, &part.labels, fraction, seed.wrapping_add(draw as u64)).0)
+                let (first, second) = share::stratified(&all, &part.labels, share, seed);
+                (part.subset(&first), part.subset(&second))
             };
-            let (train, validation) = (some(&drawn.train), some(&drawn.validation));
+            let (train, validation) = match (fraction < 1.0, drawn.is_carved) {
+                (false, _) => (drawn.train.clone(), drawn.validation.clone()),
+                (true, false) => (split(&drawn.train, fraction).0, split(&drawn.validation, fraction).0),
+                (true, true) => split(&split(&learned, fraction).0, LEARNED_SHARE),
+            };
             let small = Drawn { train, validation, test: drawn.test.clone(), is_carved: drawn.is_carved };
             let (probe, ..) = probe(&small, classes, |_| {})?;
             scores.push(accuracy(&probe.predict(&drawn.test), &drawn.test.labels));
             done += 1;
             progress(done, total);
         }
-        outcome.measures.push(Measure::of_draws(format!("{:.0} % of labels", 100.0 * fraction), &scores));
+        outcome.measures.push(Measure::of_draws(share, &scores));
     }
     outcome.measures.reverse();
     Ok(outcome)
+}
+
+/// Rows of the class that has the fewest, of those that occur.
+fn smallest_class(labels: &[usize]) -> usize {
+    let mut counts = vec![0; labels.iter().max().map_or(0, |highest| highest + 1)];
+    labels.iter().for_each(|&label| counts[label] += 1);
+    counts.into_iter().filter(|count| *count > 0).min().unwrap_or(0)
 }
 
 /// torchgeo-bench's protocol: five neighbours by Euclidean distance, and logistic regression on features as they are, C
@@ -249,8 +277,10 @@ pub fn torchgeo(draws: &[Drawn], classes: usize, seed: u64, mut progress: impl F
             anyhow::Ok(found.parameters)
         };
         let mut start: Option<Vec<f64>> = None;
-        let mut best = (f64::NEG_INFINITY, grid[0]);
-        for (step, &c) in grid.iter().enumerate() {
+        // scikit-learn's own where nothing is left to choose on.
+        let mut best = (f64::NEG_INFINITY, 1.0);
+        let tried: &[f64] = if drawn.validation.count() == 0 { &[] } else { &grid };
+        for (step, &c) in tried.iter().enumerate() {
             let parameters = fit(&drawn.train, c, start.as_deref())?;
             let score = accuracy(
                 &unstandardised(&parameters, drawn.train.width, classes).predict(&drawn.validation),

@@ -6,7 +6,7 @@ mod set;
 mod tests;
 mod tuned;
 
-pub use frozen::{Drawn, Outcome, few_shot, fractions, linear, neighbours, svm, torchgeo};
+pub use frozen::{Drawn, LEARNED_SHARE, Outcome, few_shot, fractions, linear, neighbours, svm, torchgeo};
 pub use set::{Parts, SceneSet};
 
 use anyhow::Result;
@@ -137,7 +137,7 @@ fn one_candidate(
             };
             row.procedure = procedure(*protocol, candidate, todo);
             if let Protocol::SecoLinear | Protocol::FineTune = protocol {
-                row.procedure = format!("{}; first draw of the split", tuned::config(run, *protocol).sentence());
+                row.procedure = tuned::procedure(&tuned::config(run, *protocol), &todo.draws[0]);
             }
             row.measures = outcome.measures;
             row.notes.extend(outcome.notes);
@@ -184,7 +184,11 @@ fn todo<'a>(
             if protocol.needs_network() && candidate.description().is_none() {
                 continue;
             }
-            let cell = run.cell(&split.name, candidate, protocol, &(&split.by, set.names(), set.classes(), &draws))?;
+            let of_data = (&split.by, set.names(), set.classes(), &draws);
+            let cell = match protocol.needs_network() {
+                true => run.cell(&split.name, candidate, protocol, &(of_data, tuned::config(run, protocol)))?,
+                false => run.cell(&split.name, candidate, protocol, &of_data)?,
+            };
             match cell.kept()? {
                 Some(row) => {
                     findings.rows.push(row);
@@ -206,9 +210,9 @@ fn todo<'a>(
 }
 
 fn problem(parts: &Parts, set: &SceneSet) -> Option<String> {
-    let [train, validation, test] = parts.counts();
-    if train == 0 || validation == 0 || test == 0 {
-        return Some(format!("parts of {train}, {validation} and {test} pictures: none may be empty"));
+    let [train, _, test] = parts.counts();
+    if train == 0 || test == 0 {
+        return Some(format!("{train} pictures to learn from and {test} to test on: neither may be 0"));
     }
     let first = set.labels()[parts.train[0]];
     parts.train.iter().all(|&row| set.labels()[row] == first).then(|| "only one class is learned from".to_owned())
@@ -267,7 +271,10 @@ fn procedure(protocol: Protocol, candidate: &Candidate, todo: &Todo<'_>) -> Stri
         _ => "",
     };
     let carved = match todo.draws[0].is_carved {
-        true => "; validation is a fifth of the training part, learned from too once choices are made",
+        true => {
+            "; no validation part: choices are made on a stratified fifth of the training part, which is learned from too once \
+             they are made"
+        }
         false => "",
     };
     let draws = match todo.draws.len() {

@@ -1,11 +1,13 @@
 //! Protocols that train the encoder with its head, or let its statistics adapt.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use shared::tensors::NamedTensor;
 
 use super::super::cell::Cell;
 use super::super::encoders::Candidate;
-use super::super::fine_tune::{FineTuneConfig, Labelled, fine_tune};
+use super::super::fine_tune::{FineTuneConfig, Labelled, Tuned, fine_tune, some_pictures};
 use super::super::protocol::Protocol;
 use super::super::row::Measure;
 use super::super::run::Run;
@@ -26,6 +28,19 @@ pub fn config(run: &Run<'_>, protocol: Protocol) -> FineTuneConfig {
     FineTuneConfig { epochs: run.settings.epochs.unwrap_or(own.epochs), ..own }
 }
 
+/// The protocol in one sentence, as it is done on such parts.
+#[must_use]
+pub fn procedure(config: &FineTuneConfig, parts: &Parts) -> String {
+    let again = match parts.is_carved && config.takes_best {
+        true => {
+            "; no validation part: the best epoch is that of a stratified fifth of the training part, and the encoder is trained \
+             again on all of it up to that epoch"
+        }
+        false => "",
+    };
+    format!("{}{again}; first draw of the split", config.sentence())
+}
+
 /// Trains on the first draw of a split and tests it.
 ///
 /// # Errors
@@ -42,10 +57,7 @@ pub fn run(
     let config = config(run, protocol);
     config.check().map_err(crate::error::UsageError::new)?;
     let device = &run.settings.device;
-    let (Some(encoder), Some(description)) = (candidate.encoder(&device.clone().autodiff())?, candidate.description())
-    else {
-        return Ok(Outcome::default());
-    };
+    let Some(description) = candidate.description() else { return Ok(Outcome::default()) };
     // SeCo reports its validation part.
     let tested = match protocol {
         Protocol::SecoLinear => &parts.validation,
@@ -68,12 +80,24 @@ pub fn run(
     let what = format!("{} on {}: {protocol}", candidate.name, run.task.name);
     let mut notes = Vec::new();
     if candidate.loaded().is_some_and(|loaded| loaded.folded) {
-        notes.push("the model's batch normalisation is folded in: it is trained without any".to_owned());
+        notes.push("the exported model's batch normalisation is set up anew from training pictures".to_owned());
     }
-    let tuned =
-        fine_tune(encoder, &data, &config, &cell.work_folder(), run.settings.seed, device, |epoch, done, total| {
+    let mut tune = |data: &Labelled<'_>, config: &FineTuneConfig, folder: &Path, what: &str| {
+        let tiles = || some_pictures(data, device);
+        let encoder = candidate.trainable(&device.clone().autodiff(), tiles)?.context("an encoder without weights")?;
+        fine_tune(encoder, data, config, folder, run.settings.seed, device, |epoch, done, total| {
             reporter.progress(&format!("{what}, {epoch}"), done, total);
-        })?;
+        })
+    };
+    let mut tuned = tune(&data, &config, &cell.work_folder(), &what)?;
+    if parts.is_carved && config.takes_best && !parts.validation.is_empty() {
+        let everything = [&parts.train[..], &parts.validation].concat();
+        let all = Labelled { train: &everything, validation: &[], ..data };
+        let up_to_best = FineTuneConfig { ends_after: Some(tuned.epoch), ..config.clone() };
+        let again =
+            tune(&all, &up_to_best, &cell.work_folder().join("all"), &format!("{what}, all of the training part"))?;
+        tuned = Tuned { validation: tuned.validation, ..again };
+    }
     if protocol == Protocol::FineTune {
         let folder = cell.picture_folder();
         let own = |tensor: &NamedTensor| NamedTensor {
