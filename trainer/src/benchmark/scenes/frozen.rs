@@ -1,5 +1,7 @@
 //! Protocols on frozen features: neighbours, linear classifiers, few labels.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use label_head::{Lesson, probabilities};
 use rayon::prelude::*;
@@ -8,8 +10,8 @@ use shared::compare::argmax;
 use super::super::row::Measure;
 use super::super::share;
 use crate::eval::{
-    Embedded, LinearProbe, LogisticData, Metric, PAPER_C, SvmSettings, accuracy, accuracy_interval, calibration_error,
-    fit_logistic, fit_svm, knn, linear_probe, regularisers,
+    DRAWS, Embedded, Interval, LinearProbe, LogisticData, Metric, PAPER_C, SvmSettings, accuracy, accuracy_interval,
+    bootstrap, calibration_error, fit_logistic, fit_svm, knn, linear_probe, regularisers,
 };
 
 /// Labels a class that the few-shot protocol has.
@@ -35,6 +37,8 @@ pub struct Drawn {
     pub validation: Embedded,
     /// What is tested on.
     pub test: Embedded,
+    /// Which picture each row of the test part is.
+    pub tested: Vec<usize>,
     /// Whether validation belongs to training once choices are made.
     pub is_carved: bool,
 }
@@ -62,7 +66,7 @@ fn joined(first: &Embedded, second: &Embedded) -> Result<Embedded> {
     Embedded::new([&first.values[..], &second.values].concat(), first.width, labels)
 }
 
-/// One score of every draw: with an interval where there is one draw, with a deviation where there are several.
+/// One score of every draw with an interval over the test pictures, and a deviation where there are several draws.
 fn measure(name: String, predictions: &[Vec<usize>], draws: &[Drawn], seed: u64) -> Measure {
     let scores: Vec<f64> =
         predictions.iter().zip(draws).map(|(predictions, drawn)| accuracy(predictions, &drawn.test.labels)).collect();
@@ -71,8 +75,25 @@ fn measure(name: String, predictions: &[Vec<usize>], draws: &[Drawn], seed: u64)
             let right: Vec<bool> = predictions.iter().zip(&drawn.test.labels).map(|(a, b)| a == b).collect();
             Measure::with_interval(name, *score, accuracy_interval(&right, seed))
         }
-        _ => Measure::of_draws(name, &scores),
+        _ => Measure { interval: interval_of_draws(predictions, draws, seed), ..Measure::of_draws(name, &scores) },
     }
+}
+
+/// The interval of the mean over several draws: pictures are drawn, each with its answers of all draws that test it.
+fn interval_of_draws(predictions: &[Vec<usize>], draws: &[Drawn], seed: u64) -> Option<Interval> {
+    let mut pictures: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
+    for (predictions, drawn) in predictions.iter().zip(draws) {
+        for ((found, label), picture) in predictions.iter().zip(&drawn.test.labels).zip(&drawn.tested) {
+            let counts = pictures.entry(*picture).or_default();
+            counts[0] += usize::from(found == label);
+            counts[1] += 1;
+        }
+    }
+    let counts: Vec<[usize; 2]> = pictures.into_values().collect();
+    bootstrap(counts.len(), DRAWS, seed, |rows| {
+        let [right, all] = [0, 1].map(|which| rows.iter().map(|&row| counts[row][which]).sum::<usize>());
+        Some(right as f64 / all as f64)
+    })
 }
 
 /// Votes of the nearest training pictures by cosine.
@@ -177,12 +198,14 @@ pub fn svm(draws: &[Drawn], classes: usize, seed: u64, progress: impl Fn(usize) 
 #[must_use]
 pub fn few_shot(drawn: &Drawn, classes: usize, seed: u64) -> Outcome {
     let mut outcome = Outcome::default();
-    let all: Vec<usize> = (0..drawn.train.count()).collect();
+    // No choice is made here.
+    let learned = drawn.all_learned().unwrap_or_else(|_| drawn.train.clone());
+    let all: Vec<usize> = (0..learned.count()).collect();
     for shots in SHOTS {
         let draw = |draw: usize| {
             let seed = seed.wrapping_add((1000 * shots + draw) as u64);
-            let taken = share::some_of_each(&all, &drawn.train.labels, shots, seed)?;
-            Some(accuracy_of_head(&drawn.train.subset(&taken), &drawn.test, classes))
+            let taken = share::some_of_each(&all, &learned.labels, shots, seed)?;
+            Some(accuracy_of_head(&learned.subset(&taken), &drawn.test, classes))
         };
         let scores: Option<Vec<f64>> = (0..SHOT_DRAWS).into_par_iter().map(draw).collect();
         match scores {
@@ -221,8 +244,8 @@ pub fn fractions(drawn: &Drawn, classes: usize, seed: u64, mut progress: impl Fn
     let learned = drawn.all_learned()?;
     for fraction in FRACTIONS {
         let share = format!("{:.0} % of labels", 100.0 * fraction);
-        if fraction < 1.0 && smallest_class(&learned.labels) as f64 * fraction < 1.0 {
-            outcome.notes.push(format!("{share} left out: less than one picture of a class"));
+        if (smallest_class(&learned.labels) as f64 * fraction).round() < 1.0 {
+            outcome.notes.push(format!("{share} left out: no picture of the smallest class"));
             continue;
         }
         let draws = if fraction < 1.0 { FRACTION_DRAWS } else { 1 };
@@ -239,7 +262,13 @@ pub fn fractions(drawn: &Drawn, classes: usize, seed: u64, mut progress: impl Fn
                 (true, false) => (split(&drawn.train, fraction).0, split(&drawn.validation, fraction).0),
                 (true, true) => split(&split(&learned, fraction).0, LEARNED_SHARE),
             };
-            let small = Drawn { train, validation, test: drawn.test.clone(), is_carved: drawn.is_carved };
+            let small = Drawn {
+                train,
+                validation,
+                test: drawn.test.clone(),
+                tested: drawn.tested.clone(),
+                is_carved: drawn.is_carved,
+            };
             let (probe, ..) = probe(&small, classes, |_| {})?;
             scores.push(accuracy(&probe.predict(&drawn.test), &drawn.test.labels));
             done += 1;
@@ -311,6 +340,7 @@ fn neighbours_of_training(draws: &[Drawn], seed: u64) -> Result<Outcome> {
         train: drawn.train.clone(),
         validation: drawn.validation.clone(),
         test: drawn.test.clone(),
+        tested: drawn.tested.clone(),
         is_carved: false,
     };
     neighbours(&draws.iter().map(without).collect::<Vec<_>>(), &[5], Metric::Euclidean, seed)

@@ -119,7 +119,13 @@ fn one_candidate(
                 let draw = |parts: &Parts| {
                     let own = [part(&parts.train)?, part(&parts.validation)?, part(&parts.test)?];
                     let [train, validation, test] = candidate.embeddings(own)?;
-                    anyhow::Ok(Drawn { train, validation, test, is_carved: parts.is_carved })
+                    anyhow::Ok(Drawn {
+                        train,
+                        validation,
+                        test,
+                        tested: parts.test.clone(),
+                        is_carved: parts.is_carved,
+                    })
                 };
                 todo.draws.iter().map(draw).collect::<Result<Vec<_>>>()?
             }
@@ -279,7 +285,10 @@ fn procedure(protocol: Protocol, candidate: &Candidate, todo: &Todo<'_>) -> Stri
     };
     let draws = match todo.draws.len() {
         1 => "interval: 95 % of 1000 bootstrap samples of the test part".to_owned(),
-        count => format!("mean and deviation of {count} draws of the training part"),
+        count => format!(
+            "mean and deviation of {count} draws of the training part, interval: 95 % of 1000 bootstrap samples of the pictures \
+             that are tested"
+        ),
     };
     format!("frozen encoder, {}; {how}{carved}; {draws}", candidate.features_text())
 }

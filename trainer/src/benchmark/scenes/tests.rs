@@ -21,6 +21,7 @@ fn drawn(noise: f32, salt: usize, is_carved: bool) -> Drawn {
         train: cloud(180, noise, salt),
         validation: cloud(45, noise, salt + 1),
         test: cloud(90, noise, salt + 2),
+        tested: (0..90).collect(),
         is_carved,
     }
 }
@@ -55,12 +56,24 @@ fn one_draw_has_an_interval_and_several_have_a_deviation() {
     let three: Vec<Drawn> = (0..3).map(|salt| drawn(1.2, 10 * salt, false)).collect();
     let several = neighbours(&three, &[5], Metric::Cosine, 0).unwrap();
     assert!(several.measures[0].deviation.unwrap() > 0.0 && several.measures[0].draws == 3);
+    // The same 90 pictures in every draw: three times as many answers make the interval narrower, not wider.
+    let (score, own) = (several.measures[0].value.unwrap(), several.measures[0].interval.unwrap());
+    assert!(own.low < score && score < own.high && own.high - own.low < interval.high - interval.low, "{own:?}");
+    // The same answers thrice are as sure as once.
+    let same: Vec<Drawn> = (0..3).map(|_| drawn(1.2, 1, false)).collect();
+    let same = neighbours(&same, &[5], Metric::Cosine, 0).unwrap();
+    assert_eq!(same.measures[0].interval.unwrap(), interval);
 }
 
 #[test]
 fn what_cannot_be_measured_is_said() {
-    let small =
-        Drawn { train: cloud(9, 0.1, 1), validation: cloud(6, 0.1, 2), test: cloud(9, 0.1, 3), is_carved: false };
+    let small = Drawn {
+        train: cloud(9, 0.1, 1),
+        validation: cloud(6, 0.1, 2),
+        test: cloud(9, 0.1, 3),
+        tested: (0..9).collect(),
+        is_carved: false,
+    };
     let found = neighbours(std::slice::from_ref(&small), &[5, 20], Metric::Cosine, 0).unwrap();
     assert_eq!((found.measures.len(), found.notes.len()), (1, 1));
     let few = few_shot(&small, 3, 0);
@@ -76,6 +89,7 @@ fn a_share_below_one_picture_a_class_is_left_out_and_what_is_carved_is_learned_f
         train: cloud(27, 0.1, 1),
         validation: cloud(9, 0.1, 2),
         test: cloud(30, 0.1, 3),
+        tested: (0..30).collect(),
         is_carved,
     };
     let found = fractions(&small(true), 3, 0, |_, _| {}).unwrap();
@@ -88,7 +102,13 @@ fn a_share_below_one_picture_a_class_is_left_out_and_what_is_carved_is_learned_f
 #[test]
 fn one_picture_a_class_is_learned_from_without_a_choice() {
     let none = Embedded::new(Vec::new(), 3, Vec::new()).unwrap();
-    let drawn = Drawn { train: cloud(3, 0.1, 1), validation: none, test: cloud(30, 0.1, 3), is_carved: true };
+    let drawn = Drawn {
+        train: cloud(3, 0.1, 1),
+        validation: none,
+        test: cloud(30, 0.1, 3),
+        tested: (0..30).collect(),
+        is_carved: true,
+    };
     let found = linear(std::slice::from_ref(&drawn), 3, 0, |_, _| {}).unwrap();
     assert_eq!(value(&found, "accuracy"), 1.0);
     assert!(found.notes.iter().any(|note| note.contains("none to choose the regulariser on")), "{:?}", found.notes);
@@ -143,6 +163,13 @@ fn a_set_without_a_validation_part_is_measured_by_every_protocol() {
         std::fs::read(folder.path().join("out/results/uc-merced/share-80/compact-s/fine-tune/encoder.safetensors"));
     let tuned = safetensors::SafeTensors::deserialize(tuned.as_deref().unwrap()).unwrap();
     assert!(tuned.tensor("bn1.running_var").is_ok() && tuned.tensor("head.weight").is_ok());
+    // And the page can load the classifier.
+    let model =
+        std::fs::read(folder.path().join("out/results/uc-merced/share-80/compact-s/fine-tune/model.safetensors"));
+    let embedder = shared::embedder::Embedder::load(&model.unwrap(), &burn::tensor::Device::flex()).unwrap();
+    assert_eq!(embedder.manifest().classes, ["bright", "dark", "grey"]);
+    let tile = shared::tile::Tile::new(3, 32, 32, vec![0.2; 3072]).unwrap();
+    assert_eq!(pollster::block_on(embedder.classify(&[tile])).unwrap().len(), 1);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use shared::artifact::Metric;
 use shared::tensors::NamedTensor;
+use shared::tile::Tile;
 
 use super::super::cell::Cell;
 use super::super::encoders::Candidate;
@@ -15,8 +17,14 @@ use super::frozen::Outcome;
 use super::set::{Parts, SceneSet};
 use crate::encoder_file::{ENCODER_FILE, write_encoder};
 use crate::eval::{accuracy, accuracy_interval};
+use crate::export::TunedModel;
 use crate::report::Reporter;
 use crate::views::PixelRange;
+
+/// The classifier in the folder of its result.
+const MODEL_FILE: &str = "model.safetensors";
+/// Test pictures on which the model file must answer as the tuned network does.
+const CHECKED_TILES: usize = 16;
 
 /// The recipe of a protocol, with what was asked for.
 #[must_use]
@@ -63,6 +71,10 @@ pub fn run(
         Protocol::SecoLinear => &parts.validation,
         _ => &parts.test,
     };
+    if tested.is_empty() {
+        let what = "left out: what would be tested is empty, one picture a class is learned from";
+        return Ok(Outcome { notes: vec![what.to_owned()], ..Outcome::default() });
+    }
     let read = |row: usize| set.tile(row);
     let has_ceiling = run.task.data.file_bands.is_none() && set.bands().is_rgb();
     let data = Labelled {
@@ -98,21 +110,14 @@ pub fn run(
             tune(&all, &up_to_best, &cell.work_folder().join("all"), &format!("{what}, all of the training part"))?;
         tuned = Tuned { validation: tuned.validation, ..again };
     }
-    if protocol == Protocol::FineTune {
-        let folder = cell.picture_folder();
-        let own = |tensor: &NamedTensor| NamedTensor {
-            name: tensor.name.trim_start_matches("encoder.").to_owned(),
-            ..tensor.clone()
-        };
-        // An encoder file like any other, with the classifier as head.weight and head.bias beside it.
-        write_encoder(&folder.join(ENCODER_FILE), description, tuned.network.iter().map(own).collect(), &[])?;
-        let shown = folder.strip_prefix(&run.settings.out).unwrap_or(&folder).join(ENCODER_FILE);
-        notes.push(format!("the tuned encoder is {}", shown.display()));
-    }
     let labels: Vec<usize> = tested.iter().map(|&row| set.labels()[row]).collect();
     let right: Vec<bool> = tuned.predictions.iter().zip(&labels).map(|(a, b)| a == b).collect();
     let interval = accuracy_interval(&right, run.settings.seed);
     let score = accuracy(&tuned.predictions, &labels);
+    if protocol == Protocol::FineTune {
+        let metric = Metric { name: "accuracy".to_owned(), value: score, protocol: procedure(&config, parts) };
+        notes.extend(keep(run, candidate, set, (&tuned, metric, tested), cell)?);
+    }
     if protocol == Protocol::SecoLinear {
         notes.push("tested on the validation part, as published".to_owned());
     }
@@ -123,4 +128,39 @@ pub fn run(
             "tested_epoch": tuned.epoch, "validation_accuracy": tuned.validation, "recipe": config,
         }),
     })
+}
+
+/// Writes the tuned encoder, and the classifier as a model that the page loads; says where.
+fn keep(
+    run: &Run<'_>,
+    candidate: &Candidate,
+    set: &SceneSet,
+    (tuned, metric, tested): (&Tuned, Metric, &[usize]),
+    cell: &Cell,
+) -> Result<Vec<String>> {
+    let description = candidate.description().context("statistics are not tuned")?;
+    let folder = cell.picture_folder();
+    let own = |tensor: &NamedTensor| NamedTensor {
+        name: tensor.name.trim_start_matches("encoder.").to_owned(),
+        ..tensor.clone()
+    };
+    let tensors: Vec<NamedTensor> = tuned.network.iter().map(own).collect();
+    let model = TunedModel {
+        name: &format!("{}-{}", candidate.slug, run.task.name),
+        description,
+        px: run.px(candidate),
+        classes: set.classes(),
+        data: &format!("{} ({})", run.task.title, run.task.licence),
+        metric,
+    };
+    let tiles: Vec<Tile> = tested.iter().take(CHECKED_TILES).map(|&row| set.tile(row)).collect::<Result<_>>()?;
+    let bytes = model.bytes(&tensors, &tiles)?;
+    // An encoder file like any other, with the classifier as head.weight and head.bias beside it.
+    write_encoder(&folder.join(ENCODER_FILE), description, tensors, &[])?;
+    atomic_file::write(&folder.join(MODEL_FILE), &bytes)?;
+    let shown = folder.strip_prefix(&run.settings.out).unwrap_or(&folder);
+    Ok(vec![
+        format!("the tuned encoder is {}", shown.join(ENCODER_FILE).display()),
+        format!("the classifier, as the page loads it, is {}", shown.join(MODEL_FILE).display()),
+    ])
 }
