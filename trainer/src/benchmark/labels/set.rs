@@ -14,7 +14,6 @@ use shared::tile::Tile;
 use super::super::DataFolders;
 use super::super::on_disk::files_below;
 use super::super::run::Unusable;
-use super::super::scenes::LEARNED_SHARE;
 use super::super::share;
 use super::super::task::{LabelForm, SplitRule, SplitSpec};
 use super::nomenclature::{forty_three, joined, nineteen};
@@ -216,7 +215,7 @@ impl LabelSet {
         // Labels that do not exclude each other have no strata.
         let one = vec![0; self.len()];
         let carved = |learned: &[usize], test: Vec<usize>, seed: u64| {
-            let (train, validation) = share::stratified(learned, &one, LEARNED_SHARE, seed);
+            let (train, validation) = share::stratified(learned, &one, share::LEARNED, seed);
             Parts { train, validation, test, is_carved: true }
         };
         let draws = match &split.by {

@@ -20,8 +20,6 @@ pub const SHOTS: [usize; 4] = [1, 5, 10, 50];
 pub const SHOT_DRAWS: usize = 10;
 /// Shares of the training labels.
 pub const FRACTIONS: [f64; 3] = [0.01, 0.1, 1.0];
-/// What of a training part is learned from while choices are made on the rest, where there is no validation part.
-pub const LEARNED_SHARE: f64 = 0.8;
 /// Draws of a share, where it is not all.
 pub const FRACTION_DRAWS: usize = 3;
 /// The regulariser where no picture is left to choose it on: the middle of those that are tried.
@@ -260,7 +258,7 @@ pub fn fractions(drawn: &Drawn, classes: usize, seed: u64, mut progress: impl Fn
             let (train, validation) = match (fraction < 1.0, drawn.is_carved) {
                 (false, _) => (drawn.train.clone(), drawn.validation.clone()),
                 (true, false) => (split(&drawn.train, fraction).0, split(&drawn.validation, fraction).0),
-                (true, true) => split(&split(&learned, fraction).0, LEARNED_SHARE),
+                (true, true) => split(&split(&learned, fraction).0, share::LEARNED),
             };
             let small = Drawn {
                 train,

@@ -6,7 +6,7 @@ mod set;
 mod tests;
 mod tuned;
 
-pub use frozen::{Drawn, LEARNED_SHARE, Outcome, few_shot, fractions, linear, neighbours, svm, torchgeo};
+pub use frozen::{Drawn, Outcome, few_shot, fractions, linear, neighbours, svm, torchgeo};
 pub use set::{Parts, SceneSet};
 
 use anyhow::Result;

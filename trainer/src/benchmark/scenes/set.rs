@@ -10,7 +10,6 @@ use shared::tile::Tile;
 
 use super::super::task::{SplitRule, SplitSpec, Task};
 use super::super::{DataFolders, share};
-use super::frozen::LEARNED_SHARE;
 use crate::data::{LabelledSet, SourceKind, SourceSpec, Warning, evenly_spaced};
 use crate::seen::Seen;
 
@@ -166,7 +165,7 @@ impl SceneSet {
 
     /// A fifth of the training part of every class to make choices on.
     fn carved(&self, train: Vec<usize>, test: Vec<usize>, seed: u64) -> Parts {
-        let (train, validation) = share::stratified(&train, self.labels(), LEARNED_SHARE, seed);
+        let (train, validation) = share::stratified(&train, self.labels(), share::LEARNED, seed);
         Parts { train, validation, test, is_carved: true }
     }
 }
