@@ -7,7 +7,7 @@ use crate::engine::checkpoint::{self, Progress};
 use crate::error::UsageError;
 use crate::eval::{READOUT_WIDTH, Reading, usual_pooling};
 use anyhow::{Context, anyhow, bail};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use shared::artifact::{Artifact, Projection, Readout, Training};
 use shared::bands::Bands;
@@ -19,6 +19,7 @@ use std::io::Read;
 use std::path::Path;
 
 mod discriminator;
+mod unfold;
 
 pub use discriminator::{
     DiscriminatorDescription, Evaluable, LoadedDiscriminator, load_evaluable, write_discriminator,
@@ -73,6 +74,18 @@ impl LoadedEncoder {
         let config = self.description.encoder;
         let empty = if self.folded { config.init_folded(device) } else { config.init(device) };
         Ok(empty.load_named(&self.weights)?)
+    }
+
+    /// The weights of an encoder with batch normalisation, for those who train it further: its own, or for a folded one
+    /// weights that compute the same, normalised by the statistics of `tiles`, `[n, bands, h, w]` without autodiff.
+    ///
+    /// # Errors
+    /// Those of `tiles`, which is asked for a folded encoder only.
+    pub fn trainable(&self, tiles: impl FnOnce() -> anyhow::Result<Tensor<4>>) -> anyhow::Result<TensorMap> {
+        Ok(match self.folded {
+            true => unfold::unfold(&self.description.encoder, &self.weights, tiles()?),
+            false => self.weights.clone(),
+        })
     }
 
     /// What it is called in results: method and architecture.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use shared::bands::Bands;
@@ -209,6 +209,18 @@ impl Candidate {
         })
     }
 
+    /// The network on `device` with batch normalisation, for protocols that train it or let its statistics adapt; none for
+    /// statistics. `tiles` are pictures that are learned from, `[n, bands, h, w]` without autodiff: an exported model, whose
+    /// batch normalisation is folded in, has it set up from them.
+    ///
+    /// # Errors
+    /// Those of `tiles`; when the weights do not fit the architecture.
+    pub fn trainable(&self, device: &Device, tiles: impl FnOnce() -> Result<Tensor<4>>) -> Result<Option<Encoder>> {
+        let Kind::Learned(loaded) = &self.kind else { return self.encoder(device) };
+        let weights = loaded.trainable(tiles)?;
+        Ok(Some(loaded.description.encoder.init(device).load_named(&weights)?))
+    }
+
     /// How the features are read: by the readout of a model, by one fitted to the training part, or as they are.
     #[must_use]
     pub fn reading(&self) -> Reading<'_> {
@@ -293,4 +305,31 @@ fn slug(name: &str) -> String {
     let plain: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let parts: Vec<&str> = plain.split('-').filter(|part| !part.is_empty()).collect();
     if parts.is_empty() { "encoder".to_owned() } else { parts.join("-") }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+mod tests {
+    use super::*;
+    use burn::tensor::TensorData;
+    use shared::encoder::NormMode;
+
+    #[test]
+    fn an_exported_model_has_its_normalisation_back_and_computes_the_same() {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../public/models/compact-s.safetensors");
+        let candidate = Candidate::read(Path::new(model)).unwrap();
+        let device = Device::flex();
+        let tiles = |n: usize, salt: usize| {
+            let value = |at: usize| ((at * 37 + salt * 101 + at / 640 * 11) % 255) as f32 / 64.0 - 2.0;
+            let values: Vec<f32> = (0..n * 3072).map(value).collect();
+            Tensor::<4>::from_data(TensorData::new(values, [n, 3, 32, 32]), &device)
+        };
+        let folded = candidate.encoder(&device).unwrap().unwrap();
+        let trainable = candidate.trainable(&device, || Ok(tiles(16, 1))).unwrap().unwrap();
+        assert!(folded.is_folded() && !trainable.is_folded());
+        let [own, other] = [folded, trainable].map(|encoder| encoder.forward(tiles(4, 2), NormMode::Running));
+        let scale: f32 = own.clone().abs().max().into_scalar();
+        let difference: f32 = (own - other).abs().max().into_scalar();
+        assert!(difference < 1e-3 * scale, "{difference} of {scale}");
+    }
 }

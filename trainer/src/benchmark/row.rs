@@ -78,13 +78,17 @@ impl Measure {
         }
     }
 
-    /// The score in words: `91.2 % (90.4–91.9)` with an interval, `91.2 ± 0.3 %` with a deviation.
+    /// The score in words: `91.2 % (90.4–91.9)` with an interval, `91.2 ± 0.3 %` with a deviation, and with both.
     #[must_use]
     pub fn text(&self) -> String {
         let per_cent = |share: f64| format!("{:.1}", 100.0 * share);
         match (self.value, self.deviation, self.interval) {
             (None, ..) => "n/a".to_owned(),
-            (Some(value), Some(deviation), _) => format!("{} ± {} %", per_cent(value), per_cent(deviation)),
+            (Some(value), Some(deviation), None) => format!("{} ± {} %", per_cent(value), per_cent(deviation)),
+            (Some(value), Some(deviation), Some(Interval { low, high })) => {
+                let (value, deviation) = (per_cent(value), per_cent(deviation));
+                format!("{value} ± {deviation} % ({}–{})", per_cent(low), per_cent(high))
+            }
             (Some(value), None, Some(Interval { low, high })) => {
                 format!("{} % ({}–{})", per_cent(value), per_cent(low), per_cent(high))
             }
@@ -102,6 +106,8 @@ mod tests {
         let interval = Some(Interval { low: 0.904, high: 0.919 });
         assert_eq!(Measure::with_interval("accuracy", 0.912, interval).text(), "91.2 % (90.4–91.9)");
         assert_eq!(Measure::of_draws("accuracy", &[0.5, 0.7]).text(), "60.0 ± 14.1 %");
+        let both = Measure { interval, ..Measure::of_draws("accuracy", &[0.9, 0.92]) };
+        assert_eq!(both.text(), "91.0 ± 1.4 % (90.4–91.9)");
         assert_eq!(Measure::of_draws("accuracy", &[0.5]).text(), "50.0 %");
         assert_eq!(Measure::of_draws("accuracy", &[]).text(), "n/a");
     }

@@ -4,6 +4,9 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+/// What of a training part is learned from while choices are made on the rest, where there is no validation part.
+pub const LEARNED: f64 = 0.8;
+
 /// Splits `rows` in two, the first with `part` of the rows of every class (rounded, at least one where there are two); both
 /// ascending. A class's draw depends on `seed` and its own rows only.
 #[must_use]

@@ -11,6 +11,7 @@ mod projection;
 mod pytorch;
 mod readout_and_head;
 mod rows;
+mod tuned;
 
 pub use atlas::{Thumbnails, display_planes, thumbnails};
 pub use embedded::Embedding;
@@ -19,3 +20,4 @@ pub use job::Export;
 pub use model::{Agreement, agreement, embed, error_bound, model_bytes};
 pub use projection::{principal_components, tsne};
 pub use pytorch::write_pytorch;
+pub use tuned::TunedModel;

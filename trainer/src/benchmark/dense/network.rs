@@ -47,6 +47,14 @@ impl DenseNetwork {
         Self { encoder, decoder: Decoder::random(kind, &channels, outputs, seed, device) }
     }
 
+    /// The same network, whose trunk asks for gradients only where `part` trains it: a graph that no gradient is asked of
+    /// would be kept for ever.
+    #[must_use]
+    pub fn training(self, part: TrunkPart) -> Self {
+        let encoder = self.encoder.map(|encoder| if part == TrunkPart::Whole { encoder } else { encoder.no_grad() });
+        Self { encoder, ..self }
+    }
+
     /// Stages of the trunk.
     #[must_use]
     pub fn stages(&self) -> usize {

@@ -23,6 +23,9 @@ use crate::parts::{Adam, AdamConfig, read};
 /// What a checkpoint says of itself.
 const KEY: &str = "decoder";
 
+/// Patches that an exported model's batch normalisation is set up from.
+const STATISTICS_OF: usize = 32;
+
 /// What is learned from.
 pub struct DenseData<'a> {
     /// Scenes.
@@ -50,7 +53,7 @@ pub struct Fitted {
 /// When a scene cannot be read, training diverges, or the disk refuses.
 #[expect(clippy::too_many_arguments, reason = "what a training is made of")]
 pub fn fit(
-    mut network: DenseNetwork,
+    network: DenseNetwork,
     data: &DenseData<'_>,
     config: &DenseConfig,
     folder: &Path,
@@ -60,6 +63,7 @@ pub fn fit(
     progress: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<Fitted> {
     let path = folder.join("checkpoint.safetensors");
+    let mut network = network.training(config.trunk);
     let mut optimiser = Adam::decayed(AdamConfig::PYTORCH, config.weight_decay);
     let mut standing = Standing::default();
     let mut best = TensorMap::new();
@@ -99,10 +103,7 @@ fn train_epoch(
     device: &Device,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<(DenseNetwork, f64)> {
-    let sizes = data.train.iter().map(|&row| Ok(data.store.scene(row)?.size()));
-    let smallest = sizes.collect::<Result<Vec<[usize; 2]>>>()?.into_iter().flatten().min().unwrap_or(0);
-    let px = config.patch_px.min(smallest);
-    ensure!(px >= 8, "pictures of {smallest} pixels are too small to learn from\nhint: 8 at the least");
+    let px = patch_px(data.store, data.train, config)?;
     let order = epoch_of_patches(data.store, data.train, px, (epoch, seed))?;
     let numbered: Vec<(usize, usize)> = order.into_iter().enumerate().collect();
     let batches: Vec<&[(usize, usize)]> = numbered.chunks(config.batch).collect();
@@ -127,6 +128,35 @@ fn train_epoch(
     }
     ensure!(steps > 0, "no pixel of the training part has a class\nhint: do the masks hold the task's values?");
     Ok((network, sum / f64::from(steps)))
+}
+
+/// Side of the patches: the recipe's, or that of the smallest scene.
+fn patch_px(store: &Store<'_>, rows: &[usize], config: &DenseConfig) -> Result<usize> {
+    let sizes = rows.iter().map(|&row| Ok(store.scene(row)?.size()));
+    let smallest = sizes.collect::<Result<Vec<[usize; 2]>>>()?.into_iter().flatten().min().unwrap_or(0);
+    ensure!(smallest >= 8, "pictures of {smallest} pixels are too small to learn from\nhint: 8 at the least");
+    Ok(config.patch_px.min(smallest))
+}
+
+/// Patches of the training scenes, as many as statistics need: `[n, bands, px, px]` on the plain device, earlier and later
+/// pictures alike.
+///
+/// # Errors
+/// When a scene cannot be read.
+pub fn some_patches(
+    store: &Store<'_>,
+    rows: &[usize],
+    config: &DenseConfig,
+    seed: u64,
+    normalisation: &Normalisation,
+    device: &Device,
+) -> Result<Tensor<4>> {
+    let px = patch_px(store, rows, config)?;
+    let draw = |at: usize| patch(store, rows[at % rows.len()], (px, at, false), (0, seed), normalisation);
+    let patches: Vec<Patch> = (0..STATISTICS_OF).into_par_iter().map(draw).collect::<Result<_>>()?;
+    let pictures: Vec<Vec<f32>> = patches.into_iter().flat_map(|patch| patch.pictures).collect();
+    let (n, size) = (pictures.len(), pictures.first().map_or(0, Vec::len));
+    Ok(Tensor::from_data(TensorData::new(pictures.concat(), [n, size / (px * px), px, px]), device))
 }
 
 /// One step: the network after it, and the loss before it.

@@ -23,6 +23,8 @@ pub struct FineTuneConfig {
     pub encoder: Encoder,
     /// Epochs at the most.
     pub epochs: usize,
+    /// The epoch that it ends after, where it is not all of them: the rate falls as if it were.
+    pub ends_after: Option<usize>,
     /// Epochs without a better validation accuracy after which it ends; never where 0.
     pub patience: usize,
     /// Pictures a step.
@@ -50,6 +52,7 @@ impl FineTuneConfig {
         Self {
             encoder: Encoder::Whole,
             epochs: 60,
+            ends_after: None,
             patience: 20,
             batch: 64,
             learning_rate: 2e-3,
@@ -74,6 +77,7 @@ impl FineTuneConfig {
         Self {
             encoder: Encoder::StatisticsOnly,
             epochs: 100,
+            ends_after: None,
             patience: 0,
             batch: 32,
             learning_rate: 1e-3,

@@ -13,11 +13,14 @@ use shared::preprocess::{self, normalise};
 use super::config::{Encoder, FineTuneConfig};
 use super::labelled::Labelled;
 use super::network::{TunedNetwork, cross_entropy};
+use crate::data::evenly_spaced;
 use crate::parts::{Adam, read};
 use crate::views::{Palette, view_rng};
 
 /// Pictures a forward pass when nothing is learned.
 const BATCH: usize = 128;
+/// Pictures that an exported model's batch normalisation is set up from.
+const STATISTICS_OF: usize = 256;
 
 /// One step: the network after it, and the loss before it.
 ///
@@ -107,6 +110,25 @@ fn views(
     Ok(rows.par_iter().map(view).collect::<Result<Vec<_>>>()?.concat())
 }
 
+/// Training pictures without augmentation, as many as statistics need: `[n, bands, px, px]` on the plain device.
+///
+/// # Errors
+/// When a picture cannot be read.
+pub fn some_pictures(data: &Labelled<'_>, device: &Device) -> Result<Tensor<4>> {
+    let rows: Vec<usize> = evenly_spaced(data.train.len(), STATISTICS_OF).map(|at| data.train[at]).collect();
+    pictures(&rows, data, device)
+}
+
+/// Pictures as they are tested: `[rows, bands, px, px]`.
+fn pictures(rows: &[usize], data: &Labelled<'_>, device: &Device) -> Result<Tensor<4>> {
+    let prepare = |&row: &usize| {
+        let tile = (data.read)(row)?;
+        Ok(preprocess::batch(std::slice::from_ref(&tile), data.normalisation, data.px)?)
+    };
+    let pixels = rows.par_iter().map(prepare).collect::<Result<Vec<_>>>()?.concat();
+    Ok(Tensor::from_data(TensorData::new(pixels, [rows.len(), data.bands(), data.px, data.px]), device))
+}
+
 /// The classes that the network gives to `rows`, with running statistics.
 ///
 /// # Errors
@@ -115,14 +137,7 @@ pub fn predict(network: &TunedNetwork, rows: &[usize], data: &Labelled<'_>, devi
     let network = network.valid();
     let mut found = Vec::with_capacity(rows.len());
     for batch in rows.chunks(BATCH) {
-        let prepare = |&row: &usize| {
-            let tile = (data.read)(row)?;
-            Ok(preprocess::batch(std::slice::from_ref(&tile), data.normalisation, data.px)?)
-        };
-        let pixels = batch.par_iter().map(prepare).collect::<Result<Vec<_>>>()?.concat();
-        let shape = [batch.len(), data.bands(), data.px, data.px];
-        let pixels = Tensor::<4>::from_data(TensorData::new(pixels, shape), device);
-        let logits = read(network.logits(pixels, NormMode::Running));
+        let logits = read(network.logits(pictures(batch, data, device)?, NormMode::Running));
         let class =
             |row: &[f32]| argmax(row).ok_or_else(|| anyhow!("an answer of the fine-tuned encoder is no number"));
         found.extend(logits.chunks_exact(data.classes).map(class).collect::<Result<Vec<_>>>()?);

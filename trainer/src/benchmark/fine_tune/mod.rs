@@ -10,5 +10,6 @@ mod tests;
 mod train;
 
 pub use config::FineTuneConfig;
+pub use epoch::some_pictures;
 pub use labelled::Labelled;
-pub use train::fine_tune;
+pub use train::{Tuned, fine_tune};

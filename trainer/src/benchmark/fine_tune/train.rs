@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use anyhow::Result;
+use burn::module::Module;
 use burn::tensor::Device;
 use shared::encoder::{Encoder, load_module, module_tensors};
 use shared::tensors::{NamedTensor, TensorMap};
 
 use super::super::standing::Standing;
-use super::config::FineTuneConfig;
+use super::config::{Encoder as TunedPart, FineTuneConfig};
 use super::epoch::{predict, train_epoch};
 use super::labelled::Labelled;
 use super::network::TunedNetwork;
@@ -47,6 +48,10 @@ pub fn fine_tune(
 ) -> Result<Tuned> {
     let path = folder.join("checkpoint.safetensors");
     let mut network = TunedNetwork::new(encoder, data.classes, seed, &device.clone().autodiff());
+    if config.encoder == TunedPart::StatisticsOnly {
+        // A graph that no gradient is asked of would be kept for ever.
+        network.encoder = network.encoder.no_grad();
+    }
     let mut optimiser = Adam::decayed(AdamConfig::PYTORCH, config.weight_decay);
     let mut standing = Standing::default();
     let mut best = TensorMap::new();
@@ -56,7 +61,8 @@ pub fn fine_tune(
         best = crate::encoder_file::under("best.", newest.tensors.clone());
         optimiser.restore(super::super::standing::ADAM, &newest.tensors, device);
     }
-    while standing.epochs < config.epochs && !standing.is_over(config.patience) {
+    let most = config.ends_after.unwrap_or(config.epochs).min(config.epochs);
+    while standing.epochs < most && !standing.is_over(config.patience) {
         let epoch = standing.epochs;
         let what = format!("epoch {}/{}", epoch + 1, config.epochs);
         let (next, loss) = train_epoch(network, &mut optimiser, data, config, (epoch, seed), device, |done, total| {
@@ -73,6 +79,7 @@ pub fn fine_tune(
         };
         standing.epochs += 1;
         standing.losses.push(loss);
+        // Without validation the last epoch counts.
         let is_better = standing.validation.iter().all(|earlier| score > *earlier);
         standing.validation.push(score);
         if is_better || !config.takes_best || data.validation.is_empty() {

@@ -48,12 +48,11 @@ pub fn run(
             }
             continue;
         };
-        let is_too_small =
-            |parts: &Parts| parts.train.is_empty() || parts.validation.is_empty() || parts.test.is_empty();
+        let is_too_small = |parts: &Parts| parts.train.is_empty() || parts.test.is_empty();
         if let Some(parts) = draws.iter().find(|parts| is_too_small(parts)) {
-            let counts = [parts.train.len(), parts.validation.len(), parts.test.len()];
+            let (train, test) = (parts.train.len(), parts.test.len());
             findings.left_out.push(format!(
-                "{}, split {}: parts of {counts:?} pictures: none may be empty",
+                "{}, split {}: {train} pictures to learn from and {test} to test on: neither may be 0",
                 run.task.name, split.name
             ));
         } else {
@@ -113,7 +112,7 @@ fn one_candidate(
     for parts in draws {
         let own = [part(&parts.train)?, part(&parts.validation)?, part(&parts.test)?];
         let [train, validation, test] = candidate.embeddings(own)?;
-        let (answers, regulariser) = answers(set, &train, &validation, &test)?;
+        let (answers, regulariser) = answers(set, &train, &validation, &test, parts.is_carved)?;
         chosen.push(regulariser);
         let truth = truth(set, &test.labels);
         let classes = set.classes.len();
@@ -129,7 +128,7 @@ fn one_candidate(
     }
     let mut row = run.row(&split.name, candidate, Protocol::Linear, counts[0]);
     row.measures = measures(&scores, interval);
-    row.procedure = procedure(candidate, draws.len());
+    row.procedure = procedure(candidate, draws);
     row.details = serde_json::json!({
         "regularisers": chosen, "labels": set.classes, "average_precision": scores[0].per_class,
         "batch": BATCH,
@@ -147,54 +146,73 @@ fn truth(set: &LabelSet, rows: &[usize]) -> Vec<bool> {
 }
 
 /// Scores of every label of the test rows (above 0: it applies), and the regulariser that the validation part likes best.
-/// Rows are labelled by their pictures.
-fn answers(set: &LabelSet, train: &Embedded, validation: &Embedded, test: &Embedded) -> Result<(Vec<f32>, f64)> {
-    let classes = set.classes.len();
-    let standardisation = Standardisation::of(train);
-    let [train_values, validation_values, test_values] =
-        [train, validation, test].map(|part| standardisation.apply(part));
+/// A validation part that was taken out of the training part is learned from once that is known. Rows are labelled by their
+/// pictures.
+fn answers(
+    set: &LabelSet,
+    train: &Embedded,
+    validation: &Embedded,
+    test: &Embedded,
+    is_carved: bool,
+) -> Result<(Vec<f32>, f64)> {
     let grid: Vec<f64> = regularisers().into_iter().step_by(2).collect();
-    // [grid][rows] of one label, for validation and test part
-    let of_label = |class: usize| -> Result<Vec<[Vec<f32>; 2]>> {
+    let chosen = match validation.count() {
+        // A single picture was left to learn from: the middle.
+        0 => grid.len() / 2,
+        _ => {
+            let truth = truth(set, &validation.labels);
+            let score = |scores: &[f32]| crate::eval::average_precision(scores, &truth).unwrap_or(0.0);
+            let scores: Vec<f64> = scores(set, train, validation, &grid)?.iter().map(|own| score(own)).collect();
+            (0..grid.len()).fold(0, |best, step| if scores[step] > scores[best] { step } else { best })
+        }
+    };
+    let learned = match is_carved {
+        true => Embedded::new(
+            [&train.values[..], &validation.values].concat(),
+            train.width,
+            [&train.labels[..], &validation.labels].concat(),
+        )?,
+        false => train.clone(),
+    };
+    // From the stronger neighbours' solutions on.
+    let path = scores(set, &learned, test, &grid[..=chosen])?;
+    Ok((path.into_iter().next_back().unwrap_or_default(), grid[chosen]))
+}
+
+/// Scores of every label of `judged` by what was learned from `train`, `[rows, labels]`, for every value of `grid`.
+fn scores(set: &LabelSet, train: &Embedded, judged: &Embedded, grid: &[f64]) -> Result<Vec<Vec<f32>>> {
+    let (classes, width) = (set.classes.len(), train.width);
+    let standardisation = Standardisation::of(train);
+    let [train_values, judged_values] = [train, judged].map(|part| standardisation.apply(part));
+    // [grid][rows]
+    let of_label = |class: usize| -> Result<Vec<Vec<f32>>> {
         let labels: Vec<usize> = train.labels.iter().map(|row| usize::from(set.truth[row * classes + class])).collect();
-        let width = train.width;
-        let scores = |values: &[f32], parameters: &[f64]| -> Vec<f32> {
-            let (weights, bias) = parameters.split_at(2 * width);
+        if labels.iter().all(|label| *label == labels[0]) {
+            // Nothing can be learned of a label that always or never applies.
+            let constant = if labels[0] == 1 { 1.0 } else { -1.0 };
+            return Ok(vec![vec![constant; judged.count()]; grid.len()]);
+        }
+        let data = LogisticData::new(train_values.clone(), width, &labels, 2)?;
+        let mut start: Option<Vec<f64>> = None;
+        let mut all = Vec::new();
+        for &regulariser in grid {
+            let fit = fit_logistic(&data, regulariser, start.as_deref())?;
+            let (weights, bias) = fit.parameters.split_at(2 * width);
             let score = |row: &[f32]| {
                 let products =
                     row.iter().enumerate().map(|(at, x)| f64::from(*x) * (weights[2 * at + 1] - weights[2 * at]));
                 (products.sum::<f64>() + bias[1] - bias[0]) as f32
             };
-            values.chunks_exact(width).map(score).collect()
-        };
-        if labels.iter().all(|label| *label == labels[0]) {
-            // Nothing can be learned of a label that always or never applies.
-            let constant = if labels[0] == 1 { 1.0 } else { -1.0 };
-            return Ok(vec![[vec![constant; validation.count()], vec![constant; test.count()]]; grid.len()]);
-        }
-        let data = LogisticData::new(train_values.clone(), width, &labels, 2)?;
-        let mut start: Option<Vec<f64>> = None;
-        let mut all = Vec::new();
-        for &regulariser in &grid {
-            let fit = fit_logistic(&data, regulariser, start.as_deref())?;
-            all.push([scores(&validation_values, &fit.parameters), scores(&test_values, &fit.parameters)]);
+            all.push(judged_values.chunks_exact(width).map(score).collect());
             start = Some(fit.parameters);
         }
         Ok(all)
     };
-    let labels: Vec<Vec<[Vec<f32>; 2]>> = (0..classes).into_par_iter().map(of_label).collect::<Result<_>>()?;
-    let interleaved = |step: usize, part: usize, rows: usize| -> Vec<f32> {
-        (0..rows).flat_map(|row| labels.iter().map(move |label| label[step][part][row])).collect()
+    let labels: Vec<Vec<Vec<f32>>> = (0..classes).into_par_iter().map(of_label).collect::<Result<_>>()?;
+    let interleaved = |step: usize| -> Vec<f32> {
+        (0..judged.count()).flat_map(|row| labels.iter().map(move |label| label[step][row])).collect()
     };
-    let validation_truth = truth(set, &validation.labels);
-    let score = |step: usize| {
-        crate::eval::average_precision(&interleaved(step, 0, validation.count()), &validation_truth).unwrap_or(0.0)
-    };
-    let best = (0..grid.len()).fold((0, f64::NEG_INFINITY), |best, step| {
-        let own = score(step);
-        if own > best.1 { (step, own) } else { best }
-    });
-    Ok((interleaved(best.0, 1, test.count()), grid[best.0]))
+    Ok((0..grid.len()).map(interleaved).collect())
 }
 
 fn measures(scores: &[MultiLabelScores], interval: Option<crate::eval::Interval>) -> Vec<Measure> {
@@ -211,17 +229,21 @@ fn measures(scores: &[MultiLabelScores], interval: Option<crate::eval::Interval>
     ]
 }
 
-fn procedure(candidate: &Candidate, draws: usize) -> String {
-    let spread = if draws == 1 {
+fn procedure(candidate: &Candidate, draws: &[Parts]) -> String {
+    let spread = if draws.len() == 1 {
         format!(
             "interval of micro mAP: 95 % of {INTERVAL_DRAWS} bootstrap samples of the test part, below {MOST_PAIRS} pairs"
         )
     } else {
-        format!("mean and deviation of {draws} draws")
+        format!("mean and deviation of {} draws", draws.len())
+    };
+    let carved = match draws.iter().any(|parts| parts.is_carved) {
+        true => "no validation part: a fifth of the training part, which is learned from too once the choice is made; ",
+        false => "",
     };
     format!(
         "frozen encoder, {}; a logistic regression (L-BFGS) a label on standardised features, one regulariser of five for all by \
-         micro mAP on the validation part; mAP over the whole test part, micro over all pairs of picture and label, macro over \
+         micro mAP on the validation part; {carved}mAP over the whole test part, micro over all pairs of picture and label, macro over \
          the labels that occur; batch-averaged: micro mAP of batches of {BATCH} in order, weighted by their size; {spread}",
         candidate.features_text()
     )

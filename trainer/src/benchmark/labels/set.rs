@@ -59,6 +59,8 @@ pub struct Parts {
     pub validation: Vec<usize>,
     /// What is tested on.
     pub test: Vec<usize>,
+    /// Whether the validation part was taken out of the training part, and belongs to it once choices are made.
+    pub is_carved: bool,
 }
 
 impl LabelSet {
@@ -212,26 +214,26 @@ impl LabelSet {
         let all: Vec<usize> = (0..self.len()).collect();
         // Labels that do not exclude each other have no strata.
         let one = vec![0; self.len()];
+        let carved = |learned: &[usize], test: Vec<usize>, seed: u64| {
+            let (train, validation) = share::stratified(learned, &one, share::LEARNED, seed);
+            Parts { train, validation, test, is_carved: true }
+        };
         let draws = match &split.by {
             SplitRule::Lists { train, validation, test } => {
                 let list = |names: &[String]| -> Result<Option<Vec<usize>>> {
                     folders.list(names, path)?.map(|list| self.listed(&list)).transpose()
                 };
                 let (Some(train), Some(test)) = (list(train)?, list(test)?) else { return Ok(None) };
-                match list(validation)? {
-                    Some(validation) => vec![Parts { train, validation, test }],
-                    None => {
-                        let (train, validation) = share::stratified(&train, &one, 0.8, seed);
-                        vec![Parts { train, validation, test }]
-                    }
+                match list(validation)?.filter(|rows| !rows.is_empty()) {
+                    Some(validation) => vec![Parts { train, validation, test, is_carved: false }],
+                    None => vec![carved(&train, test, seed)],
                 }
             }
             SplitRule::Share { train: part, draws } => {
                 let draw = |draw: usize| {
                     let seed = seed.wrapping_add(draw as u64);
                     let (learned, test) = share::stratified(&all, &one, *part, seed);
-                    let (train, validation) = share::stratified(&learned, &one, 0.8, seed);
-                    Parts { train, validation, test }
+                    carved(&learned, test, seed)
                 };
                 (0..*draws).map(draw).collect()
             }
@@ -245,6 +247,7 @@ impl LabelSet {
             train: thin(parts.train),
             validation: thin(parts.validation),
             test: thin(parts.test),
+            is_carved: parts.is_carved,
         };
         Ok(Some(draws.into_iter().map(thinned).collect()))
     }

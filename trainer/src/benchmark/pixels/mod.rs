@@ -15,7 +15,10 @@ use shared::bands::Bands;
 use shared::preprocess::Normalisation;
 
 use super::cell::Cell;
-use super::dense::{DecoderKind, DenseConfig, DenseData, DenseNetwork, Store, TINY_CHANNELS, fit, probabilities};
+use super::dense::{
+    DecoderKind, DenseConfig, DenseData, DenseNetwork, Store, TINY_CHANNELS, TrunkPart, fit, probabilities,
+    some_patches,
+};
 use super::encoders::Candidate;
 use super::protocol::Protocol;
 use super::row::Row;
@@ -149,7 +152,13 @@ fn measure(
     let mut decoder_weights = 0;
     for (turn, fold) in folds.iter().enumerate() {
         let tracked = device.clone().autodiff();
-        let encoder = candidate.encoder(&tracked)?;
+        let encoder = match config.trunk {
+            // As it is: what an exported model's batch normalisation would be set up for is neither trained nor adapted.
+            TrunkPart::Frozen => candidate.encoder(&tracked)?,
+            TrunkPart::StatisticsOnly | TrunkPart::Whole => candidate.trainable(&tracked, || {
+                some_patches(store, &fold.train, config, run.settings.seed, &normalisation, device)
+            })?,
+        };
         let network = DenseNetwork::new(encoder, bands, config.decoder, outputs, run.settings.seed, &tracked);
         decoder_weights = network.decoder_weights();
         // Who makes no choice learns from the validation part too.
@@ -199,6 +208,9 @@ fn measure(
     details["decoder_weights"] = serde_json::json!(decoder_weights);
     row.details = details;
     row.procedure = procedure(candidate, config, folds.len());
+    if config.trunk != TrunkPart::Frozen && candidate.loaded().is_some_and(|loaded| loaded.folded) {
+        row.notes.push("the exported model's batch normalisation is set up anew from training pictures".to_owned());
+    }
     if found.without_mask > 0 {
         row.notes.push(format!("{} pictures have no map and are left out", found.without_mask));
     }

@@ -50,7 +50,12 @@ pub fn run(
 ) -> Result<()> {
     let Kind::Places { test } = &run.task.what else { return Ok(()) };
     for candidate in run.candidates {
-        let cell = run.cell("places", candidate, Protocol::Seasons, test)?;
+        // Statistics, which have no size of their own, are judged on the windows of the first encoder.
+        let sized = run.candidates.iter().find(|other| other.description().is_some());
+        let px = run
+            .px(candidate.description().map_or(sized, |_| Some(candidate)).unwrap_or(candidate))
+            .min(run.task.data.px);
+        let cell = run.cell("places", candidate, Protocol::Seasons, &(test, px))?;
         if let Some(row) = cell.kept()? {
             findings.rows.push(row);
             findings.kept += 1;
@@ -62,7 +67,6 @@ pub fn run(
                 .push(format!("{} on {}: it reads {bands}, the files have B04 B03 B02", candidate.name, run.task.name));
             continue;
         }
-        let px = run.px(candidate).min(run.task.data.px);
         let tested = read(run, candidate, px, test, true, reporter)?;
         let learned = if test.is_empty() { None } else { Some(read(run, candidate, px, test, false, reporter)?) };
         let mut row = run.row("places", candidate, Protocol::Seasons, [0; 3]);

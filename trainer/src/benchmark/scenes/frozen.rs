@@ -1,5 +1,7 @@
 //! Protocols on frozen features: neighbours, linear classifiers, few labels.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use label_head::{Lesson, probabilities};
 use rayon::prelude::*;
@@ -8,8 +10,8 @@ use shared::compare::argmax;
 use super::super::row::Measure;
 use super::super::share;
 use crate::eval::{
-    Embedded, LinearProbe, LogisticData, Metric, PAPER_C, SvmSettings, accuracy, accuracy_interval, calibration_error,
-    fit_logistic, fit_svm, knn, linear_probe, regularisers,
+    DRAWS, Embedded, Interval, LinearProbe, LogisticData, Metric, PAPER_C, SvmSettings, accuracy, accuracy_interval,
+    bootstrap, calibration_error, fit_logistic, fit_svm, knn, linear_probe, regularisers,
 };
 
 /// Labels a class that the few-shot protocol has.
@@ -20,6 +22,8 @@ pub const SHOT_DRAWS: usize = 10;
 pub const FRACTIONS: [f64; 3] = [0.01, 0.1, 1.0];
 /// Draws of a share, where it is not all.
 pub const FRACTION_DRAWS: usize = 3;
+/// The regulariser where no picture is left to choose it on: the middle of those that are tried.
+const UNCHOSEN: f64 = 1e-4;
 /// torchgeo-bench's values of scikit-learn's C: 40 from 10⁻⁶ to 10⁴.
 const TORCHGEO_C: (f64, f64, usize) = (-6.0, 4.0, 40);
 
@@ -31,6 +35,8 @@ pub struct Drawn {
     pub validation: Embedded,
     /// What is tested on.
     pub test: Embedded,
+    /// Which picture each row of the test part is.
+    pub tested: Vec<usize>,
     /// Whether validation belongs to training once choices are made.
     pub is_carved: bool,
 }
@@ -58,7 +64,7 @@ fn joined(first: &Embedded, second: &Embedded) -> Result<Embedded> {
     Embedded::new([&first.values[..], &second.values].concat(), first.width, labels)
 }
 
-/// One score of every draw: with an interval where there is one draw, with a deviation where there are several.
+/// One score of every draw with an interval over the test pictures, and a deviation where there are several draws.
 fn measure(name: String, predictions: &[Vec<usize>], draws: &[Drawn], seed: u64) -> Measure {
     let scores: Vec<f64> =
         predictions.iter().zip(draws).map(|(predictions, drawn)| accuracy(predictions, &drawn.test.labels)).collect();
@@ -67,8 +73,25 @@ fn measure(name: String, predictions: &[Vec<usize>], draws: &[Drawn], seed: u64)
             let right: Vec<bool> = predictions.iter().zip(&drawn.test.labels).map(|(a, b)| a == b).collect();
             Measure::with_interval(name, *score, accuracy_interval(&right, seed))
         }
-        _ => Measure::of_draws(name, &scores),
+        _ => Measure { interval: interval_of_draws(predictions, draws, seed), ..Measure::of_draws(name, &scores) },
     }
+}
+
+/// The interval of the mean over several draws: pictures are drawn, each with its answers of all draws that test it.
+fn interval_of_draws(predictions: &[Vec<usize>], draws: &[Drawn], seed: u64) -> Option<Interval> {
+    let mut pictures: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
+    for (predictions, drawn) in predictions.iter().zip(draws) {
+        for ((found, label), picture) in predictions.iter().zip(&drawn.test.labels).zip(&drawn.tested) {
+            let counts = pictures.entry(*picture).or_default();
+            counts[0] += usize::from(found == label);
+            counts[1] += 1;
+        }
+    }
+    let counts: Vec<[usize; 2]> = pictures.into_values().collect();
+    bootstrap(counts.len(), DRAWS, seed, |rows| {
+        let [right, all] = [0, 1].map(|which| rows.iter().map(|&row| counts[row][which]).sum::<usize>());
+        Some(right as f64 / all as f64)
+    })
 }
 
 /// Votes of the nearest training pictures by cosine.
@@ -112,6 +135,9 @@ pub fn linear(draws: &[Drawn], classes: usize, seed: u64, mut progress: impl FnM
     let mut outcome =
         Outcome { measures: vec![measure("accuracy".into(), &predictions, draws, seed)], ..Outcome::default() };
     outcome.measures.push(Measure::of_draws("calibration error", &errors));
+    if draws.iter().any(|drawn| drawn.validation.count() == 0) {
+        outcome.notes.push(format!("one picture a class: none to choose the regulariser on, {UNCHOSEN} is taken"));
+    }
     if unfinished > 0 {
         outcome
             .notes
@@ -123,6 +149,10 @@ pub fn linear(draws: &[Drawn], classes: usize, seed: u64, mut progress: impl FnM
 
 /// A probe with the best regulariser, fitted to all that may be learned from; its regulariser, and fits that did not end.
 fn probe(drawn: &Drawn, classes: usize, progress: impl FnMut(usize)) -> Result<(LinearProbe, f64, usize)> {
+    if drawn.validation.count() == 0 {
+        let only = linear_probe(&drawn.train, &drawn.train, classes, &[UNCHOSEN], progress)?;
+        return Ok((only.probe, UNCHOSEN, only.grid.iter().filter(|point| !point.is_converged).count()));
+    }
     let found = linear_probe(&drawn.train, &drawn.validation, classes, &regularisers(), progress)?;
     let waiting = found.grid.iter().filter(|point| !point.is_converged).count();
     if !drawn.is_carved {
@@ -166,12 +196,14 @@ pub fn svm(draws: &[Drawn], classes: usize, seed: u64, progress: impl Fn(usize) 
 #[must_use]
 pub fn few_shot(drawn: &Drawn, classes: usize, seed: u64) -> Outcome {
     let mut outcome = Outcome::default();
-    let all: Vec<usize> = (0..drawn.train.count()).collect();
+    // No choice is made here.
+    let learned = drawn.all_learned().unwrap_or_else(|_| drawn.train.clone());
+    let all: Vec<usize> = (0..learned.count()).collect();
     for shots in SHOTS {
         let draw = |draw: usize| {
             let seed = seed.wrapping_add((1000 * shots + draw) as u64);
-            let taken = share::some_of_each(&all, &drawn.train.labels, shots, seed)?;
-            Some(accuracy_of_head(&drawn.train.subset(&taken), &drawn.test, classes))
+            let taken = share::some_of_each(&all, &learned.labels, shots, seed)?;
+            Some(accuracy_of_head(&learned.subset(&taken), &drawn.test, classes))
         };
         let scores: Option<Vec<f64>> = (0..SHOT_DRAWS).into_par_iter().map(draw).collect();
         match scores {
@@ -198,7 +230,8 @@ fn accuracy_of_head(marked: &Embedded, test: &Embedded, classes: usize) -> f64 {
     accuracy(&predictions, &test.labels)
 }
 
-/// The linear classifier on shares of the training labels. Choices are made on the same share of the validation part.
+/// The linear classifier on shares of the training labels. Choices are made on the same share of the validation part; where
+/// that was taken out of the training part, on a fifth of the share, which is learned from once they are made.
 ///
 /// # Errors
 /// When a part is empty.
@@ -206,28 +239,50 @@ pub fn fractions(drawn: &Drawn, classes: usize, seed: u64, mut progress: impl Fn
     let mut outcome = Outcome::default();
     let total = (FRACTIONS.len() - 1) * FRACTION_DRAWS + 1;
     let mut done = 0;
+    let learned = drawn.all_learned()?;
     for fraction in FRACTIONS {
+        let share = format!("{:.0} % of labels", 100.0 * fraction);
+        if (smallest_class(&learned.labels) as f64 * fraction).round() < 1.0 {
+            outcome.notes.push(format!("{share} left out: no picture of the smallest class"));
+            continue;
+        }
         let draws = if fraction < 1.0 { FRACTION_DRAWS } else { 1 };
         let mut scores = Vec::new();
         for draw in 0..draws {
-            let some = |part: &Embedded| {
+            let seed = seed.wrapping_add(draw as u64);
+            let split = |part: &Embedded, share: f64| {
                 let all: Vec<usize> = (0..part.count()).collect();
-                if fraction >= 1.0 {
-                    return part.clone();
-                }
-                part.subset(&share::stratified(&all, &part.labels, fraction, seed.wrapping_add(draw as u64)).0)
+                let (first, second) = share::stratified(&all, &part.labels, share, seed);
+                (part.subset(&first), part.subset(&second))
             };
-            let (train, validation) = (some(&drawn.train), some(&drawn.validation));
-            let small = Drawn { train, validation, test: drawn.test.clone(), is_carved: drawn.is_carved };
+            let (train, validation) = match (fraction < 1.0, drawn.is_carved) {
+                (false, _) => (drawn.train.clone(), drawn.validation.clone()),
+                (true, false) => (split(&drawn.train, fraction).0, split(&drawn.validation, fraction).0),
+                (true, true) => split(&split(&learned, fraction).0, share::LEARNED),
+            };
+            let small = Drawn {
+                train,
+                validation,
+                test: drawn.test.clone(),
+                tested: drawn.tested.clone(),
+                is_carved: drawn.is_carved,
+            };
             let (probe, ..) = probe(&small, classes, |_| {})?;
             scores.push(accuracy(&probe.predict(&drawn.test), &drawn.test.labels));
             done += 1;
             progress(done, total);
         }
-        outcome.measures.push(Measure::of_draws(format!("{:.0} % of labels", 100.0 * fraction), &scores));
+        outcome.measures.push(Measure::of_draws(share, &scores));
     }
     outcome.measures.reverse();
     Ok(outcome)
+}
+
+/// Rows of the class that has the fewest, of those that occur.
+fn smallest_class(labels: &[usize]) -> usize {
+    let mut counts = vec![0; labels.iter().max().map_or(0, |highest| highest + 1)];
+    labels.iter().for_each(|&label| counts[label] += 1);
+    counts.into_iter().filter(|count| *count > 0).min().unwrap_or(0)
 }
 
 /// torchgeo-bench's protocol: five neighbours by Euclidean distance, and logistic regression on features as they are, C
@@ -249,8 +304,10 @@ pub fn torchgeo(draws: &[Drawn], classes: usize, seed: u64, mut progress: impl F
             anyhow::Ok(found.parameters)
         };
         let mut start: Option<Vec<f64>> = None;
-        let mut best = (f64::NEG_INFINITY, grid[0]);
-        for (step, &c) in grid.iter().enumerate() {
+        // scikit-learn's own where nothing is left to choose on.
+        let mut best = (f64::NEG_INFINITY, 1.0);
+        let tried: &[f64] = if drawn.validation.count() == 0 { &[] } else { &grid };
+        for (step, &c) in tried.iter().enumerate() {
             let parameters = fit(&drawn.train, c, start.as_deref())?;
             let score = accuracy(
                 &unstandardised(&parameters, drawn.train.width, classes).predict(&drawn.validation),
@@ -281,6 +338,7 @@ fn neighbours_of_training(draws: &[Drawn], seed: u64) -> Result<Outcome> {
         train: drawn.train.clone(),
         validation: drawn.validation.clone(),
         test: drawn.test.clone(),
+        tested: drawn.tested.clone(),
         is_carved: false,
     };
     neighbours(&draws.iter().map(without).collect::<Vec<_>>(), &[5], Metric::Euclidean, seed)

@@ -119,7 +119,13 @@ fn one_candidate(
                 let draw = |parts: &Parts| {
                     let own = [part(&parts.train)?, part(&parts.validation)?, part(&parts.test)?];
                     let [train, validation, test] = candidate.embeddings(own)?;
-                    anyhow::Ok(Drawn { train, validation, test, is_carved: parts.is_carved })
+                    anyhow::Ok(Drawn {
+                        train,
+                        validation,
+                        test,
+                        tested: parts.test.clone(),
+                        is_carved: parts.is_carved,
+                    })
                 };
                 todo.draws.iter().map(draw).collect::<Result<Vec<_>>>()?
             }
@@ -137,7 +143,7 @@ fn one_candidate(
             };
             row.procedure = procedure(*protocol, candidate, todo);
             if let Protocol::SecoLinear | Protocol::FineTune = protocol {
-                row.procedure = format!("{}; first draw of the split", tuned::config(run, *protocol).sentence());
+                row.procedure = tuned::procedure(&tuned::config(run, *protocol), &todo.draws[0]);
             }
             row.measures = outcome.measures;
             row.notes.extend(outcome.notes);
@@ -184,7 +190,11 @@ fn todo<'a>(
             if protocol.needs_network() && candidate.description().is_none() {
                 continue;
             }
-            let cell = run.cell(&split.name, candidate, protocol, &(&split.by, set.names(), set.classes(), &draws))?;
+            let of_data = (&split.by, set.names(), set.classes(), &draws);
+            let cell = match protocol.needs_network() {
+                true => run.cell(&split.name, candidate, protocol, &(of_data, tuned::config(run, protocol)))?,
+                false => run.cell(&split.name, candidate, protocol, &of_data)?,
+            };
             match cell.kept()? {
                 Some(row) => {
                     findings.rows.push(row);
@@ -206,9 +216,9 @@ fn todo<'a>(
 }
 
 fn problem(parts: &Parts, set: &SceneSet) -> Option<String> {
-    let [train, validation, test] = parts.counts();
-    if train == 0 || validation == 0 || test == 0 {
-        return Some(format!("parts of {train}, {validation} and {test} pictures: none may be empty"));
+    let [train, _, test] = parts.counts();
+    if train == 0 || test == 0 {
+        return Some(format!("{train} pictures to learn from and {test} to test on: neither may be 0"));
     }
     let first = set.labels()[parts.train[0]];
     parts.train.iter().all(|&row| set.labels()[row] == first).then(|| "only one class is learned from".to_owned())
@@ -267,12 +277,18 @@ fn procedure(protocol: Protocol, candidate: &Candidate, todo: &Todo<'_>) -> Stri
         _ => "",
     };
     let carved = match todo.draws[0].is_carved {
-        true => "; validation is a fifth of the training part, learned from too once choices are made",
+        true => {
+            "; no validation part: choices are made on a stratified fifth of the training part, which is learned from too once \
+             they are made"
+        }
         false => "",
     };
     let draws = match todo.draws.len() {
         1 => "interval: 95 % of 1000 bootstrap samples of the test part".to_owned(),
-        count => format!("mean and deviation of {count} draws of the training part"),
+        count => format!(
+            "mean and deviation of {count} draws of the training part, interval: 95 % of 1000 bootstrap samples of the pictures \
+             that are tested"
+        ),
     };
     format!("frozen encoder, {}; {how}{carved}; {draws}", candidate.features_text())
 }

@@ -109,14 +109,14 @@ impl SceneSet {
                 let validation = if validation.is_empty() { None } else { list(validation)? };
                 let train = self.listed(&train, warnings)?;
                 let test = self.listed(&test, warnings)?;
-                let parts = match validation {
-                    Some(validation) => {
-                        let validation = self.listed(&validation, warnings)?;
-                        Parts { train, validation, test, is_carved: false }
-                    }
-                    None => self.carved(train, test, seed),
+                let validation = match validation {
+                    Some(validation) => Some(self.listed(&validation, warnings)?).filter(|rows| !rows.is_empty()),
+                    None => None,
                 };
-                vec![parts]
+                vec![match validation {
+                    Some(validation) => Parts { train, validation, test, is_carved: false },
+                    None => self.carved(train, test, seed),
+                }]
             }
             SplitRule::Share { train: part, draws } => {
                 let all: Vec<usize> = (0..self.len()).collect();
@@ -165,7 +165,7 @@ impl SceneSet {
 
     /// A fifth of the training part of every class to make choices on.
     fn carved(&self, train: Vec<usize>, test: Vec<usize>, seed: u64) -> Parts {
-        let (train, validation) = share::stratified(&train, self.labels(), 0.8, seed);
+        let (train, validation) = share::stratified(&train, self.labels(), share::LEARNED, seed);
         Parts { train, validation, test, is_carved: true }
     }
 }
