@@ -14,6 +14,7 @@ pub mod scene;
 pub mod scope;
 pub mod season;
 pub mod side_by_side;
+pub mod stack;
 pub mod state;
 pub mod wording;
 

@@ -16,7 +16,7 @@ use crate::scene::reading::{Reading, Taken};
 use crate::scene::step::Traffic;
 
 /// Raised whenever a message changes, so that a page never talks to a worker of another release.
-pub const PROTOCOL_VERSION: u32 = 7;
+pub const PROTOCOL_VERSION: u32 = 8;
 
 /// Which of the two worker bundles is speaking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

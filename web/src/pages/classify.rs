@@ -56,6 +56,9 @@ pub fn Classify() -> impl IntoView {
                         scenes.take_own(tiles);
                     }
                 />
+                <p class="note incoming" aria-live="polite">
+                    {scenes.said}
+                </p>
                 <Samples />
                 <SceneSamples />
                 <AddressField />
