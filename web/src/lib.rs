@@ -5,9 +5,11 @@
 //! natively: `cargo test -p web --no-default-features`.
 
 pub mod archive;
+pub mod decimal;
 pub mod engine;
 pub mod label;
 pub mod map;
+pub mod order;
 pub mod problem;
 pub mod report;
 pub mod scene;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::label::head::Head;
 use crate::label::leave_one_out::LeftOut;
+use crate::order;
 use crate::problem::Problem;
 use crate::scene::card::SceneCard;
 use crate::scene::doubt::Doubt;
@@ -561,7 +562,7 @@ impl Answer {
 #[must_use]
 pub fn ranking(probabilities: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
+    order::sort_by(&mut order, |&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
     order
 }
 

@@ -1,6 +1,7 @@
 //! What a pointer draws to select points: a lasso or a rectangle, in world coordinates.
 
 use super::data::Layout;
+use crate::order;
 
 /// A closed shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +50,7 @@ impl Shape {
         let place = |index: usize| layout.points[index].map(f64::from);
         let candidates = layout.grid.around(low, high);
         let mut found: Vec<usize> = candidates.filter(|&index| self.contains(place(index)) && accept(index)).collect();
-        found.sort_unstable();
+        order::sort(&mut found);
         found
     }
 }

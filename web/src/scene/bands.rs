@@ -214,7 +214,10 @@ mod tests {
             choose(&FileBands { count: names.len(), names, ..FileBands::default() }, &rgb(), None)
         };
         let thematic = named(&["B1", "B2", "B3", "B4", "B5", "B7"]).unwrap();
-        assert_eq!((thematic.planes.as_slice(), thematic.taken_names().join(" ")), (&[2, 1, 0][..], "B3 B2 B1".to_owned()));
+        assert_eq!(
+            (thematic.planes.as_slice(), thematic.taken_names().join(" ")),
+            (&[2, 1, 0][..], "B3 B2 B1".to_owned())
+        );
         assert!(thematic.order.contains("Landsat 4, 5 and 7"), "{}", thematic.order);
         assert!(named(&["B1", "B2", "B3", "B4", "B5", "B6", "B7"]).is_err(), "of 5 or of 8: it cannot be told");
     }

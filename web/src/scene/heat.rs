@@ -1,5 +1,7 @@
 //! Places like one place, as colours and as a list.
 
+use crate::order;
+
 /// What similarities are coloured by: from the picture's middle to the place itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
@@ -30,7 +32,7 @@ impl Scale {
 pub fn best(similarities: &[f32], own: usize, k: usize) -> Vec<(usize, f32)> {
     let others = similarities.iter().copied().enumerate();
     let mut found: Vec<(usize, f32)> = others.filter(|(patch, value)| *patch != own && value.is_finite()).collect();
-    found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    order::sort_by(&mut found, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     found.truncate(k);
     found
 }

@@ -2,6 +2,7 @@
 
 use super::Part;
 use super::directory::{BITS, Directory, HEIGHT, ITEMS, NO_DATA, SAMPLE_FORMAT, SAMPLES, STRIPS, TILES, Tag, WIDTH};
+use crate::order;
 use crate::wording::grouped;
 
 /// Where a picture lies on the ground.
@@ -14,7 +15,9 @@ const STORED: [u16; 9] = [259, 262, 266, 278, 317, 322, 323, 347, 50_674];
 #[must_use]
 pub fn misfit(picture: &Directory, file: &Directory) -> Option<String> {
     let size = |of: &Directory| Some((of.number(WIDTH)?, of.number(HEIGHT)?));
-    let of = |size: Option<(u64, u64)>| size.map_or_else(String::new, |(w, h)| format!("{} × {}", grouped(w as usize), grouped(h as usize)));
+    let of = |size: Option<(u64, u64)>| {
+        size.map_or_else(String::new, |(w, h)| format!("{} × {}", grouped(w as usize), grouped(h as usize)))
+    };
     let is_other = |tags: &[u16]| tags.iter().any(|tag| value(picture, *tag) != value(file, *tag));
     let bits = |of: &Directory| of.number(BITS).unwrap_or(1);
     if size(picture) != size(file) {
@@ -73,7 +76,7 @@ pub fn head(bands: &[&Part]) -> Vec<u8> {
     tags.push(order.longs(block_tags[1], &lengths));
     // Places as long as the real ones, until it is known how long the head is.
     tags.push(order.longs(block_tags[0], &vec![0; lengths.len()]));
-    tags.sort_by_key(|tag| tag.number);
+    order::sort_by_key(&mut tags, |tag| tag.number);
     let mut start = head_bytes(&tags);
     let mut moved = Vec::with_capacity(lengths.len());
     for (part, places) in bands.iter().zip(places) {
@@ -154,7 +157,8 @@ impl Order {
 
 /// Header, directory, and the values that do not fit into it, each of them at a multiple of eight.
 fn head_bytes(tags: &[Tag]) -> u64 {
-    let beside = tags.iter().map(|tag| tag.bytes.len()).filter(|bytes| *bytes > 8).map(|bytes| bytes.next_multiple_of(8));
+    let beside =
+        tags.iter().map(|tag| tag.bytes.len()).filter(|bytes| *bytes > 8).map(|bytes| bytes.next_multiple_of(8));
     (directory_end(tags) + beside.sum::<usize>()) as u64
 }
 

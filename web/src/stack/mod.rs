@@ -7,6 +7,7 @@ pub mod directory;
 pub mod head;
 pub mod names;
 
+use crate::order;
 use directory::Directory;
 use names::BandFile;
 
@@ -37,7 +38,7 @@ pub fn sort(parts: &[Part], wanted: &[String]) -> Sorted {
     let Some(reference) = parts.iter().rev().max_by_key(rank) else { return Sorted::default() };
     let mut sorted = Sorted::default();
     let mut order: Vec<usize> = (0..parts.len()).collect();
-    order.sort_by(|a, b| parts[*a].named.band.cmp(&parts[*b].named.band));
+    order::sort_by(&mut order, |a, b| parts[*a].named.band.cmp(&parts[*b].named.band));
     for at in order {
         let part = &parts[at];
         let is_there = sorted.bands.iter().any(|other| parts[*other].named.band == part.named.band);

@@ -1,7 +1,8 @@
 //! What the name of a band file says: which band of which scene.
 
 /// Landsat's bands by number: of the Thematic Mapper (Landsat 4, 5 and 7), and of the Operational Land Imager (8 and 9).
-const TM: [Option<&str>; 8] = [None, Some("Blue"), Some("Green"), Some("Red"), Some("NIR"), Some("SWIR 1"), None, Some("SWIR 2")];
+const TM: [Option<&str>; 8] =
+    [None, Some("Blue"), Some("Green"), Some("Red"), Some("NIR"), Some("SWIR 1"), None, Some("SWIR 2")];
 const OLI: [Option<&str>; 8] =
     [None, Some("Coastal"), Some("Blue"), Some("Green"), Some("Red"), Some("NIR"), Some("SWIR 1"), Some("SWIR 2")];
 const COLOURS: [&str; 4] = ["Red", "Green", "Blue", "NIR"];
@@ -28,9 +29,11 @@ pub fn band_file(path: &str) -> Option<BandFile> {
     let words: Vec<&str> = name.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()).collect();
     let is_landsat = words.iter().find_map(|word| landsat(word));
     let (at, band) = words.iter().enumerate().rev().find_map(|(at, word)| Some((at, band(word, is_landsat)?)))?;
-    let own = words.iter().enumerate().filter(|(other, word)| *other != at && !is_resolution(word)).map(|(_, word)| *word);
+    let own =
+        words.iter().enumerate().filter(|(other, word)| *other != at && !is_resolution(word)).map(|(_, word)| *word);
     let folders = folder.split('/').filter(|folder| !folder.is_empty() && !is_resolution(folder));
-    let scene = folders.chain(std::iter::once(own.collect::<Vec<_>>().join("_").as_str())).collect::<Vec<_>>().join("/");
+    let scene =
+        folders.chain(std::iter::once(own.collect::<Vec<_>>().join("_").as_str())).collect::<Vec<_>>().join("/");
     let is_word = |wanted: &str| words.contains(&wanted);
     let items = if is_landsat.is_some() && is_word("L2SP") && is_word("02") && is_word("SR") {
         // Collection 2, surface reflectance.

@@ -90,7 +90,8 @@ fn what_the_files_say_is_said_of_the_stack() {
 #[test]
 fn landsats_second_level_has_its_scale_and_other_numbers() {
     let (red, green) = (file(W, 3, Compression::Lzw, ""), file(W, 2, Compression::Lzw, ""));
-    let names = ["LT05_L2SP_198029_19900715_20200915_02_T1_SR_B3.TIF", "LT05_L2SP_198029_19900715_20200915_02_T1_SR_B2.TIF"];
+    let names =
+        ["LT05_L2SP_198029_19900715_20200915_02_T1_SR_B3.TIF", "LT05_L2SP_198029_19900715_20200915_02_T1_SR_B2.TIF"];
     let mut rows = TiffRows::open(Cursor::new(stacked(&[(names[0], &red), (names[1], &green)]))).unwrap();
     assert_eq!(rows.header().bands.names, ["Red", "Green"]);
     let found = rows.rows(&[0], 0..1).unwrap()[0][5];

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::state::use_map;
+use crate::decimal::decimal;
 use crate::scene::grid::Grid;
 use crate::wording::grouped;
 
@@ -27,7 +28,7 @@ pub fn SceneOptions() -> impl IntoView {
     };
     let threshold = move || (map.filter.with(|filter| filter.threshold) * 100.0).round();
     let opacity = move || (map.opacity.get() * 100.0).round();
-    let number = |event: &leptos::ev::Event| event_target_value(event).parse::<f64>().unwrap_or(0.0) / 100.0;
+    let number = |event: &leptos::ev::Event| decimal(&event_target_value(event)).unwrap_or(0.0) / 100.0;
     view! {
         <div class="scene-options">
             <label>
