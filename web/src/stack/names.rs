@@ -29,11 +29,15 @@ pub fn band_file(path: &str) -> Option<BandFile> {
     let words: Vec<&str> = name.split(['_', '-', '.', ' ']).filter(|word| !word.is_empty()).collect();
     let is_landsat = words.iter().find_map(|word| landsat(word));
     let (at, band) = words.iter().enumerate().rev().find_map(|(at, word)| Some((at, band(word, is_landsat)?)))?;
-    let own =
-        words.iter().enumerate().filter(|(other, word)| *other != at && !is_resolution(word)).map(|(_, word)| *word);
+    let mut own = String::new();
+    for (other, word) in words.iter().enumerate().filter(|(other, word)| *other != at && !is_resolution(word)) {
+        // As it stands in the name, with what stands before it.
+        let start = word.as_ptr() as usize - name.as_ptr() as usize;
+        let before = if own.is_empty() || other == 0 { start } else { start - 1 };
+        own.push_str(&name[before..start + word.len()]);
+    }
     let folders = folder.split('/').filter(|folder| !folder.is_empty() && !is_resolution(folder));
-    let scene =
-        folders.chain(std::iter::once(own.collect::<Vec<_>>().join("_").as_str())).collect::<Vec<_>>().join("/");
+    let scene = folders.chain(std::iter::once(own.as_str())).collect::<Vec<_>>().join("/");
     let is_word = |wanted: &str| words.contains(&wanted);
     let items = if is_landsat.is_some() && is_word("L2SP") && is_word("02") && is_word("SR") {
         // Collection 2, surface reflectance.

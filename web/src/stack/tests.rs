@@ -148,6 +148,8 @@ fn names_tell_scene_and_band() {
     assert_eq!(of("T31TCJ_20210315T105031_B02_10m.tif"), is("T31TCJ_20210315T105031", "B02"));
     assert_eq!(of("R20m/T31TCJ_20210315T105031_B8A_20m.TIFF"), is("T31TCJ_20210315T105031", "B8A"));
     assert_eq!(of("2021-03-15/B4.tif"), is("2021-03-15/", "B04"));
+    assert_eq!(of("2021-03-15_B04.tif"), is("2021-03-15", "B04"));
+    assert_eq!(of("B04-field.north_20m.tif"), is("field.north", "B04"));
     assert_eq!(of("b11.tif"), is("", "B11"));
     assert_eq!(of("red.tif"), is("", "Red"));
     let landsat = |name: &str, number: u8| of(&format!("{name}_L1TP_198029_20200915_02_T1_B{number}.TIF")).unwrap().1;

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use web_sys::HtmlCanvasElement;
 
 use super::canvas::BEST;
+use super::own::PatchMarks;
 use super::paint::context_of;
 use super::state::{Heat, SceneMap, use_map};
 use crate::components::class_bars::ClassBars;
@@ -27,6 +28,7 @@ pub fn PatchDetail(
     // Not every step of the work: only when this patch gets its answer.
     let seen = Memo::new(move |_| {
         let patch = map.cursor.get()?;
+        map.own.track();
         let (state, probabilities) = map.cells.with(|cells| (cells.state(patch), cells.settled(patch)));
         Some((patch, state, probabilities))
     });
@@ -39,11 +41,15 @@ pub fn PatchDetail(
             }
             .into_any();
         };
-        let card = map.session.card.get().unwrap_or_default();
+        let mut card = map.session.card.get().unwrap_or_default();
+        let is_own = map.own.with(Option::is_some);
+        if is_own {
+            (card.classes, card.calibrated) = (map.classes(), false);
+        }
         let is_answered = matches!(state, ANSWERED | UNLIKE);
         let has_head = !card.classes.is_empty() && is_answered;
-        let is_guess =
-            state == UNLIKE || map.card.with(|card| card.as_ref().is_some_and(|card| !card.doubts.is_empty()));
+        let is_guess = state == UNLIKE
+            || !is_own && map.card.with(|card| card.as_ref().is_some_and(|card| !card.doubts.is_empty()));
         let is_mixed = map.cells.with_untracked(Cells::has_neighbours);
         let find = move |_| map.find_similar(patch);
         view! {
@@ -63,6 +69,7 @@ pub fn PatchDetail(
                             <button type="button" class="small" on:click=find>
                                 "Find all places like this"
                             </button>
+                            <PatchMarks />
                         }
                     })}
                 {has_head.then(|| view! { <ClassBars probabilities=probabilities.clone() card=card.clone() is_guess=is_guess is_mixed=is_mixed /> })}

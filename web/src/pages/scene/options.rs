@@ -70,16 +70,22 @@ pub fn SceneOptions() -> impl IntoView {
                     on:input=move |event| map.opacity.set(number(&event))
                 />
             </label>
-            <label class="scene-check" title="A patch's class is weighed against those around it, and against how frequent each class is here">
-                <span>
-                    <input
-                        type="checkbox"
-                        prop:checked=move || map.has_neighbours.get()
-                        on:change=move |event| map.choose_neighbours(event_target_checked(&event))
-                    />
-                    " Neighbours have a say"
-                </span>
-            </label>
+            // Under the user's own classes every patch speaks for itself.
+            <Show when=move || map.own.with(Option::is_none)>
+                <label
+                    class="scene-check"
+                    title="A patch's class is weighed against those around it, and against how frequent each class is here"
+                >
+                    <span>
+                        <input
+                            type="checkbox"
+                            prop:checked=move || map.has_neighbours.get()
+                            on:change=move |event| map.choose_neighbours(event_target_checked(&event))
+                        />
+                        " Neighbours have a say"
+                    </span>
+                </label>
+            </Show>
             <Show when=move || map.card.with(|card| card.as_ref().is_some_and(|card| card.georeference.is_some()))>
                 <label class="scene-check">
                     <span>

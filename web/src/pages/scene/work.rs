@@ -112,7 +112,7 @@ impl SceneMap {
             if attempt.is_over() {
                 return;
             }
-            self.cells.update(|cells| cells.put(step.first, &step.states, &step.probabilities));
+            self.put(&step);
             let done = pace.get().done + step.states.len();
             pace.set(Pace { done, elapsed_ms: before.elapsed_ms + now_ms() - started, ..before });
             match self.phase.get_untracked() {
@@ -126,7 +126,8 @@ impl SceneMap {
             Err(Over) => return,
             Ok(Ok(workers)) => {
                 self.workers.set(workers);
-                if self.cells.try_update_untracked(Cells::learn_priors) == Some(true)
+                if self.own.get_untracked().is_none()
+                    && self.cells.try_update_untracked(Cells::learn_priors) == Some(true)
                     && running.hold(self.settle_whole()).await.is_err()
                 {
                     return;
@@ -136,6 +137,24 @@ impl SceneMap {
             Ok(Err(trouble)) => self.fail(trouble),
         }
         self.scenes.work();
+    }
+
+    /// Takes a step's answers, and has the user's head say what it sees in them, when that is shown.
+    fn put(self, step: &Step) {
+        let count = step.states.len();
+        let patches = self.cells.with_untracked(Cells::len);
+        self.parts().kept.borrow_mut().put(patches, step.first, count, &step.embeddings);
+        let put = |cells: &mut Cells| cells.put(step.first, &step.states, &step.probabilities);
+        match self.own.get_untracked() {
+            None => self.cells.update(put),
+            Some(head) => {
+                let parts = self.parts();
+                let mut of_model = parts.of_model.take();
+                of_model.as_mut().map(put);
+                parts.of_model.set(of_model);
+                self.put_own(&head, step.first, step.first + count);
+            }
+        }
     }
 
     /// Lets patches around one have a say in its class, or not.
@@ -150,7 +169,7 @@ impl SceneMap {
     }
 
     /// Decides anew what is shown of all patches, a part at a time so that the page stays smooth.
-    async fn settle_whole(self) {
+    pub(super) async fn settle_whole(self) {
         let patches = self.cells.with_untracked(Cells::len);
         for first in (0..patches).step_by(SETTLED_AT_ONCE) {
             self.cells.update(|cells| cells.settle(first..first + SETTLED_AT_ONCE));
