@@ -117,6 +117,39 @@ test("the model's classes come back, and the user's again", async () => {
   await assertLearned(["Water", "Land"]);
 });
 
+test("several examples, wanted and not: similarities are those of their direction", async () => {
+  await view.page.getByRole("button", { name: "The model's classes" }).click();
+  const distinct = PATCHES.map((tile, patch) => [tile, patch]).filter(([tile], at) => PATCHES.indexOf(tile) === at).map(([, patch]) => patch);
+  const [one, two, not] = [distinct[0], distinct[3], distinct[6]];
+  await view.clickPatch(...place(one));
+  await view.page.getByRole("button", { name: "Find all places like this" }).click();
+  await view.page.getByRole("heading", { name: `Most like patch ${one + 1}` }).waitFor();
+  await view.clickPatch(...place(two));
+  await view.page.getByRole("button", { name: "More like this" }).click();
+  await view.page.getByRole("heading", { name: "Most like 2 patches" }).waitFor();
+  await view.clickPatch(...place(not));
+  await view.page.getByRole("button", { name: "Less like this" }).click();
+  await view.page.getByRole("heading", { name: "Most like 2, and unlike 1" }).waitFor();
+  const unit = (vector) => {
+    const length = Math.hypot(...vector);
+    return vector.map((value) => value / length);
+  };
+  const of = (patch) => unit(answers[PATCHES[patch]].embedding);
+  const query = unit(of(one).map((value, i) => (value + of(two)[i]) / 2 - of(not)[i] / 2));
+  const expected = PATCHES.map((_, patch) => [of(patch).reduce((sum, value, i) => sum + value * query[i], 0), patch])
+    .filter(([, patch]) => ![one, two, not].includes(patch))
+    .sort((a, b) => b[0] - a[0]);
+  const found = await view.page.getByRole("button", { name: /^Patch \d+, similarity/ }).evaluateAll((buttons) => buttons.map((button) => button.getAttribute("aria-label")));
+  assert.equal(found.length, 12);
+  found.forEach((label, at) => {
+    const [, patch, similarity] = label.match(/^Patch (\d+), similarity (-?[\d.]+)$/);
+    assert.ok(Math.abs(Number(similarity) - expected[at][0]) < TOLERANCE, `${label}, not ${expected[at]}`);
+    assert.ok(![one, two, not].includes(Number(patch) - 1), label);
+  });
+  await view.page.getByRole("button", { name: "Back to the classes" }).click();
+  await view.page.getByRole("button", { name: "Your classes" }).click();
+});
+
 test("a mark is taken away where it was made", async () => {
   await view.clickPatch(...place(marked.Water[2]));
   await detail("Water").click();

@@ -11,6 +11,7 @@ pub mod label;
 pub mod map;
 pub mod order;
 pub mod problem;
+pub mod project;
 pub mod report;
 pub mod scene;
 pub mod scope;

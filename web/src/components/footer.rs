@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::project::ProjectFile;
 use crate::session::use_session;
 use crate::state::GalleryState;
 
@@ -17,6 +18,7 @@ pub fn Footer() -> impl IntoView {
         <footer>
             <p>"Runs in your browser with Burn. After loading, nothing is sent anywhere."</p>
             <p>{credit}</p>
+            <ProjectFile />
         </footer>
     }
 }

@@ -15,6 +15,7 @@ pub mod model_card;
 pub mod neighbours;
 pub mod own_bars;
 pub mod problem_card;
+pub mod project;
 pub mod reading_panel;
 pub mod result;
 pub mod samples;

@@ -30,6 +30,7 @@ pub fn LabelPanel() -> impl IntoView {
     let has_head = Memo::new(move |_| labels.head.with(Option::is_some));
     let on_toggle = move |event: web_sys::Event| labels.is_open.set(crate::pages::is_open(&event));
     let chosen = move || match labels.chosen.with(std::collections::BTreeSet::len) {
+        0 if scenes.is_open() => "A mark goes to the patch under the map's cursor.".to_owned(),
         0 => "No tile chosen: a mark goes to the tile in detail.".to_owned(),
         1 => "One tile chosen.".to_owned(),
         count => format!("{count} tiles chosen."),

@@ -47,7 +47,7 @@ pub fn SceneCanvas(
     let cursor = move || map.cursor.get().zip(card());
     let marks = move || {
         let (heat, card) = map.heat.get().zip(card())?;
-        let found = best(&heat.similarities, heat.patch, BEST);
+        let found = best(&heat.similarities, &heat.examples(), BEST);
         Some(
             found
                 .into_iter()

@@ -69,6 +69,7 @@ pub fn PatchDetail(
                             <button type="button" class="small" on:click=find>
                                 "Find all places like this"
                             </button>
+                            <Refine patch=patch />
                             <PatchMarks />
                         }
                     })}
@@ -76,6 +77,39 @@ pub fn PatchDetail(
             </div>
         }
         .into_any()
+    }
+}
+
+/// Makes a patch an example, while places like some are shown.
+#[component]
+fn Refine(
+    /// Which one.
+    patch: usize,
+) -> impl IntoView {
+    let map = use_map();
+    let is_shown = Memo::new(move |_| map.heat.with(Option::is_some));
+    let is_one = move |is_wanted: bool| {
+        let is_in = |heat: &Heat| if is_wanted { &heat.more } else { &heat.less }.contains(&patch);
+        map.heat.with(|heat| heat.as_ref().is_some_and(is_in)).to_string()
+    };
+    let button = move |label: &'static str, is_wanted: bool| {
+        view! {
+            <button
+                type="button"
+                class="small"
+                aria-pressed=move || is_one(is_wanted)
+                on:click=move |_| map.refine(patch, is_wanted)
+            >
+                {label}
+            </button>
+        }
+    };
+    view! {
+        <Show when=move || is_shown.get()>
+            <div class="patch-marks" role="group" aria-label="This patch as an example">
+                {button("More like this", true)} {button("Less like this", false)}
+            </div>
+        </Show>
     }
 }
 
@@ -134,9 +168,15 @@ pub fn Similar(
 ) -> impl IntoView {
     let map = use_map();
     move || {
-        let Heat { patch, similarities } = map.heat.get()?;
-        let scale = Scale::of(&similarities);
-        let list = best(&similarities, patch, BEST)
+        let heat = map.heat.get()?;
+        let similarities = &heat.similarities;
+        let title = match (&heat.more[..], heat.less.len()) {
+            ([patch], 0) => format!("Most like patch {}", grouped(patch + 1)),
+            (more, 0) => format!("Most like {} patches", more.len()),
+            (more, less) => format!("Most like {}, and unlike {less}", more.len()),
+        };
+        let scale = Scale::of(similarities);
+        let list = best(similarities, &heat.examples(), BEST)
             .into_iter()
             .map(|(other, similarity)| {
                 view! {
@@ -155,7 +195,8 @@ pub fn Similar(
             .collect_view();
         Some(view! {
             <div class="similar">
-                <h4>{format!("Most like patch {}", grouped(patch + 1))}</h4>
+                <h4>{title}</h4>
+                <p class="note">"Look at any other patch to want more like it, or less."</p>
                 <p class="scale">
                     <span>{format!("{:.2}", scale.low)}</span>
                     <span class="scale-bar" aria-hidden="true"></span>

@@ -50,11 +50,13 @@ pub enum ScenePhase {
     Failed(Problem),
 }
 
-/// Patches by their similarity to one of them.
+/// Patches by their similarity to some of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heat {
-    /// The one.
-    pub patch: usize,
+    /// Patches that are wanted, the first one at least.
+    pub more: Vec<usize>,
+    /// Patches that are not.
+    pub less: Vec<usize>,
     /// Cosine of each patch; NaN without data.
     pub similarities: Vec<f32>,
 }
@@ -149,6 +151,14 @@ impl OfModel {
             Some(cells) => look(cells),
             None => look(&Cells::default()),
         }
+    }
+}
+
+impl Heat {
+    /// All examples.
+    #[must_use]
+    pub fn examples(&self) -> Vec<usize> {
+        self.more.iter().chain(&self.less).copied().collect()
     }
 }
 

@@ -10,11 +10,14 @@ use super::state::{Heat, SceneMap, ScenePhase};
 use crate::engine::protocol::Cutting;
 use crate::pause::breathe;
 use crate::scene::cells::Cells;
+use crate::scene::heat::refined;
 use crate::scene::pace::Pace;
 use crate::scene::step::{Cut, Step};
 use crate::scope::{Over, Scope};
 use crate::session::scenes::{OpenScene, Origin, Trouble};
 
+/// Patches that are compared between two breaths.
+const COMPARED_AT_ONCE: usize = 8192;
 /// Patches that are decided anew between two breaths.
 const SETTLED_AT_ONCE: usize = 8192;
 
@@ -216,8 +219,46 @@ impl SceneMap {
         let Some(attempt) = self.parts().attempt.current() else { return };
         spawn_local(async move {
             if let Ok(found) = attempt.hold(self.session.similar_in_scene(&open, patch)).await {
-                self.heat.set(found.map(|similarities| Heat { patch, similarities }));
+                let heat = |similarities| Heat { more: vec![patch], less: Vec::new(), similarities };
+                self.heat.set(found.map(heat));
             }
+        });
+    }
+
+    /// Makes a patch an example of what is wanted, or of what is not; no longer one when it is that already.
+    pub fn refine(self, patch: usize, is_wanted: bool) {
+        let Some(Heat { mut more, mut less, .. }) = self.heat.get_untracked() else { return };
+        let (own, other) = if is_wanted { (&mut more, &mut less) } else { (&mut less, &mut more) };
+        other.retain(|example| *example != patch);
+        match own.iter().position(|example| *example == patch) {
+            Some(at) => _ = own.remove(at),
+            None => own.push(patch),
+        }
+        let Some(attempt) = self.parts().attempt.current() else { return };
+        let parts = self.parts();
+        let query = {
+            let kept = parts.kept.borrow();
+            let of = |patches: &[usize]| patches.iter().filter_map(|patch| kept.of(*patch)).collect::<Vec<_>>();
+            refined(&of(&more), &of(&less))
+        };
+        // Without anything wanted there is nothing to be like.
+        let Some(query) = query else { return self.heat.set(None) };
+        spawn_local(async move {
+            let patches = self.cells.with_untracked(Cells::len);
+            let mut similarities = Vec::with_capacity(patches);
+            for first in (0..patches).step_by(COMPARED_AT_ONCE) {
+                let kept = parts.kept.borrow();
+                let alike = |patch: usize| {
+                    let sum = |embedding: &[f32]| embedding.iter().zip(&query).map(|(a, b)| a * b).sum();
+                    kept.of(patch).map_or(f32::NAN, sum)
+                };
+                similarities.extend((first..patches.min(first + COMPARED_AT_ONCE)).map(alike));
+                drop(kept);
+                if attempt.hold(breathe()).await.is_err() {
+                    return;
+                }
+            }
+            self.heat.set(Some(Heat { more, less, similarities }));
         });
     }
 }
