@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
+use crate::components::welcome::{Tour, Welcome};
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
 use crate::offline::Offline;
 use crate::pages::classify::Classify;
@@ -48,6 +49,7 @@ pub fn App() -> impl IntoView {
     provide_context(explore);
     scenes.follow_devices();
     provide_context(scenes);
+    provide_context(Welcome::new());
     // Before the page changes: after that, the address names the model in use again.
     let on_address = window_event_listener(leptos::ev::hashchange, move |_| session.follow_address());
     on_cleanup(move || on_address.remove());
@@ -89,6 +91,7 @@ pub fn App() -> impl IntoView {
             }}
         </main>
         <Footer />
+        <Tour />
     }
 }
 

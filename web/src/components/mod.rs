@@ -24,3 +24,4 @@ pub mod stacking;
 pub mod status;
 pub mod theme_toggle;
 pub mod update_notice;
+pub mod welcome;

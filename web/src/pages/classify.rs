@@ -12,6 +12,7 @@ use crate::components::model_card::ModelCardView;
 use crate::components::result::{EmptyResult, ResultCard};
 use crate::components::samples::Samples;
 use crate::components::scene_samples::SceneSamples;
+use crate::components::welcome::FirstVisit;
 use crate::pages::scene::{SceneCardView, use_scenes};
 use crate::pages::show_if_narrow;
 use crate::scope::Scope;
@@ -43,6 +44,7 @@ pub fn Classify() -> impl IntoView {
                 <strong>"inside this page"</strong>": your pictures never leave your device."
             </p>
         </div>
+        <FirstVisit />
         <div class="columns" class:has-map=move || is_map.get()>
             <section class="column-in" aria-label="Tiles to classify">
                 <DropZone
