@@ -23,7 +23,7 @@ after(async () => {
   await site?.close();
 });
 
-const offer = () => view.page.getByRole("region", { name: "New here? Three real places to begin with" });
+const offer = () => view.page.getByRole("region", { name: "New here? Three real examples to begin with" });
 const tour = () => view.page.getByRole("complementary", { name: "Tour" });
 const hash = () => view.page.evaluate(() => location.hash);
 

@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
-use crate::components::welcome::{Tour, Welcome};
 use crate::components::{footer::Footer, header::Header, status::StatusLine};
 use crate::offline::Offline;
 use crate::pages::classify::Classify;
@@ -11,9 +10,11 @@ use crate::pages::classify::label::state::Labels;
 use crate::pages::explore::{Explore, ExplorePage};
 use crate::pages::models::ModelsPage;
 use crate::pages::models::state::Models;
+use crate::pages::project::ProjectFile;
 use crate::pages::scene::Scenes;
 use crate::pages::seasons::SeasonsPage;
 use crate::pages::seasons::state::Seasons;
+use crate::pages::welcome::{Tour, Welcome};
 use crate::route::{Page, use_page};
 use crate::scope::Scope;
 use crate::session::Session;
@@ -90,7 +91,9 @@ pub fn App() -> impl IntoView {
                 Page::Models => view! { <ModelsPage /> }.into_any(),
             }}
         </main>
-        <Footer />
+        <Footer>
+            <ProjectFile />
+        </Footer>
         <Tour />
     }
 }

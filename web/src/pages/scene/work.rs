@@ -247,13 +247,14 @@ impl SceneMap {
             let patches = self.cells.with_untracked(Cells::len);
             let mut similarities = Vec::with_capacity(patches);
             for first in (0..patches).step_by(COMPARED_AT_ONCE) {
-                let kept = parts.kept.borrow();
-                let alike = |patch: usize| {
-                    let sum = |embedding: &[f32]| embedding.iter().zip(&query).map(|(a, b)| a * b).sum();
-                    kept.of(patch).map_or(f32::NAN, sum)
-                };
-                similarities.extend((first..patches.min(first + COMPARED_AT_ONCE)).map(alike));
-                drop(kept);
+                {
+                    let kept = parts.kept.borrow();
+                    let alike = |patch: usize| {
+                        let sum = |embedding: &[f32]| embedding.iter().zip(&query).map(|(a, b)| a * b).sum();
+                        kept.of(patch).map_or(f32::NAN, sum)
+                    };
+                    similarities.extend((first..patches.min(first + COMPARED_AT_ONCE)).map(alike));
+                }
                 if attempt.hold(breathe()).await.is_err() {
                     return;
                 }

@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
-use super::scene_samples;
+use super::scene::{Scenes, use_scenes};
+use crate::components::scene_samples;
 use crate::fetch;
-use crate::pages::scene::{Scenes, use_scenes};
 use crate::route::Page;
 use crate::session::{remember, remembered};
 
@@ -131,7 +131,7 @@ pub fn FirstVisit() -> impl IntoView {
     view! {
         <Show when=move || is_shown.get()>
             <section class="card welcome" aria-labelledby="welcome-title">
-                <h2 id="welcome-title">"New here? Three real places to begin with"</h2>
+                <h2 id="welcome-title">"New here? Three real examples to begin with"</h2>
                 <ul>
                     {card(Page::Classify, "scenes/beirut-small.jpg", "Beirut, mapped", "City, sea and harbour, patch by patch")}
                     {card(
