@@ -10,9 +10,11 @@ use crate::pages::classify::label::state::Labels;
 use crate::pages::explore::{Explore, ExplorePage};
 use crate::pages::models::ModelsPage;
 use crate::pages::models::state::Models;
+use crate::pages::project::ProjectFile;
 use crate::pages::scene::Scenes;
 use crate::pages::seasons::SeasonsPage;
 use crate::pages::seasons::state::Seasons;
+use crate::pages::welcome::{Tour, Welcome};
 use crate::route::{Page, use_page};
 use crate::scope::Scope;
 use crate::session::Session;
@@ -48,6 +50,7 @@ pub fn App() -> impl IntoView {
     provide_context(explore);
     scenes.follow_devices();
     provide_context(scenes);
+    provide_context(Welcome::new());
     // Before the page changes: after that, the address names the model in use again.
     let on_address = window_event_listener(leptos::ev::hashchange, move |_| session.follow_address());
     on_cleanup(move || on_address.remove());
@@ -88,7 +91,10 @@ pub fn App() -> impl IntoView {
                 Page::Models => view! { <ModelsPage /> }.into_any(),
             }}
         </main>
-        <Footer />
+        <Footer>
+            <ProjectFile />
+        </Footer>
+        <Tour />
     }
 }
 

@@ -14,6 +14,7 @@ use web_sys::{
 };
 
 use crate::catalogue::FileEntry;
+use crate::order;
 use crate::problem::Problem;
 
 /// Raised when the way files are kept changes.
@@ -207,7 +208,7 @@ pub async fn kept() -> Vec<Kept> {
         let path = file.strip_prefix(&address("./")).unwrap_or(file).to_owned();
         found.push(Kept { path, sha256: sha256.to_owned(), bytes: blob.size() as u64 });
     }
-    found.sort_by(|a, b| a.path.cmp(&b.path).then(a.sha256.cmp(&b.sha256)));
+    order::sort_by(&mut found, |a, b| a.path.cmp(&b.path).then(a.sha256.cmp(&b.sha256)));
     found
 }
 

@@ -5,15 +5,19 @@
 //! natively: `cargo test -p web --no-default-features`.
 
 pub mod archive;
+pub mod decimal;
 pub mod engine;
 pub mod label;
 pub mod map;
+pub mod order;
 pub mod problem;
+pub mod project;
 pub mod report;
 pub mod scene;
 pub mod scope;
 pub mod season;
 pub mod side_by_side;
+pub mod stack;
 pub mod state;
 pub mod wording;
 

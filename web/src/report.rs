@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::decimal::decimal;
 use crate::engine::protocol::ModelCard;
 use crate::label::own::OwnClasses;
 use crate::state::{Outcome, TileEntry};
@@ -58,7 +59,7 @@ pub fn csv(card: &ModelCard, tiles: &[TileEntry], own: &OwnClasses) -> String {
 /// A field as RFC 4180 wants it; a leading sign that a spreadsheet would run as a formula is defused.
 pub(crate) fn quoted(field: &str) -> String {
     let is_formula =
-        field.starts_with(['=', '+', '@', '\t', '\r']) || (field.starts_with('-') && field.parse::<f64>().is_err());
+        field.starts_with(['=', '+', '@', '\t', '\r']) || (field.starts_with('-') && decimal(field).is_none());
     let field = if is_formula { format!("'{field}") } else { field.to_owned() };
     if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
 }

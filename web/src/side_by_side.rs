@@ -1,5 +1,6 @@
 //! Two models' answers to the same tiles: where they differ, how often they agree, what each costs.
 
+use crate::order;
 use crate::report::quoted;
 
 /// What a model says of a tile.
@@ -71,14 +72,14 @@ pub fn tally(lines: &[Line]) -> Tally {
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
+    order::sort_by(&mut values, f64::total_cmp);
     let (low, high) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
     Some(f64::midpoint(*low, *high))
 }
 
 /// Differences first, those before all that both models are sure of; the rest as on the page.
 pub fn sort(lines: &mut [Line]) {
-    lines.sort_by(|a, b| b.dispute().total_cmp(&a.dispute()).then(a.index.cmp(&b.index)));
+    order::sort_by(lines, |a, b| b.dispute().total_cmp(&a.dispute()).then(a.index.cmp(&b.index)));
 }
 
 /// One line a tile, as they stand.

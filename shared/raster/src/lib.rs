@@ -35,7 +35,7 @@ pub use bands::{Band, Colour, Role};
 pub use error::RasterError;
 pub use header::{GeoTags, Header};
 pub use metadata::Metadata;
-pub use naming::{sentinel_2_name, sentinel_2_names};
+pub use naming::{Numbering, numbering, sentinel_2_name, sentinel_2_names};
 pub use reader::{Reader, Rows};
 pub use sample::SampleKind;
 pub use source::{ByteSource, Memory, Seekable};

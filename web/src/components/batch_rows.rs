@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::label::own::OwnClasses;
+use crate::order;
 use crate::state::{Outcome, TileEntry};
 use crate::wording::class_label;
 
@@ -134,7 +135,7 @@ pub fn order(
 ) -> Vec<usize> {
     let Some((column, is_falling)) = sorting else { return (0..tiles.len()).collect() };
     let mut rows: Vec<Row> = tiles.iter().enumerate().map(|(index, tile)| Row::of(index, tile, classes, own)).collect();
-    rows.sort_by(|a, b| a.compare(b, column));
+    order::sort_by(&mut rows, |a, b| a.compare(b, column));
     if is_falling {
         rows.reverse();
     }

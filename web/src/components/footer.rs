@@ -1,4 +1,4 @@
-//! What is under everything: a promise, and whom to thank.
+//! What is under everything: a promise, whom to thank, and what else belongs to every page.
 
 use leptos::prelude::*;
 
@@ -7,7 +7,10 @@ use crate::state::GalleryState;
 
 /// The footer.
 #[component]
-pub fn Footer() -> impl IntoView {
+pub fn Footer(
+    /// What stands under both.
+    children: Children,
+) -> impl IntoView {
     let session = use_session();
     let credit = move || match session.gallery.get() {
         GalleryState::Ready(gallery) => gallery.credit,
@@ -17,6 +20,7 @@ pub fn Footer() -> impl IntoView {
         <footer>
             <p>"Runs in your browser with Burn. After loading, nothing is sent anywhere."</p>
             <p>{credit}</p>
+            {children()}
         </footer>
     }
 }

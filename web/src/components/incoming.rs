@@ -9,6 +9,7 @@ use web_sys::{Blob, DataTransfer, File, FileList, FileSystemDirectoryEntry, File
 
 use crate::archive::{is_wanted, tar, without_common_folder, zip};
 use crate::compress::unpacked;
+use crate::order;
 
 /// Files that are taken out of folders and archives at most.
 const MAX_FILES: usize = 50_000;
@@ -145,7 +146,7 @@ async fn walk(folder: FileSystemEntry, files: &mut Vec<(String, Blob)>) {
             }
         }
     }
-    files.sort_by(|a, b| a.0.cmp(&b.0));
+    order::sort_by(files, |a, b| a.0.cmp(&b.0));
 }
 
 /// Waits for one of two callbacks; `None` for the second, and when nothing could be asked.

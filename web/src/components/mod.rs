@@ -19,6 +19,7 @@ pub mod reading_panel;
 pub mod result;
 pub mod samples;
 pub mod scene_samples;
+pub mod stacking;
 pub mod status;
 pub mod theme_toggle;
 pub mod update_notice;

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::order;
 use crate::pages::classify::label::state::use_labels;
 use crate::session::use_session;
 use crate::wording::percent;
@@ -15,7 +16,7 @@ pub fn OwnBars() -> impl IntoView {
         let tile = session.selected.get();
         let probabilities = own.tiles.get(tile)?.probabilities.clone();
         let mut ranking: Vec<usize> = (0..probabilities.len()).collect();
-        ranking.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
+        order::sort_by(&mut ranking, |&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
         let bars = ranking
             .into_iter()
             .map(|class| {

@@ -49,6 +49,9 @@ fn facts(taken: &Taken) -> Vec<String> {
         };
         facts.push(format!("Reflectance = {value} / 10 000: {}.", taken.offset_why));
     }
+    if !taken.scaling.is_empty() {
+        facts.push(taken.scaling.clone());
+    }
     let why = &taken.stretch_why;
     if !taken.fitted.is_empty() {
         facts.push(format!(

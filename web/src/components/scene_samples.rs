@@ -68,6 +68,18 @@ pub fn SceneSamples() -> impl IntoView {
     }
 }
 
+/// Opens one of them by its file's name.
+pub fn open_named(scenes: Scenes, file: &'static str) {
+    spawn_local(async move {
+        let index = fetch::json::<SceneIndex>("scenes/index.json").await.and_then(SceneIndex::checked);
+        let found = index.ok().and_then(|index| index.scenes.into_iter().find(|scene| scene.file == file));
+        // Without it, the list on the page is empty too.
+        if let Some(scene) = found {
+            open(scenes, scene);
+        }
+    });
+}
+
 fn open(scenes: Scenes, scene: SceneSample) {
     route::set_parameter(SAMPLE_KEY, None);
     route::set_parameter(SCENE_KEY, Some(&scene.file));

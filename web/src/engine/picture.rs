@@ -107,7 +107,13 @@ impl Picture {
         };
         let count = if stride < 3 { 1 } else { 3 };
         let depth = if matches!(pixels, Pixels::Eight(_)) { Depth::U8 } else { Depth::U16 };
-        let bands = FileBands { count, names: Vec::new(), is_rgb: count == 3, is_picture: depth == Depth::U8 };
+        let bands = FileBands {
+            count,
+            names: Vec::new(),
+            is_rgb: count == 3,
+            is_picture: depth == Depth::U8,
+            ..FileBands::default()
+        };
         Ok(Self { name: format.name(), width, bands, depth, stride, pixels })
     }
 

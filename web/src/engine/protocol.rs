@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::label::head::Head;
 use crate::label::leave_one_out::LeftOut;
+use crate::order;
 use crate::problem::Problem;
 use crate::scene::card::SceneCard;
 use crate::scene::doubt::Doubt;
@@ -16,7 +17,7 @@ use crate::scene::reading::{Reading, Taken};
 use crate::scene::step::Traffic;
 
 /// Raised whenever a message changes, so that a page never talks to a worker of another release.
-pub const PROTOCOL_VERSION: u32 = 7;
+pub const PROTOCOL_VERSION: u32 = 8;
 
 /// Which of the two worker bundles is speaking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -561,7 +562,7 @@ impl Answer {
 #[must_use]
 pub fn ranking(probabilities: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
+    order::sort_by(&mut order, |&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
     order
 }
 

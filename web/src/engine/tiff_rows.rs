@@ -76,7 +76,13 @@ impl<R: Read + Seek> TiffRows<R> {
         let header = TiffHeader {
             width: own.width,
             height: own.height,
-            bands: FileBands { count: own.bands.len(), names, is_rgb: own.is_rgb(), is_picture: depth == Depth::U8 },
+            bands: FileBands {
+                count: own.bands.len(),
+                names,
+                is_rgb: own.is_rgb(),
+                is_picture: depth == Depth::U8,
+                scaling: if depth == Depth::F32 { gdal::scaling(own) } else { String::new() },
+            },
             depth,
             stored: own.kind.to_string(),
             georeference: Georeference::from_tags(&GeoTags {
@@ -170,6 +176,10 @@ impl Depth {
             // Few bits are grey levels too: all of them set is white.
             (Self::U8, SampleKind::Unsigned(bits)) if bits < 8 => stored * 255.0 / f32::from((1u16 << bits) - 1),
             (Self::U8 | Self::U16, _) => stored,
+            // An offset alone is one of digital numbers.
+            (_, kind) if kind.is_whole() && kind.bits() > 8 && band.scale == 1.0 => {
+                ((f64::from(stored) + band.offset) * DN_SCALE) as f32
+            }
             _ if band.scale != 1.0 || band.offset != 0.0 => (f64::from(stored) * band.scale + band.offset) as f32,
             (_, SampleKind::Float(_)) => stored,
             (_, SampleKind::Signed(8)) => stored / 255.0,

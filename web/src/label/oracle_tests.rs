@@ -69,7 +69,7 @@ fn the_gradient_is_the_slope_of_the_objective() {
     let rows = Rows { values: &values, width: 3, labels: &[0, 1, 2, 1], classes: 3 };
     let at: Vec<f64> = (0..12).map(|index| f64::from(index * 7 % 5) / 4.0 - 0.5).collect();
     let mut gradient = vec![0.0; 12];
-    evaluate(rows, 0.3, &at, &mut gradient);
+    let _ = evaluate(rows, 0.3, &at, &mut gradient);
     for (index, slope) in gradient.iter().enumerate() {
         let shifted = |by: f64| {
             let mut moved = at.clone();
@@ -89,7 +89,7 @@ fn slow_descent_arrives_at_the_same_place() {
     let found = fit(rows, 0.05, None, 1e-10);
     let (mut at, mut gradient) = (vec![0.0; 9], vec![0.0; 9]);
     for _ in 0..200_000 {
-        evaluate(rows, 0.05 * rows.spread(), &at, &mut gradient);
+        let _ = evaluate(rows, 0.05 * rows.spread(), &at, &mut gradient);
         at.iter_mut().zip(&gradient).for_each(|(at, slope)| *at -= 0.3 * slope);
     }
     // Both leave slopes under 1e-10, on an objective whose flattest direction bends by 0.05.

@@ -3,6 +3,8 @@
 //! World coordinates: every layout is brought to −1 … 1, see [`super::data`]. Screen coordinates: CSS pixels from the top
 //! left corner of the map.
 
+use crate::decimal::decimal;
+
 /// Share of the frame's shorter side that the whole map takes at zoom 1.
 const FILL: f64 = 0.92;
 const ZOOMS: std::ops::RangeInclusive<f64> = 0.5..=500.0;
@@ -87,7 +89,7 @@ impl Camera {
     /// Reads [`Self::to_text`]; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let values: Vec<f64> = text.split(',').map(|value| value.parse().ok()).collect::<Option<_>>()?;
+        let values: Vec<f64> = text.split(',').map(decimal).collect::<Option<_>>()?;
         let [x, y, zoom] = values[..] else { return None };
         values.iter().all(|value| value.is_finite()).then(|| Self { x, y, zoom }.bounded())
     }

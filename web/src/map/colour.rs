@@ -3,6 +3,7 @@
 use super::data::{MapData, NO_LABEL};
 use super::dates::Season;
 use super::palette::Paint;
+use crate::order;
 use crate::wording::class_label;
 
 /// Lower bounds of the steps of confidence, in votes of the neighbours.
@@ -102,7 +103,7 @@ impl Votes {
     #[must_use]
     pub fn outliers(&self, most: usize) -> Vec<usize> {
         let mut rows: Vec<usize> = (0..self.nearest.len()).filter(|&row| self.nearest[row] != u32::MAX).collect();
-        rows.sort_by(|&a, &b| self.similarity[a].total_cmp(&self.similarity[b]));
+        order::sort_by(&mut rows, |&a, &b| self.similarity[a].total_cmp(&self.similarity[b]));
         rows.truncate(most);
         rows
     }
@@ -116,7 +117,7 @@ impl Votes {
             .filter_map(|row| Some([row, partner(row)?]))
             .filter(|&[row, other]| row < other && partner(other) == Some(row))
             .collect();
-        pairs.sort_by(|a, b| self.similarity[b[0]].total_cmp(&self.similarity[a[0]]));
+        order::sort_by(&mut pairs, |a, b| self.similarity[b[0]].total_cmp(&self.similarity[a[0]]));
         pairs.truncate(most);
         pairs
     }

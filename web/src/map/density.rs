@@ -5,6 +5,7 @@
 //! one when the pass between them is nearly as high as the lower of them.
 
 use super::data::NO_LABEL;
+use crate::order;
 
 /// Cells along a side.
 const SIDE: usize = 160;
@@ -75,7 +76,7 @@ impl Density {
     #[must_use]
     pub fn level(&self, share: f32) -> Option<f32> {
         let mut sorted = self.at.clone();
-        sorted.sort_by(|a, b| b.total_cmp(a));
+        order::sort_by(&mut sorted, |a, b| b.total_cmp(a));
         let rank = ((share * sorted.len() as f32).ceil() as usize).clamp(1, sorted.len().max(1)) - 1;
         sorted.get(rank).copied()
     }
@@ -142,7 +143,7 @@ impl Density {
         };
         let mut clusters: Vec<Cluster> =
             rows_of.into_iter().filter(|(_, rows)| rows.len() >= smallest).filter_map(cluster).collect();
-        clusters.sort_by_key(|cluster| (std::cmp::Reverse(cluster.rows.len()), cluster.representative));
+        order::sort_by_key(&mut clusters, |cluster| (std::cmp::Reverse(cluster.rows.len()), cluster.representative));
         clusters
     }
 }
@@ -168,7 +169,7 @@ fn blurred(values: &[f32], deviation: f32, step: usize) -> Vec<f32> {
 /// For every cell of at least `floor` the cell of the peak whose basin it lies in.
 fn basins(values: &[f32], floor: f32) -> Vec<Option<usize>> {
     let mut order: Vec<usize> = (0..values.len()).filter(|&cell| values[cell] >= floor).collect();
-    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
+    order::sort_by(&mut order, |&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
     let mut above: Vec<Option<usize>> = vec![None; values.len()];
     // The peak that a cell's basin ends at; peaks that were joined point to the higher one.
     fn top(above: &[Option<usize>], mut cell: usize) -> usize {
@@ -191,7 +192,7 @@ fn basins(values: &[f32], floor: f32) -> Vec<Option<usize>> {
                 }
             }
         }
-        peaks.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
+        order::sort_by(&mut peaks, |&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
         peaks.dedup();
         let Some(&highest) = peaks.first() else {
             above[cell] = Some(cell);

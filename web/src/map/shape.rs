@@ -1,6 +1,7 @@
 //! What a pointer draws to select points: a lasso or a rectangle, in world coordinates.
 
 use super::data::Layout;
+use crate::order;
 
 /// A closed shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +50,7 @@ impl Shape {
         let place = |index: usize| layout.points[index].map(f64::from);
         let candidates = layout.grid.around(low, high);
         let mut found: Vec<usize> = candidates.filter(|&index| self.contains(place(index)) && accept(index)).collect();
-        found.sort_unstable();
+        order::sort(&mut found);
         found
     }
 }
@@ -92,7 +93,7 @@ mod tests {
         let layout = Layout::new(&points(2500));
         let lasso = Shape::Lasso(vec![[-0.9, -0.2], [0.1, -0.8], [0.7, 0.3], [0.0, 0.0], [-0.3, 0.9]]);
         for shape in [lasso, Shape::Rectangle([-0.3, 0.5], [0.2, -0.1]), Shape::Lasso(Vec::new())] {
-            let accept = |index: usize| index % 2 == 0;
+            let accept = |index: usize| index.is_multiple_of(2);
             let slow: Vec<usize> = (0..layout.points.len())
                 .filter(|&index| accept(index) && shape.contains(layout.points[index].map(f64::from)))
                 .collect();

@@ -14,6 +14,7 @@ use crate::components::samples::Samples;
 use crate::components::scene_samples::SceneSamples;
 use crate::pages::scene::{SceneCardView, use_scenes};
 use crate::pages::show_if_narrow;
+use crate::pages::welcome::FirstVisit;
 use crate::scope::Scope;
 use crate::session::use_session;
 use label::LabelPanel;
@@ -43,6 +44,7 @@ pub fn Classify() -> impl IntoView {
                 <strong>"inside this page"</strong>": your pictures never leave your device."
             </p>
         </div>
+        <FirstVisit />
         <div class="columns" class:has-map=move || is_map.get()>
             <section class="column-in" aria-label="Tiles to classify">
                 <DropZone
@@ -56,6 +58,9 @@ pub fn Classify() -> impl IntoView {
                         scenes.take_own(tiles);
                     }
                 />
+                <p class="note incoming" aria-live="polite">
+                    {scenes.said}
+                </p>
                 <Samples />
                 <SceneSamples />
                 <AddressField />

@@ -42,8 +42,8 @@ use further::Further;
 use legend::Legend;
 use search::Search;
 use selected::Selected;
-pub use state::Explore;
-use state::{Focus, MapState, use_explore};
+pub use state::{Explore, use_explore};
+use state::{Focus, MapState};
 use toolbar::Toolbar;
 
 /// The page.

@@ -3,8 +3,10 @@
 pub mod classify;
 pub mod explore;
 pub mod models;
+pub mod project;
 pub mod scene;
 pub mod seasons;
+pub mod welcome;
 
 use leptos::html::Section;
 use leptos::prelude::*;

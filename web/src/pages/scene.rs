@@ -8,6 +8,7 @@ mod hand;
 mod legend;
 mod list;
 mod options;
+mod own;
 mod paint;
 mod state;
 mod work;
@@ -17,6 +18,7 @@ use leptos::prelude::*;
 
 use crate::components::problem_card::ProblemCard;
 use crate::components::reading_panel::ReadingPanel;
+use crate::pages::classify::label::state::use_labels;
 use crate::scene::doubt::Doubt;
 use crate::scene::pace::duration;
 use crate::scene::reading::{Reading, Taken};
@@ -30,6 +32,7 @@ use legend::SceneLegend;
 use list::SceneTabs;
 pub use list::{Scenes, use_scenes};
 use options::SceneOptions;
+use own::follow_labels;
 pub use state::{SceneMap, ScenePhase, use_map};
 
 /// The map in view with everything about it, and the way to the others.
@@ -55,6 +58,7 @@ fn OneScene() -> impl IntoView {
     let map = use_map();
     let (picture, overlay) = (NodeRef::<Canvas>::new(), NodeRef::<Canvas>::new());
     let has_card = Memo::new(move |_| map.card.with(Option::is_some));
+    follow_labels(map, use_labels());
     let problem = move || match map.phase.get() {
         ScenePhase::Failed(problem) => Some(problem),
         _ => None,

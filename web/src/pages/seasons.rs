@@ -1,5 +1,6 @@
 //! Seasons: how does a place change through the year, and is it still told from other places?
 
+mod animation;
 mod change;
 mod dates;
 mod matrix;
@@ -14,6 +15,7 @@ mod trajectory;
 use leptos::html::Section;
 use leptos::prelude::*;
 
+use self::animation::Animation;
 use self::change::Change;
 use self::dates::Dates;
 use self::matrix::Matrix;
@@ -113,6 +115,7 @@ fn Compared() -> impl IntoView {
             </div>
             <Dates />
             <Swipe />
+            <Animation />
         </article>
     }
 }

@@ -1,6 +1,6 @@
 //! Which bands of a file are the model's: by their names in the file, or by Sentinel-2's usual orders.
 
-use raster::{sentinel_2_name, sentinel_2_names};
+use raster::{Numbering, numbering, sentinel_2_name, sentinel_2_names};
 
 use super::reading::Taken;
 use crate::problem::Problem;
@@ -31,6 +31,8 @@ pub struct FileBands {
     pub is_rgb: bool,
     /// True for 8 bits: a picture, not measurements.
     pub is_picture: bool,
+    /// How numbers become reflectance, in a sentence, when they are no digital numbers of 16 bits.
+    pub scaling: String,
 }
 
 /// Why a picture was not taken.
@@ -54,11 +56,18 @@ impl From<Problem> for Refusal {
 /// When they cannot be told, or the file does not have them.
 pub fn choose(file: &FileBands, wanted: &[String], chosen: Option<&[usize]>) -> Result<Taken, Refusal> {
     let (names, order) = name_all(file, wanted);
+    let scaling = file.scaling.clone();
     let refusal = || {
         let bands = if file.count > 1 { names.clone() } else { Vec::new() };
         Refusal { problem: not_there(file, wanted), bands }
     };
-    let taken = |planes: Vec<usize>| Taken { names: names.clone(), order: order.clone(), planes, ..Taken::default() };
+    let taken = |planes: Vec<usize>| Taken {
+        names: names.clone(),
+        order: order.clone(),
+        planes,
+        scaling: scaling.clone(),
+        ..Taken::default()
+    };
     if let Some(chosen) = chosen {
         let fits = chosen.len() == wanted.len() && chosen.iter().all(|plane| *plane < file.count);
         return if fits { Ok(taken(chosen.to_vec())) } else { Err(refusal()) };
@@ -68,7 +77,8 @@ pub fn choose(file: &FileBands, wanted: &[String], chosen: Option<&[usize]>) -> 
     if let Some(planes) = wanted.iter().map(position).collect::<Option<Vec<_>>>() {
         return Ok(taken(planes));
     }
-    if file.count == wanted.len() {
+    // Names of other bands are not overruled.
+    if file.count == wanted.len() && !is_named(file) {
         return Ok(taken((0..file.count).collect()));
     }
     if file.count == 1 && wanted == RGB {
@@ -81,27 +91,45 @@ pub fn choose(file: &FileBands, wanted: &[String], chosen: Option<&[usize]>) -> 
 fn name_all(file: &FileBands, wanted: &[String]) -> (Vec<String>, String) {
     let own = |plane: usize| file.names.get(plane).filter(|name| !name.is_empty()).cloned();
     let numbered = |plane: usize| own(plane).unwrap_or_else(|| format!("band {}", plane + 1));
-    let is_named = sentinel_2_names(file.names.iter().map(|name| Some(name.as_str()))).iter().any(Option::is_some);
-    if is_named {
-        return ((0..file.count).map(numbered).collect(), "named in the file".to_owned());
+    if is_named(file) {
+        let order = match numbering(described(file)) {
+            Numbering::LandsatTm => "named in the file, by the numbers of Landsat 4, 5 and 7",
+            Numbering::LandsatOli => "named in the file, by the numbers of Landsat 8 and 9",
+            Numbering::Sentinel2 | Numbering::Unclear => "named in the file",
+        };
+        return ((0..file.count).map(numbered).collect(), order.to_owned());
     }
+    let unnamed = if file.names.iter().all(String::is_empty) {
+        "not named in the file"
+    } else {
+        "the file's names for them are none that are known"
+    };
     if file.is_rgb && file.count >= 3 || file.is_picture && file.count == 4 {
         let name = |plane: usize| RGB.get(plane).map_or_else(|| numbered(plane), |name| (*name).to_owned());
         let order = if file.is_rgb {
-            "the file says red, green, blue"
+            "the file says red, green, blue".to_owned()
         } else {
-            "not named in the file: assumed to be red, green, blue and one more, as in most pictures"
+            format!("{unnamed}: assumed to be red, green, blue and one more, as in most pictures")
         };
-        return ((0..file.count).map(name).collect(), order.to_owned());
+        return ((0..file.count).map(name).collect(), order);
     }
     if file.count == wanted.len() {
-        return (wanted.to_vec(), "not named in the file: taken as the model's, in its order".to_owned());
+        return (wanted.to_vec(), format!("{unnamed}: taken as the model's, in its order"));
     }
     if let Some((title, names)) = ORDERS.iter().find(|(_, names)| names.len() == file.count) {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        return (names, format!("not named in the file: assumed to be {title}, in the usual order"));
+        return (names, format!("{unnamed}: assumed to be {title}, in the usual order"));
     }
-    ((0..file.count).map(numbered).collect(), "not named in the file".to_owned())
+    ((0..file.count).map(numbered).collect(), unnamed.to_owned())
+}
+
+fn described(file: &FileBands) -> impl Iterator<Item = Option<&str>> + Clone {
+    file.names.iter().map(|name| Some(name.as_str()))
+}
+
+/// Whether the file calls any band by a name that is known.
+fn is_named(file: &FileBands) -> bool {
+    sentinel_2_names(described(file)).iter().any(Option::is_some)
 }
 
 /// `B4, central wavelength 665 nm`, `b04`, `Red` → `B04`.
@@ -181,7 +209,29 @@ mod tests {
 
     #[test]
     fn landsats_numbers_are_not_taken_for_sentinels() {
-        let names = ["B1", "B2", "B3", "B4", "B5", "B7"].map(str::to_owned).to_vec();
-        assert!(choose(&FileBands { names, ..file(6) }, &rgb(), None).is_err());
+        let named = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            choose(&FileBands { count: names.len(), names, ..FileBands::default() }, &rgb(), None)
+        };
+        let thematic = named(&["B1", "B2", "B3", "B4", "B5", "B7"]).unwrap();
+        assert_eq!(
+            (thematic.planes.as_slice(), thematic.taken_names().join(" ")),
+            (&[2, 1, 0][..], "B3 B2 B1".to_owned())
+        );
+        assert!(thematic.order.contains("Landsat 4, 5 and 7"), "{}", thematic.order);
+        assert!(named(&["B1", "B2", "B3", "B4", "B5", "B6", "B7"]).is_err(), "of 5 or of 8: it cannot be told");
+    }
+
+    #[test]
+    fn names_of_other_bands_are_not_overruled() {
+        let named = |names: [&str; 3], is_rgb: bool| {
+            let names = names.map(str::to_owned).to_vec();
+            choose(&FileBands { names, is_rgb, is_picture: true, ..file(3) }, &rgb(), None)
+        };
+        let refusal = named(["B08", "B04", "B03"], true).unwrap_err();
+        assert_eq!(refusal.bands, ["B08", "B04", "B03"]);
+        let unknown = named(["first", "second", "third"], false).unwrap();
+        assert_eq!(unknown.planes, [0, 1, 2]);
+        assert!(unknown.order.contains("none that are known"), "{}", unknown.order);
     }
 }

@@ -280,7 +280,7 @@ mod tests {
         let mut cells = cells();
         cells.put(3, &[ANSWERED, ANSWERED], &[1.0, 0.0, 1.0, 0.0]);
         cells.put(usize::MAX / 4, &[ANSWERED], &[]);
-        assert_eq!(cells.arrivals(), [0..3]);
+        assert_eq!(cells.arrivals(), std::slice::from_ref(&(0..3)));
         assert_eq!(cells.state(3), WAITING);
         assert_eq!(cells.top(0), Some((0, 0.9)));
     }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::cells::{Cells, Filter, Look};
 use super::grid::Grid;
+use crate::order;
 
 /// Cells of one class that hang together.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,7 +109,7 @@ fn rings(members: &[usize], area_of: &[usize], number: usize, columns: usize, ro
         }
         found.push(straightened(ring));
     }
-    found.sort_by_key(|ring| signed_area(ring) < 0);
+    order::sort_by_key(&mut found, |ring| signed_area(ring) < 0);
     found
 }
 

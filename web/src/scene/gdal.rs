@@ -1,6 +1,6 @@
-//! The offset of digital numbers, out of what GDAL writes into a TIFF beside the pixels.
+//! Scale and offset of stored numbers, out of what GDAL writes into a TIFF beside the pixels.
 
-use raster::Metadata;
+use raster::{Band, Header, Metadata};
 
 /// Bands that are looked at for an offset of their own.
 const BANDS: usize = 64;
@@ -17,6 +17,31 @@ pub fn dn_offset(metadata: &Metadata) -> Option<i32> {
         return Some(in_dn.round() as i32);
     }
     metadata.product_dn_offset()
+}
+
+/// How stored numbers that are not digital numbers of 16 bits become reflectance, in a sentence; empty for fractions as they stand.
+#[must_use]
+pub fn scaling(header: &Header) -> String {
+    let factors = |band: &Band| (band.scale, band.offset);
+    let Some((scale, offset)) = header.bands.first().map(factors) else { return String::new() };
+    let is_whole = header.kind.is_whole();
+    if header.bands.iter().any(|band| factors(band) != (scale, offset)) {
+        return "Reflectance = value × scale + offset, of each band as the file says.".to_owned();
+    }
+    let and_offset = match offset {
+        0.0 => String::new(),
+        offset if offset < 0.0 => format!(" − {}", -offset),
+        offset => format!(" + {offset}"),
+    };
+    match (scale != 1.0, offset != 0.0) {
+        (true, _) => format!("Reflectance = value × {scale}{and_offset}, as the file says."),
+        (false, true) if is_whole => format!("Reflectance = (value{and_offset}) / 10 000: the file says the offset."),
+        (false, true) => format!("Reflectance = value{and_offset}, as the file says."),
+        (false, false) if is_whole && header.kind.bits() > 8 => {
+            "Reflectance = value / 10 000: assumed, as in Sentinel-2's products.".to_owned()
+        }
+        (false, false) => String::new(),
+    }
 }
 
 #[cfg(test)]

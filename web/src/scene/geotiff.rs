@@ -7,6 +7,7 @@ use super::card::SceneCard;
 use super::cells::{Cells, Filter, Look};
 use super::georeference::Georeference;
 use crate::map::palette::Rgb;
+use crate::order;
 
 /// Side of a tile.
 pub const TILE_PX: usize = 256;
@@ -104,7 +105,7 @@ pub fn file(
                 tags.push(Tag::text(42_112, &metadata(classes)));
                 tags.push(Tag::text(42_113, &NO_DATA.to_string()));
             }
-            tags.sort_by_key(|tag| tag.number);
+            order::sort_by_key(&mut tags, |tag| tag.number);
             tags
         })
         .collect();

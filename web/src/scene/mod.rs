@@ -15,6 +15,7 @@ pub mod georeference;
 pub mod geotiff;
 pub mod grid;
 pub mod heat;
+pub mod kept;
 pub mod kml;
 pub mod pace;
 pub mod peek;

@@ -52,6 +52,8 @@ pub struct Taken {
     pub names: Vec<String>,
     /// How those names are known.
     pub order: String,
+    /// How numbers became reflectance, in a sentence, when they are no digital numbers of 16 bits.
+    pub scaling: String,
     /// The bands taken, counted from 0, in the model's order.
     pub planes: Vec<usize>,
     /// Whether values are reflectance, so that offset and stretch matter.

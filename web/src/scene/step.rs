@@ -33,6 +33,8 @@ pub struct Step {
     pub states: Vec<u8>,
     /// `[patches, classes]`.
     pub probabilities: Vec<f32>,
+    /// Of length 1, `[patches, width]`; zeros where there is none.
+    pub embeddings: Vec<f32>,
 }
 
 /// Steps of a packed value between 0 and 1. Of 8-bit pictures every value is met exactly: 65 535 is 257 times 255.

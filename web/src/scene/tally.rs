@@ -150,7 +150,7 @@ mod tests {
         let grid = Grid::new(256, 256, 64, 64).unwrap();
         let mut cells = Cells::of(&grid, 2, true);
         let mut counting = Counting::default();
-        let row = |patch: usize| if patch % 3 == 0 { [0.55, 0.45] } else { [0.2, 0.8] };
+        let row = |patch: usize| if patch.is_multiple_of(3) { [0.55, 0.45] } else { [0.2, 0.8] };
         for patch in [5, 4, 0, 15, 7, 1, 2, 3, 6, 8, 9, 10, 12, 13, 14, 11] {
             let state = [ANSWERED, ANSWERED, NO_DATA, UNLIKE][patch % 4];
             cells.put(patch, &[state], &row(patch));

@@ -3,6 +3,7 @@
 
 pub mod colour;
 pub mod date;
+pub mod gif;
 pub mod pairs;
 pub mod patches;
 pub mod plane;

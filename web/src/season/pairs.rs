@@ -2,6 +2,8 @@
 //!
 //! The vectors here are directions (length 1), so that a dot product is the cosine.
 
+use crate::order;
+
 /// `vector` scaled to length 1; a zero vector stays zero.
 #[must_use]
 pub fn direction(vector: &[f32]) -> Vec<f32> {
@@ -71,8 +73,8 @@ impl Pairs {
                 }
             }
         }
-        pairs.same.sort_by(f32::total_cmp);
-        pairs.other.sort_by(f32::total_cmp);
+        order::sort_by(&mut pairs.same, f32::total_cmp);
+        order::sort_by(&mut pairs.other, f32::total_cmp);
         pairs
     }
 
@@ -90,7 +92,7 @@ impl Pairs {
     #[must_use]
     pub fn curve(&self) -> Vec<(f64, f64)> {
         let mut values: Vec<f32> = self.same.iter().chain(&self.other).copied().collect();
-        values.sort_by(|a, b| b.total_cmp(a));
+        order::sort_by(&mut values, |a, b| b.total_cmp(a));
         values.dedup();
         let corner = |&value: &f32| {
             let Rates { hits, false_alarms } = self.rates(value);

@@ -1,6 +1,7 @@
 //! The user's own series: files into dates, and words for those that have none.
 
 use super::date::Date;
+use crate::order;
 use crate::problem::Problem;
 
 /// More dates than this make a matrix that nobody can read.
@@ -27,7 +28,7 @@ pub fn sort(names: &[String]) -> Sorted {
             Some(date) => dated.push((date, name.clone())),
         }
     }
-    dated.sort_by_key(|(date, _)| *date);
+    order::sort_by_key(&mut dated, |(date, _)| *date);
     let surplus: Vec<String> = dated.drain(dated.len().min(MAX_DATES)..).map(|(_, name)| name).collect();
     let surplus: Vec<&str> = surplus.iter().map(String::as_str).collect();
     let mut problems = Vec::new();

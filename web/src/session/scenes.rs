@@ -179,7 +179,8 @@ impl Session {
             }
             let done = cut.states.len();
             let probabilities = spread(&encoded.probabilities, &cut.states);
-            on_step(Step { first, states: marked(cut.states, &encoded.unlike), probabilities });
+            let embeddings = spread(&floats(&encoded.embeddings), &cut.states);
+            on_step(Step { first, states: marked(cut.states, &encoded.unlike), probabilities, embeddings });
             Ok(FromWorker::Finished { request: 0, done, elapsed_ms: 0.0, encoder_ms: encoded.encoder_ms })
         };
         let shared = self.share_out(&scene.pool, Slabs::new(vec![0.0; patches.len()]), scope, ask).await;
@@ -286,7 +287,7 @@ impl Session {
     }
 }
 
-/// Probabilities of the patches with data → of all, `[patches, classes]`; zeros where there is none.
+/// Values of the patches with data → of all, `[patches, values of one]`; zeros where there is none.
 fn spread(answered: &[f32], states: &[u8]) -> Vec<f32> {
     let classes = answered.len() / states.iter().filter(|state| **state == ANSWERED).count().max(1);
     let mut rows = answered.chunks_exact(classes.max(1));

@@ -18,15 +18,19 @@ use keep::Keep;
 use sheet::Sheet;
 use state::{Labels, use_labels};
 
+use crate::pages::scene::{SceneMap, Scenes, use_scenes};
+
 /// A card that opens.
 #[component]
 pub fn LabelPanel() -> impl IntoView {
     let labels = use_labels();
-    follow_keys(labels);
+    let scenes = use_scenes();
+    follow_keys(labels, scenes);
     let has_tiles = Memo::new(move |_| labels.session.tiles.with(|tiles| !tiles.is_empty()));
     let has_head = Memo::new(move |_| labels.head.with(Option::is_some));
     let on_toggle = move |event: web_sys::Event| labels.is_open.set(crate::pages::is_open(&event));
     let chosen = move || match labels.chosen.with(std::collections::BTreeSet::len) {
+        0 if scenes.is_open() => "A mark goes to the patch under the map's cursor.".to_owned(),
         0 => "No tile chosen: a mark goes to the tile in detail.".to_owned(),
         1 => "One tile chosen.".to_owned(),
         count => format!("{count} tiles chosen."),
@@ -46,7 +50,14 @@ pub fn LabelPanel() -> impl IntoView {
                     <Classes />
                     <Show
                         when=move || has_tiles.get()
-                        fallback=|| view! { <p class="missing">"There are no tiles on the page yet: drop some, or try a sample."</p> }
+                        fallback=move || {
+                            let missing = if scenes.is_open() {
+                                "Click a patch of the map, then mark it with a class: the whole map is classified with what you have marked."
+                            } else {
+                                "There are no tiles on the page yet: drop some, or try a sample."
+                            };
+                            view! { <p class="missing">{missing}</p> }
+                        }
                     >
                         <Sheet />
                     </Show>
@@ -98,8 +109,17 @@ fn Segment(label: &'static str, is_own: bool) -> impl IntoView {
     }
 }
 
+/// Marks what is chosen: tiles, else the patch under the map's cursor, else the tile in detail.
+fn mark_here(labels: Labels, scenes: Scenes, class: Option<usize>) {
+    let is_free = labels.chosen.with_untracked(std::collections::BTreeSet::is_empty);
+    match untrack(|| scenes.in_view()).filter(|_| is_free).and_then(SceneMap::example) {
+        Some(example) => labels.mark_examples(vec![example], class),
+        None => labels.mark(&labels.targets(), class),
+    }
+}
+
 /// 1 to 9 mark, 0 takes marks away; text fields keep their own keys.
-fn follow_keys(labels: Labels) {
+fn follow_keys(labels: Labels, scenes: Scenes) {
     let listener = window_event_listener(leptos::ev::keydown, move |event: KeyboardEvent| {
         if is_typing(&event)
             || !labels.has_keys.get_untracked()
@@ -113,8 +133,8 @@ fn follow_keys(labels: Labels) {
         let Ok(digit) = event.key().parse::<usize>() else { return };
         let count = labels.book.with_untracked(|book| book.classes.len());
         match digit {
-            0 => labels.mark(&labels.targets(), None),
-            1..=9 if digit <= count => labels.mark(&labels.targets(), Some(digit - 1)),
+            0 => mark_here(labels, scenes, None),
+            1..=9 if digit <= count => mark_here(labels, scenes, Some(digit - 1)),
             _ => return,
         }
         event.prevent_default();

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::state::{Focus, use_explore};
 use super::thumb::Thumb;
+use crate::decimal::decimal;
 use crate::map::selection::Combine;
 use crate::wording::grouped;
 
@@ -94,8 +95,8 @@ pub fn Audit() -> impl IntoView {
                         aria-label="Least similarity of near duplicates"
                         prop:value=move || threshold.get().to_string()
                         on:input=move |event| {
-                            if let Ok(value) = event_target_value(&event).parse::<f32>() {
-                                threshold.set(value.clamp(*THRESHOLDS.start(), *THRESHOLDS.end()));
+                            if let Some(value) = decimal(&event_target_value(&event)) {
+                                threshold.set((value as f32).clamp(*THRESHOLDS.start(), *THRESHOLDS.end()));
                             }
                         }
                     />

@@ -18,6 +18,7 @@ use crate::map::data::{Layout, MapData};
 use crate::map::palette::{Rgb, hex};
 use crate::map::shape::Shape;
 use crate::map::thumbnails;
+use crate::order;
 use crate::pages::{ground_of, is_dark};
 
 /// What lasts from one drawing to the next.
@@ -159,7 +160,7 @@ impl Painter {
         let has_selection = !selected.is_empty();
         let is_wanted = |index| scene.is_shown(index) && (!has_selection || selected.contains(index));
         let mut chosen = thumbnails::choose(layout, scene.camera, scene.frame, size, is_wanted);
-        chosen.sort_unstable();
+        order::sort(&mut chosen);
         let place = |index: usize| scene.camera.to_screen(scene.frame, layout.points[index]);
         let is_there = |index: &usize| Sprites::get(&self.sprites, explore, atlas, *index).is_some();
         self.pictures = chosen.into_iter().filter(is_there).map(|index| (index, place(index))).collect();

@@ -9,6 +9,7 @@ use crate::map::colour::Votes;
 use crate::map::data::{MapData, Projection};
 use crate::map::export;
 use crate::map::selection::Combine;
+use crate::order;
 use crate::wording::{class_label, grouped, percent};
 
 /// Selected tiles shown as pictures.
@@ -30,7 +31,7 @@ pub fn Selected() -> impl IntoView {
         let name =
             |class: usize| data.card.classes.get(class).map_or_else(|| "No label".to_owned(), |name| class_label(name));
         let mut lines: Vec<(usize, usize)> = counts.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
-        lines.sort_by_key(|&(class, count)| (std::cmp::Reverse(count), class));
+        order::sort_by_key(&mut lines, |&(class, count)| (std::cmp::Reverse(count), class));
         let bars = lines
             .into_iter()
             .map(|(class, count)| {

@@ -8,6 +8,7 @@ use web_sys::{HtmlCanvasElement, ImageData, KeyboardEvent, MouseEvent, PointerEv
 use super::around::{Graticule, Ruler};
 use super::detail::headline;
 use super::hand::Hand;
+use super::own::Marked;
 use super::paint::{Style, context_of, paint};
 use super::state::{SceneMap, use_map};
 use crate::scene::card::SceneCard;
@@ -46,7 +47,7 @@ pub fn SceneCanvas(
     let cursor = move || map.cursor.get().zip(card());
     let marks = move || {
         let (heat, card) = map.heat.get().zip(card())?;
-        let found = best(&heat.similarities, heat.patch, BEST);
+        let found = best(&heat.similarities, &heat.examples(), BEST);
         Some(
             found
                 .into_iter()
@@ -85,6 +86,7 @@ pub fn SceneCanvas(
                 ></canvas>
                 <Graticule />
                 {marks}
+                <Marked />
                 {move || cursor().map(|(patch, card)| view! { <Outline kind="scene-cursor" card=card patch=patch /> })}
                 <div
                     class="scene-hand"
@@ -144,6 +146,7 @@ fn follow(map: SceneMap, picture: NodeRef<Canvas>, overlay: NodeRef<Canvas>) {
         map.filter.track();
         map.heat.track();
         map.card.track();
+        map.own.track();
         if let (Some(picture), Some(overlay)) = (picture.get(), overlay.get()) {
             painted.set_value(Painted::default());
             size(map, &picture);

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use web_sys::HtmlCanvasElement;
 
 use super::canvas::BEST;
+use super::own::PatchMarks;
 use super::paint::context_of;
 use super::state::{Heat, SceneMap, use_map};
 use crate::components::class_bars::ClassBars;
@@ -27,6 +28,7 @@ pub fn PatchDetail(
     // Not every step of the work: only when this patch gets its answer.
     let seen = Memo::new(move |_| {
         let patch = map.cursor.get()?;
+        map.own.track();
         let (state, probabilities) = map.cells.with(|cells| (cells.state(patch), cells.settled(patch)));
         Some((patch, state, probabilities))
     });
@@ -39,11 +41,15 @@ pub fn PatchDetail(
             }
             .into_any();
         };
-        let card = map.session.card.get().unwrap_or_default();
+        let mut card = map.session.card.get().unwrap_or_default();
+        let is_own = map.own.with(Option::is_some);
+        if is_own {
+            (card.classes, card.calibrated) = (map.classes(), false);
+        }
         let is_answered = matches!(state, ANSWERED | UNLIKE);
         let has_head = !card.classes.is_empty() && is_answered;
-        let is_guess =
-            state == UNLIKE || map.card.with(|card| card.as_ref().is_some_and(|card| !card.doubts.is_empty()));
+        let is_guess = state == UNLIKE
+            || !is_own && map.card.with(|card| card.as_ref().is_some_and(|card| !card.doubts.is_empty()));
         let is_mixed = map.cells.with_untracked(Cells::has_neighbours);
         let find = move |_| map.find_similar(patch);
         view! {
@@ -63,12 +69,47 @@ pub fn PatchDetail(
                             <button type="button" class="small" on:click=find>
                                 "Find all places like this"
                             </button>
+                            <Refine patch=patch />
+                            <PatchMarks />
                         }
                     })}
                 {has_head.then(|| view! { <ClassBars probabilities=probabilities.clone() card=card.clone() is_guess=is_guess is_mixed=is_mixed /> })}
             </div>
         }
         .into_any()
+    }
+}
+
+/// Makes a patch an example, while places like some are shown.
+#[component]
+fn Refine(
+    /// Which one.
+    patch: usize,
+) -> impl IntoView {
+    let map = use_map();
+    let is_shown = Memo::new(move |_| map.heat.with(Option::is_some));
+    let is_one = move |is_wanted: bool| {
+        let is_in = |heat: &Heat| if is_wanted { &heat.more } else { &heat.less }.contains(&patch);
+        map.heat.with(|heat| heat.as_ref().is_some_and(is_in)).to_string()
+    };
+    let button = move |label: &'static str, is_wanted: bool| {
+        view! {
+            <button
+                type="button"
+                class="small"
+                aria-pressed=move || is_one(is_wanted)
+                on:click=move |_| map.refine(patch, is_wanted)
+            >
+                {label}
+            </button>
+        }
+    };
+    view! {
+        <Show when=move || is_shown.get()>
+            <div class="patch-marks" role="group" aria-label="This patch as an example">
+                {button("More like this", true)} {button("Less like this", false)}
+            </div>
+        </Show>
     }
 }
 
@@ -127,9 +168,15 @@ pub fn Similar(
 ) -> impl IntoView {
     let map = use_map();
     move || {
-        let Heat { patch, similarities } = map.heat.get()?;
-        let scale = Scale::of(&similarities);
-        let list = best(&similarities, patch, BEST)
+        let heat = map.heat.get()?;
+        let similarities = &heat.similarities;
+        let title = match (&heat.more[..], heat.less.len()) {
+            ([patch], 0) => format!("Most like patch {}", grouped(patch + 1)),
+            (more, 0) => format!("Most like {} patches", more.len()),
+            (more, less) => format!("Most like {}, and unlike {less}", more.len()),
+        };
+        let scale = Scale::of(similarities);
+        let list = best(similarities, &heat.examples(), BEST)
             .into_iter()
             .map(|(other, similarity)| {
                 view! {
@@ -148,7 +195,8 @@ pub fn Similar(
             .collect_view();
         Some(view! {
             <div class="similar">
-                <h4>{format!("Most like patch {}", grouped(patch + 1))}</h4>
+                <h4>{title}</h4>
+                <p class="note">"Look at any other patch to want more like it, or less."</p>
                 <p class="scale">
                     <span>{format!("{:.2}", scale.low)}</span>
                     <span class="scale-bar" aria-hidden="true"></span>

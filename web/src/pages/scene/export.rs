@@ -116,7 +116,14 @@ async fn save_polygons(map: SceneMap, shapes: Shapes, end: &str) {
     let Some(card) = map.card.get_untracked() else { return };
     let Some(attempt) = map.parts().attempt.current() else { return };
     let name = map.name.get_untracked();
-    let model = map.session.card.with_untracked(|card| card.as_ref().map_or(String::new(), |card| card.name.clone()));
+    let of = |model: &str| {
+        if map.own.with_untracked(Option::is_some) {
+            format!("{model}, with classes of the user's own")
+        } else {
+            model.to_owned()
+        }
+    };
+    let model = map.session.card.with_untracked(|card| card.as_ref().map_or(String::new(), |card| of(&card.name)));
     let classes = untrack(|| map.classes());
     let filter = map.filter.get_untracked();
     let document = Document { name: &name, model: &model, classes: &classes, card: &card, filter: &filter };

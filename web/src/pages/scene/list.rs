@@ -8,6 +8,7 @@ use web_sys::Blob;
 use super::state::{SceneMap, ScenePhase};
 use crate::components::samples::SAMPLE_KEY;
 use crate::components::scene_samples::SCENE_KEY;
+use crate::components::stacking::together;
 use crate::route;
 use crate::scene::peek::{Peek, is_large, peek};
 use crate::scope::{Scope, Slot};
@@ -31,6 +32,8 @@ pub struct Scenes {
     pub maps: RwSignal<Vec<SceneMap>>,
     /// The one in view, by its place among them.
     pub shown: RwSignal<usize>,
+    /// What was made of the files that came last, when they were not taken as they are.
+    pub said: RwSignal<String>,
     /// Finding out how large new files are.
     looking: StoredValue<Slot>,
     /// What maps live in: they outlast the button that one was asked for by.
@@ -45,6 +48,7 @@ impl Scenes {
             session,
             maps: RwSignal::new(Vec::new()),
             shown: RwSignal::new(0),
+            said: RwSignal::new(String::new()),
             looking: StoredValue::new(Slot::default()),
             owner: StoredValue::new(Owner::current()),
         }
@@ -68,8 +72,10 @@ impl Scenes {
         let scope = self.begin_looking();
         spawn_local(async move {
             let patch_px = self.patch_px();
+            let Ok(together) = scope.hold(together(files, &self.wanted())).await else { return };
+            self.said.set(together.said);
             let (mut large, mut tiles) = (Vec::new(), Vec::new());
-            for (name, file) in files {
+            for (name, file) in together.files {
                 // Other files may come meanwhile.
                 let Ok(size) = scope.hold(size_of(&file)).await else { return };
                 let becomes_map = size.is_some_and(|(width, height)| is_large(width, height, patch_px));
@@ -142,6 +148,11 @@ impl Scenes {
     #[must_use]
     pub fn patch_px(self) -> usize {
         self.session.card.with_untracked(|card| card.as_ref().map_or(USUAL_PATCH_PX, |card| card.input_px))
+    }
+
+    /// Bands that the model wants; none before there is one.
+    fn wanted(self) -> Vec<String> {
+        self.session.card.with_untracked(|card| card.as_ref().map(|card| card.bands.clone()).unwrap_or_default())
     }
 
     /// Classifies all of them again: another model is in use.

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::state::use_map;
+use crate::decimal::decimal;
 use crate::scene::grid::Grid;
 use crate::wording::grouped;
 
@@ -27,7 +28,7 @@ pub fn SceneOptions() -> impl IntoView {
     };
     let threshold = move || (map.filter.with(|filter| filter.threshold) * 100.0).round();
     let opacity = move || (map.opacity.get() * 100.0).round();
-    let number = |event: &leptos::ev::Event| event_target_value(event).parse::<f64>().unwrap_or(0.0) / 100.0;
+    let number = |event: &leptos::ev::Event| decimal(&event_target_value(event)).unwrap_or(0.0) / 100.0;
     view! {
         <div class="scene-options">
             <label>
@@ -69,16 +70,22 @@ pub fn SceneOptions() -> impl IntoView {
                     on:input=move |event| map.opacity.set(number(&event))
                 />
             </label>
-            <label class="scene-check" title="A patch's class is weighed against those around it, and against how frequent each class is here">
-                <span>
-                    <input
-                        type="checkbox"
-                        prop:checked=move || map.has_neighbours.get()
-                        on:change=move |event| map.choose_neighbours(event_target_checked(&event))
-                    />
-                    " Neighbours have a say"
-                </span>
-            </label>
+            // Under the user's own classes every patch speaks for itself.
+            <Show when=move || map.own.with(Option::is_none)>
+                <label
+                    class="scene-check"
+                    title="A patch's class is weighed against those around it, and against how frequent each class is here"
+                >
+                    <span>
+                        <input
+                            type="checkbox"
+                            prop:checked=move || map.has_neighbours.get()
+                            on:change=move |event| map.choose_neighbours(event_target_checked(&event))
+                        />
+                        " Neighbours have a say"
+                    </span>
+                </label>
+            </Show>
             <Show when=move || map.card.with(|card| card.as_ref().is_some_and(|card| card.georeference.is_some()))>
                 <label class="scene-check">
                     <span>

@@ -3,14 +3,17 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use leptos::prelude::*;
 
 use super::list::Scenes;
+use crate::label::head::Head;
 use crate::problem::Problem;
 use crate::route::parameter;
 use crate::scene::card::SceneCard;
 use crate::scene::cells::{Cells, Filter};
+use crate::scene::kept::Kept;
 use crate::scene::pace::Pace;
 use crate::scene::reading::{Reading, StretchChoice};
 use crate::scene::step::Traffic;
@@ -47,11 +50,13 @@ pub enum ScenePhase {
     Failed(Problem),
 }
 
-/// Patches by their similarity to one of them.
+/// Patches by their similarity to some of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heat {
-    /// The one.
-    pub patch: usize,
+    /// Patches that are wanted, the first one at least.
+    pub more: Vec<usize>,
+    /// Patches that are not.
+    pub less: Vec<usize>,
     /// Cosine of each patch; NaN without data.
     pub similarities: Vec<f32>,
 }
@@ -73,8 +78,10 @@ pub struct SceneMap {
     pub traffic: RwSignal<Traffic>,
     /// How many workers shared it.
     pub workers: RwSignal<usize>,
-    /// The answers.
+    /// The answers that are shown: the model's, or those of a head of the user's.
     pub cells: RwSignal<Cells>,
+    /// That head.
+    pub own: RwSignal<Option<Arc<Head>>>,
     /// From one patch to the next; 0 for a patch's side.
     pub stride_px: RwSignal<usize>,
     /// How values are read.
@@ -111,10 +118,48 @@ pub struct Parts {
     pub preview_rows: Cell<usize>,
     /// What each class covers, so far.
     pub counting: RefCell<Counting>,
+    /// The model's answers, while others are shown.
+    pub of_model: OfModel,
+    /// Embeddings of the patches, so far.
+    pub kept: RefCell<Kept>,
+    /// Classifying it by a head of the user's.
+    pub relabelling: Slot,
     /// Reading it once, from the first patch to the last; another model, or another way of reading, begins anew.
     pub attempt: Slot,
     /// Working on it, as a part of that, until the user stops.
     pub running: Slot,
+}
+
+/// The model's answers, while others are shown.
+#[derive(Default)]
+pub struct OfModel(RefCell<Option<Cells>>);
+
+impl OfModel {
+    /// Takes them out.
+    pub fn take(&self) -> Option<Cells> {
+        self.0.take()
+    }
+
+    /// Puts them away.
+    pub fn set(&self, cells: Option<Cells>) {
+        *self.0.borrow_mut() = cells;
+    }
+
+    /// Looks at them; at none when they are shown.
+    pub fn with<T>(&self, look: impl FnOnce(&Cells) -> T) -> T {
+        match &*self.0.borrow() {
+            Some(cells) => look(cells),
+            None => look(&Cells::default()),
+        }
+    }
+}
+
+impl Heat {
+    /// All examples.
+    #[must_use]
+    pub fn examples(&self) -> Vec<usize> {
+        self.more.iter().chain(&self.less).copied().collect()
+    }
 }
 
 impl PartialEq for SceneMap {
@@ -136,6 +181,7 @@ impl SceneMap {
             traffic: RwSignal::new(Traffic::default()),
             workers: RwSignal::new(1),
             cells: RwSignal::new(Cells::default()),
+            own: RwSignal::new(None),
             stride_px: RwSignal::new(stride_px),
             reading: RwSignal::new(Reading { stretch: stretch_in_address(), ..Reading::default() }),
             has_neighbours: RwSignal::new(parameter(NEIGHBOURS_KEY).as_deref() != Some("off")),
@@ -156,9 +202,12 @@ impl SceneMap {
         self.parts.get_value()
     }
 
-    /// Names of the model's classes.
+    /// Names of the classes that are shown.
     #[must_use]
     pub fn classes(self) -> Vec<String> {
+        if let Some(head) = self.own.get() {
+            return head.classes.clone();
+        }
         self.session.card.with(|card| card.as_ref().map(|card| card.classes.clone()).unwrap_or_default())
     }
 
@@ -195,6 +244,10 @@ impl SceneMap {
         parts.preview.borrow_mut().clear();
         parts.preview_rows.set(0);
         self.cells.set(Cells::default());
+        self.own.set(None);
+        parts.of_model.take();
+        parts.relabelling.end();
+        parts.kept.borrow_mut().clear();
         parts.counting.take();
         self.unclear_bands.set(Vec::new());
         self.cursor.set(None);

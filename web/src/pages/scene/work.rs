@@ -10,11 +10,14 @@ use super::state::{Heat, SceneMap, ScenePhase};
 use crate::engine::protocol::Cutting;
 use crate::pause::breathe;
 use crate::scene::cells::Cells;
+use crate::scene::heat::refined;
 use crate::scene::pace::Pace;
 use crate::scene::step::{Cut, Step};
 use crate::scope::{Over, Scope};
 use crate::session::scenes::{OpenScene, Origin, Trouble};
 
+/// Patches that are compared between two breaths.
+const COMPARED_AT_ONCE: usize = 8192;
 /// Patches that are decided anew between two breaths.
 const SETTLED_AT_ONCE: usize = 8192;
 
@@ -112,7 +115,7 @@ impl SceneMap {
             if attempt.is_over() {
                 return;
             }
-            self.cells.update(|cells| cells.put(step.first, &step.states, &step.probabilities));
+            self.put(&step);
             let done = pace.get().done + step.states.len();
             pace.set(Pace { done, elapsed_ms: before.elapsed_ms + now_ms() - started, ..before });
             match self.phase.get_untracked() {
@@ -126,7 +129,8 @@ impl SceneMap {
             Err(Over) => return,
             Ok(Ok(workers)) => {
                 self.workers.set(workers);
-                if self.cells.try_update_untracked(Cells::learn_priors) == Some(true)
+                if self.own.get_untracked().is_none()
+                    && self.cells.try_update_untracked(Cells::learn_priors) == Some(true)
                     && running.hold(self.settle_whole()).await.is_err()
                 {
                     return;
@@ -136,6 +140,24 @@ impl SceneMap {
             Ok(Err(trouble)) => self.fail(trouble),
         }
         self.scenes.work();
+    }
+
+    /// Takes a step's answers, and has the user's head say what it sees in them, when that is shown.
+    fn put(self, step: &Step) {
+        let count = step.states.len();
+        let patches = self.cells.with_untracked(Cells::len);
+        self.parts().kept.borrow_mut().put(patches, step.first, count, &step.embeddings);
+        let put = |cells: &mut Cells| cells.put(step.first, &step.states, &step.probabilities);
+        match self.own.get_untracked() {
+            None => self.cells.update(put),
+            Some(head) => {
+                let parts = self.parts();
+                let mut of_model = parts.of_model.take();
+                of_model.as_mut().map(put);
+                parts.of_model.set(of_model);
+                self.put_own(&head, step.first, step.first + count);
+            }
+        }
     }
 
     /// Lets patches around one have a say in its class, or not.
@@ -150,7 +172,7 @@ impl SceneMap {
     }
 
     /// Decides anew what is shown of all patches, a part at a time so that the page stays smooth.
-    async fn settle_whole(self) {
+    pub(super) async fn settle_whole(self) {
         let patches = self.cells.with_untracked(Cells::len);
         for first in (0..patches).step_by(SETTLED_AT_ONCE) {
             self.cells.update(|cells| cells.settle(first..first + SETTLED_AT_ONCE));
@@ -197,8 +219,47 @@ impl SceneMap {
         let Some(attempt) = self.parts().attempt.current() else { return };
         spawn_local(async move {
             if let Ok(found) = attempt.hold(self.session.similar_in_scene(&open, patch)).await {
-                self.heat.set(found.map(|similarities| Heat { patch, similarities }));
+                let heat = |similarities| Heat { more: vec![patch], less: Vec::new(), similarities };
+                self.heat.set(found.map(heat));
             }
+        });
+    }
+
+    /// Makes a patch an example of what is wanted, or of what is not; no longer one when it is that already.
+    pub fn refine(self, patch: usize, is_wanted: bool) {
+        let Some(Heat { mut more, mut less, .. }) = self.heat.get_untracked() else { return };
+        let (own, other) = if is_wanted { (&mut more, &mut less) } else { (&mut less, &mut more) };
+        other.retain(|example| *example != patch);
+        match own.iter().position(|example| *example == patch) {
+            Some(at) => _ = own.remove(at),
+            None => own.push(patch),
+        }
+        let Some(attempt) = self.parts().attempt.current() else { return };
+        let parts = self.parts();
+        let query = {
+            let kept = parts.kept.borrow();
+            let of = |patches: &[usize]| patches.iter().filter_map(|patch| kept.of(*patch)).collect::<Vec<_>>();
+            refined(&of(&more), &of(&less))
+        };
+        // Without anything wanted there is nothing to be like.
+        let Some(query) = query else { return self.heat.set(None) };
+        spawn_local(async move {
+            let patches = self.cells.with_untracked(Cells::len);
+            let mut similarities = Vec::with_capacity(patches);
+            for first in (0..patches).step_by(COMPARED_AT_ONCE) {
+                {
+                    let kept = parts.kept.borrow();
+                    let alike = |patch: usize| {
+                        let sum = |embedding: &[f32]| embedding.iter().zip(&query).map(|(a, b)| a * b).sum();
+                        kept.of(patch).map_or(f32::NAN, sum)
+                    };
+                    similarities.extend((first..patches.min(first + COMPARED_AT_ONCE)).map(alike));
+                }
+                if attempt.hold(breathe()).await.is_err() {
+                    return;
+                }
+            }
+            self.heat.set(Some(Heat { more, less, similarities }));
         });
     }
 }

@@ -14,6 +14,9 @@ use crate::session::use_session;
 /// Over more dates than this, the cells are too small for numbers.
 const MAX_NUMBERED: usize = 14;
 
+/// Over fewer columns than this, a year stands upright too.
+const UPRIGHT_UNDER: usize = 4;
+
 /// Room for the names of the rows, and for a cell at most.
 const HEAD_PX: usize = 52;
 const MAX_CELL_PX: usize = 60;
@@ -72,8 +75,8 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
         event.prevent_default();
         go(row, column);
     };
-    let heads =
-        dates.iter().map(|date| view! { <th scope="col" title=date.label()>{two_lines(*date)}</th> }).collect_view();
+    let is_dense = count > MAX_NUMBERED;
+    let heads = if is_dense { dense_heads(&dates) } else { view! { <tr><td></td>{heads(&dates)}</tr> }.into_any() };
     let rows = dates
         .iter()
         .zip(values)
@@ -106,7 +109,7 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
                 .collect_view();
             view! {
                 <tr>
-                    <th scope="row" title=date.label()>{two_lines(*date)}</th>
+                    <th scope="row" title=date.label()>{if is_dense { one_line(*date, is_first_of_year(&dates, row)) } else { two_lines(*date) }}</th>
                     {cells}
                 </tr>
             }
@@ -116,6 +119,7 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
         <div class="matrix-frame">
             <table
                 class="matrix"
+                class:is-dense=is_dense
                 role="grid"
                 aria-labelledby="matrix-title"
                 node_ref=table
@@ -125,12 +129,7 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
                 <colgroup>
                     <col class="matrix-head" />
                 </colgroup>
-                <thead>
-                    <tr>
-                        <td></td>
-                        {heads}
-                    </tr>
-                </thead>
+                <thead>{heads}</thead>
                 <tbody>{rows}</tbody>
             </table>
         </div>
@@ -143,12 +142,66 @@ fn Grid(dates: Vec<Date>, values: Vec<Vec<f32>>) -> impl IntoView {
     }
 }
 
+/// A head for every column.
+fn heads(dates: &[Date]) -> impl IntoView {
+    dates.iter().map(|date| view! { <th scope="col" title=date.label()>{two_lines(*date)}</th> }).collect_view()
+}
+
+/// Narrow columns: every year once, over its own, and days and months upright under it.
+fn dense_heads(dates: &[Date]) -> AnyView {
+    let years = dates
+        .chunk_by(|date, next| date.year() == next.year())
+        .map(|same| {
+            let (year, count) = (same[0].year(), same.len());
+            let is_upright = count < UPRIGHT_UNDER;
+            view! {
+                <th scope="colgroup" class="matrix-year" class:is-upright=is_upright colspan=count.to_string()>
+                    <span>{year}</span>
+                </th>
+            }
+        })
+        .collect_view();
+    let days = dates
+        .iter()
+        .map(|date| {
+            view! {
+                <th scope="col" class="is-upright" title=date.label()>
+                    <span>{date.short()}</span>
+                </th>
+            }
+        })
+        .collect_view();
+    view! {
+        <tr>
+            <td rowspan="2"></td>
+            {years}
+        </tr>
+        <tr>{days}</tr>
+    }
+    .into_any()
+}
+
+fn is_first_of_year(dates: &[Date], at: usize) -> bool {
+    at == 0 || dates[at - 1].year() != dates[at].year()
+}
+
 /// Day and month over the year.
-fn two_lines(date: Date) -> impl IntoView {
+fn two_lines(date: Date) -> AnyView {
     view! {
         <span class="date-short">{date.short()}</span>
         <span class="date-year">{date.year()}</span>
     }
+    .into_any()
+}
+
+/// Day and month, behind the year where it begins.
+fn one_line(date: Date, has_year: bool) -> AnyView {
+    view! {
+        {has_year.then(|| view! { <span class="date-year">{date.year()}</span> })}
+        " "
+        <span>{date.short()}</span>
+    }
+    .into_any()
 }
 
 /// `.937`, or `1`.

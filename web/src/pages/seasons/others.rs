@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::state::{Place, use_seasons};
+use crate::decimal::decimal;
 use crate::season::pairs::{Histogram, Pairs};
 use crate::session::use_session;
 use crate::wording::grouped;
@@ -123,7 +124,7 @@ fn Separation(
                 step=step
                 prop:value=move || f64::from(threshold())
                 aria-valuetext=move || format!("{:.3}", threshold())
-                on:input=move |event| moved.set(event_target_value(&event).parse().ok())
+                on:input=move |event| moved.set(decimal(&event_target_value(&event)).map(|value| value as f32))
             />
             <p class="ends">
                 <span>{format!("{low:.2}")}</span>

@@ -12,6 +12,7 @@ use crate::catalogue::{SeasonIndex, SeasonPlace, SeasonSet};
 use crate::download::bitmap_address;
 use crate::engine::protocol::Vectors;
 use crate::fetch;
+use crate::order;
 use crate::problem::Problem;
 use crate::route;
 use crate::scope::{Over, Scope, Slot};
@@ -430,6 +431,6 @@ fn shipped(place: SeasonPlace) -> Place {
         Some(Shot { date: Date::in_name(text)?, name, picture, is_sharp: true, directions: None })
     };
     let mut shots: Vec<Shot> = place.dates.iter().filter_map(shot).collect();
-    shots.sort_by_key(|shot| shot.date);
+    order::sort_by_key(&mut shots, |shot| shot.date);
     Place { id: place.id.clone(), name: place.name.clone(), location, set: Some(place.set), shots }
 }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::state::{Shot, use_seasons};
+use crate::decimal::decimal;
 use crate::season::date::Date;
 use crate::season::pairs::similarity;
 use crate::session::use_session;
@@ -56,7 +57,7 @@ pub fn Swipe() -> impl IntoView {
                 aria-label="Line between the two dates"
                 aria-valuetext=move || format!("{} % of the left-hand date", cut.get())
                 prop:value=move || cut.get()
-                on:input=move |event| cut.set(event_target_value(&event).parse().unwrap_or(50.0))
+                on:input=move |event| cut.set(decimal(&event_target_value(&event)).unwrap_or(50.0))
             />
         </div>
         <div class="swipe-dates">

@@ -4,8 +4,10 @@ use leptos::html::Input;
 use leptos::prelude::*;
 use web_sys::SubmitEvent;
 
+use super::mark_here;
 use super::state::use_labels;
 use crate::label::book::{MAX_NAME_LETTERS, MIN_TILES};
+use crate::pages::scene::use_scenes;
 
 /// Keys stand for the first nine classes.
 const KEYS: usize = 9;
@@ -60,7 +62,7 @@ pub fn Classes() -> impl IntoView {
 
 #[component]
 fn ClassLine(index: usize, name: String) -> impl IntoView {
-    let labels = use_labels();
+    let (labels, scenes) = (use_labels(), use_scenes());
     let is_renamed = RwSignal::new(false);
     let key = (index < KEYS).then(|| (index + 1).to_string());
     let count = Memo::new(move |_| labels.book.with(|book| book.counts().get(index).copied().unwrap_or_default()));
@@ -90,7 +92,7 @@ fn ClassLine(index: usize, name: String) -> impl IntoView {
                 aria-label=mark_label.clone()
                 aria-keyshortcuts=key.clone()
                 title=format!("{mark_label} what is chosen")
-                on:click=move |_| labels.mark(&labels.targets(), Some(index))
+                on:click=move |_| mark_here(labels, scenes, Some(index))
             >
                 <span class="own-badge" data-number=(index + 1).to_string()></span>
                 <span class="own-name">{shown}</span>

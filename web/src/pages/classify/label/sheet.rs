@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent, MouseEvent};
 
 use super::state::{Labels, use_labels};
+use crate::order;
 use crate::wording::percent;
 
 /// Pictures shown at first, and how many more at a time.
@@ -28,7 +29,7 @@ pub fn Sheet() -> impl IntoView {
             labels.own.with_untracked(|own| {
                 let certainty = |index: &usize| own.get(*index).and_then(|own| Some(own.best()?.1)).unwrap_or(1.0);
                 let is_marked = |index: &usize| own.get(*index).is_some_and(|own| own.mark.is_some());
-                all.sort_by(|a, b| {
+                order::sort_by(&mut all, |a, b| {
                     is_marked(a).cmp(&is_marked(b)).then(certainty(a).total_cmp(&certainty(b))).then(a.cmp(b))
                 });
             });

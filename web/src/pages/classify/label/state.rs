@@ -321,6 +321,11 @@ impl Labels {
             };
             tiles.iter().filter_map(answered).collect()
         });
+        self.mark_examples(entries, class);
+    }
+
+    /// Marks examples with their names and embeddings, or takes their marks away; says what was done.
+    pub fn mark_examples(self, entries: Vec<(String, Vec<f32>)>, class: Option<usize>) {
         let mut outcome = Ok(());
         self.book.update(|book| {
             outcome = entries.iter().try_for_each(|(file, embedding)| book.mark(file, embedding, class));
