@@ -46,11 +46,14 @@ impl NormMode {
     }
 }
 
+/// The buffers of a layer, running mean and variance, and what is blended into them.
+type Found = ([RunningState<Tensor<1>>; 2], kernels::Statistics);
+
 /// One pass through a network, and the statistics that it has found so far. [`Pass::finish`] blends them into the running ones.
 #[derive(Debug)]
 pub(super) struct Pass {
     mode: NormMode,
-    found: RefCell<Vec<(RunningState<Tensor<1>>, RunningState<Tensor<1>>, kernels::Statistics)>>,
+    found: RefCell<Vec<Found>>,
 }
 
 impl Pass {
@@ -60,9 +63,8 @@ impl Pass {
 
     pub(super) fn finish(self) {
         let Some([batches, _]) = self.mode.groups() else { return };
-        let (buffers, statistics): (Vec<_>, Vec<_>) =
-            self.found.into_inner().into_iter().map(|(mean, variance, found)| ((mean, variance), found)).unzip();
-        for ((mean, variance), [new_mean, new_variance]) in
+        let (buffers, statistics): (Vec<_>, Vec<_>) = self.found.into_inner().into_iter().unzip();
+        for ([mean, variance], [new_mean, new_variance]) in
             buffers.into_iter().zip(kernels::blend(statistics, MOMENTUM, batches))
         {
             set(mean, new_mean);
@@ -180,7 +182,7 @@ impl BatchNorm {
             fresh: [result.mean, result.variance].map(Tensor::without_autodiff),
             unbias,
         };
-        pass.found.borrow_mut().push((self.running_mean.clone(), self.running_var.clone(), found));
+        pass.found.borrow_mut().push(([self.running_mean.clone(), self.running_var.clone()], found));
         cast(result.output, precision)
     }
 

@@ -125,7 +125,7 @@ impl Convolved {
     #[must_use]
     pub fn new(map: Tensor<4>, groups: usize) -> Self {
         let [n, ..] = map.dims();
-        assert!(groups > 0 && n % groups == 0, "a batch of {n} cannot be normalised in {groups} equal groups");
+        assert!(groups > 0 && n.is_multiple_of(groups), "a batch of {n} cannot be normalised in {groups} equal groups");
         Self { map, groups, moments: None }
     }
 
@@ -170,7 +170,7 @@ pub fn conv2d_for_norm(
     groups: usize,
 ) -> Convolved {
     #[cfg(feature = "cube")]
-    if gpu::has_kernels(&x.device()) && groups > 0 && x.dims()[0] % groups == 0 {
+    if gpu::has_kernels(&x.device()) && groups > 0 && x.dims()[0].is_multiple_of(groups) {
         let [map, moments] = extension::conv2d_moments(x, weight, stride, padding, groups);
         let share = gpu::share(&map).filter(|_| moments.dims() != [1, 1, 1, 1]);
         return Convolved { moments: share.map(|share| (share, moments)), ..Convolved::new(map, groups) };

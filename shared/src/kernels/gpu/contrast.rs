@@ -74,6 +74,7 @@ fn stretch(
     let lowest = f32::new(-3.0e38f32);
     let mut skipped = count;
     #[comptime]
+    #[allow(clippy::collapsible_if, reason = "the outer one is decided when the kernel is compiled")]
     if let ComptimeOption::Some(skips_own) = skips_own {
         if query < rows && skips_own[query as usize] == 1u32 {
             skipped = query;

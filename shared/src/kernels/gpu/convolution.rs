@@ -63,7 +63,7 @@ pub(super) fn forward(
     let [n, _, ..] = layout::dims(&x);
     let [co, ci, ..] = layout::dims(&weight);
     let taps = window.kernel.iter().product::<usize>();
-    launch(x, weight, [n, co, output[0], output[1]], [ci * taps, taps], window, Way::Forward(end)).map
+    launch(x, weight, [n, co, output[0], output[1]], [ci * taps, taps], window, Way::Forward(Box::new(end))).map
 }
 
 /// As [`forward`], without anything behind it, and the moments of the shares of every group: sample `i` is in group
@@ -96,7 +96,7 @@ pub(super) fn share(rows: usize, columns: usize, client: &Client) -> usize {
 
 /// What a launch computes.
 enum Way {
-    Forward(Epilogue),
+    Forward(Box<Epilogue>),
     Grouped(usize),
     DataGradient,
 }
@@ -119,7 +119,7 @@ fn launch(
 ) -> Convolved {
     let turned = matches!(way, Way::DataGradient);
     let (end, groups) = match way {
-        Way::Forward(end) => (end, None),
+        Way::Forward(end) => (*end, None),
         Way::Grouped(groups) => (Epilogue::default(), Some(groups)),
         Way::DataGradient => (Epilogue::default(), None),
     };
@@ -364,14 +364,16 @@ fn convolve<E: Float, NI: Size, NO: Size>(
             #[unroll]
             for load in 0..input_loads {
                 let at = unit + load * units;
-                if comptime!(tiling.rows * (DEPTH / 4) % units == 0) || at < comptime!(tiling.rows * (DEPTH / 4)) {
+                if comptime!((tiling.rows * (DEPTH / 4)).is_multiple_of(units))
+                    || at < comptime!(tiling.rows * (DEPTH / 4))
+                {
                     inputs[at] = next_inputs[load];
                 }
             }
             #[unroll]
             for load in 0..weight_loads {
                 let at = unit + load * units;
-                if comptime!(DEPTH * quads % units == 0) || at < comptime!(DEPTH * quads) {
+                if comptime!((DEPTH * quads).is_multiple_of(units)) || at < comptime!(DEPTH * quads) {
                     weights[at % DEPTH * comptime!(quads + 1) + at / DEPTH] = next_weights[load];
                 }
             }

@@ -136,6 +136,7 @@ fn scale_all(values: &[f32], factor: &[f32], out: &mut [f32], scale: f32, total:
 
 /// Numbers side by side.
 #[cube(launch_unchecked)]
+#[allow(clippy::needless_range_loop, reason = "a loop that is unrolled")]
 fn line_up(numbers: &Sequence<Box<[f32]>>, out: &mut [f32]) {
     let count = numbers.len();
     #[unroll]
