@@ -28,6 +28,8 @@ pub struct Settings {
     pub limit: usize,
     /// Epochs of trained protocols instead of their own.
     pub epochs: Option<usize>,
+    /// Learning rate of trained protocols instead of their own.
+    pub rate: Option<f64>,
     /// Seed of everything that is drawn.
     pub seed: u64,
     /// Where networks compute (without autodiff).

@@ -249,6 +249,8 @@ fn bad_usage_is_told_in_a_line_with_a_hint() {
         let (code, _, said) = trainer(&args);
         assert!(code == 2 && said.contains(expected) && said.contains("hint: "), "{args:?}: {code} {said}");
     }
+    let (code, _, said) = trainer(&["benchmark", "--out", &out, "--data", &here, "--rate", "0"]);
+    assert!(code == 2 && said.contains("a number above 0"), "{code} {said}");
     let (code, shown, _) = trainer(&["benchmark", "--list", "--data", &here]);
     assert!(code == 0 && shown.contains("levir-cd") && shown.contains("not found"), "{shown}");
     let (code, shown, _) = trainer(&["benchmark", "--print-task", "oscd"]);

@@ -57,6 +57,9 @@ pub struct BenchmarkArgs {
     /// Epochs of the protocols that train [default: the protocol's own]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub epochs: Option<u32>,
+    /// Learning rate of the protocols that train, of the head or decoder [default: the protocol's own]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub rate: Option<f64>,
     /// Leave out random weights and image statistics
     #[arg(long)]
     pub no_baselines: bool,
@@ -78,6 +81,12 @@ pub struct BenchmarkArgs {
 fn parse_place(text: &str) -> Result<(String, PathBuf), String> {
     let parts = text.split_once('=').filter(|(task, path)| !task.is_empty() && !path.is_empty());
     parts.map(|(task, path)| (task.to_owned(), path.into())).ok_or_else(|| "TASK=PATH, as in aid=/data/AID".to_owned())
+}
+
+/// What `--rate` takes.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "a number above 0, as in 0.001".to_owned())
 }
 
 /// Runs the command.
@@ -117,6 +126,7 @@ pub fn run(args: &BenchmarkArgs, reporter: &mut Reporter<'_>) -> Result<()> {
         px: args.px.map(usize::from),
         limit: args.limit,
         epochs: args.epochs.map(|epochs| epochs as usize),
+        rate: args.rate,
         seed: args.seed,
         device: resolved.device,
     };

@@ -104,7 +104,7 @@ impl FineTuneConfig {
         if !is_fine {
             return Err(
                 "fine-tuning needs epochs, a batch of 2 or more, a learning rate above 0, and shares from 0 to 1\n\
-                        hint: --set epochs=20"
+                        hint: --epochs 20 --rate 0.001"
                     .to_owned(),
             );
         }

@@ -38,7 +38,8 @@ fn config(run: &Run<'_>, protocol: Protocol) -> DenseConfig {
         Protocol::Tiny => DenseConfig::frozen(DecoderKind::Tiny(TINY_CHANNELS)),
         _ => DenseConfig::frozen(DecoderKind::Unet),
     };
-    DenseConfig { epochs: run.settings.epochs.unwrap_or(own.epochs), ..own }
+    let (epochs, rate) = (run.settings.epochs, run.settings.rate);
+    DenseConfig { epochs: epochs.unwrap_or(own.epochs), learning_rate: rate.unwrap_or(own.learning_rate), ..own }
 }
 
 /// Runs every protocol that was asked for.

@@ -33,7 +33,8 @@ pub fn config(run: &Run<'_>, protocol: Protocol) -> FineTuneConfig {
         Protocol::SecoLinear => FineTuneConfig::seco_linear(),
         _ => FineTuneConfig::ours(),
     };
-    FineTuneConfig { epochs: run.settings.epochs.unwrap_or(own.epochs), ..own }
+    let (epochs, rate) = (run.settings.epochs, run.settings.rate);
+    FineTuneConfig { epochs: epochs.unwrap_or(own.epochs), learning_rate: rate.unwrap_or(own.learning_rate), ..own }
 }
 
 /// The protocol in one sentence, as it is done on such parts.
