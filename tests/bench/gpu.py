@@ -150,6 +150,13 @@ def launches(trainer, device, data, budget, folder):
     return {"launches of a SeCo step": len(step), "ms of its kernels": round(sum(milliseconds.values()), 2), "kernels": top}
 
 
+def steady(steps, batch):
+    """Median seconds of the later steps: the rate that is told is a mean that forgets slowly, and the first step compiles."""
+    smooth = [batch / step["tiles_per_sec"] for step in steps]
+    seconds = [(now - 0.95 * before) / 0.05 for before, now in zip(smooth, smooth[1:])]
+    return statistics.median(seconds[len(seconds) // 3 :])
+
+
 def own_speed(trainer, device, data, budget, folder):
     rows = []
     for preset in ["seco", "moco-v2"]:
@@ -162,8 +169,7 @@ def own_speed(trainer, device, data, budget, folder):
                 if steps is None:
                     rows.append({**row, "error": text})
                     continue
-                # The rate of the last steps, from when each was told of.
-                row["ms"] = 1000 * batch / steps[-1]["tiles_per_sec"]
+                row["ms"] = 1000 * steady(steps, batch)
                 rows.append(row)
                 print(f"  {preset} {encoder} {batch}: {row['ms']:.1f} ms a step", flush=True)
     return rows
