@@ -66,6 +66,16 @@ impl Grid {
         (self.start(patch % columns, self.width), self.start(patch / columns, self.height))
     }
 
+    /// The patch that [`corner`](Self::corner) gives this pixel for.
+    #[must_use]
+    pub fn patch_from(&self, (left, top): (usize, usize)) -> Option<usize> {
+        let along = |first: usize, length: usize| {
+            let index = first.div_ceil(self.stride_px.max(1));
+            (index < self.along(length) && self.start(index, length) == first).then_some(index)
+        };
+        Some(along(top, self.height)? * self.columns() + along(left, self.width)?)
+    }
+
     /// What a patch speaks for: the pixels whose nearest middle is its own.
     #[must_use]
     pub fn cell(&self, patch: usize) -> Rectangle {
@@ -141,6 +151,22 @@ mod tests {
         assert_eq!((grid.columns(), grid.rows(), grid.count()), (4, 2, 8));
         assert_eq!(grid.corner(6), (128, 64));
         assert_eq!(grid.cell(6), Rectangle { left: 128, top: 64, right: 192, bottom: 128 });
+    }
+
+    #[test]
+    fn a_patch_is_found_by_its_corner_and_by_no_other_pixel() {
+        for (width, height, patch, stride) in [(256, 128, 64, 64), (67, 131, 64, 64), (90, 77, 20, 7), (20, 20, 20, 1)]
+        {
+            let grid = Grid::new(width, height, patch, stride).unwrap();
+            let mut corners = vec![None; width * height];
+            for patch in 0..grid.count() {
+                let (left, top) = grid.corner(patch);
+                corners[top * width + left] = Some(patch);
+            }
+            for (pixel, patch) in corners.into_iter().enumerate() {
+                assert_eq!(grid.patch_from((pixel % width, pixel / width)), patch, "pixel {pixel} of {grid:?}");
+            }
+        }
     }
 
     #[test]

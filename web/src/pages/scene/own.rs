@@ -38,8 +38,7 @@ impl SceneMap {
             let Some(card) = card else { return Vec::new() };
             let place = |file: &str| {
                 let (left, top) = file.strip_prefix(&front)?.split_once(", ")?;
-                let corner = (left.parse().ok()?, top.parse().ok()?);
-                (0..card.grid.count()).find(|patch| card.grid.corner(*patch) == corner)
+                card.grid.patch_from((left.parse().ok()?, top.parse().ok()?))
             };
             labels.book.with(|book| {
                 book.examples.iter().filter_map(|example| Some((place(&example.file)?, example.class))).collect()
