@@ -30,19 +30,13 @@ use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, FloatDType, Tensor, activation};
 
 /// Whether tensors on `device` are computed by kernels of ours.
+#[cfg(any(feature = "flex", feature = "cube"))]
 fn has_kernels(device: &Device) -> bool {
-    #[cfg(feature = "cube")]
-    if gpu::has_kernels(device) {
+    #[cfg(feature = "flex")]
+    if matches!(device.clone().without_autodiff().as_dispatch(), burn::backend::DispatchDevice::Flex(_)) {
         return true;
     }
-    match device.as_dispatch() {
-        #[cfg(feature = "flex")]
-        burn::backend::DispatchDevice::Flex(_) => true,
-        #[cfg(feature = "autodiff")]
-        burn::backend::DispatchDevice::Autodiff(_) => has_kernels(&device.clone().without_autodiff()),
-        #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
-        _ => false,
-    }
+    computes_together(device)
 }
 
 /// Whether `device` is faster in one large pass than in several small ones: graphics devices are.
@@ -384,7 +378,7 @@ pub fn loss_of(query: Tensor<2>, found: Contrast) -> [Tensor<1>; 2] {
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, relu: bool) -> Tensor<2> {
     #[cfg(feature = "cube")]
-    if gpu::has_kernels(&x.device()) && x.dtype() == burn::tensor::DType::F32 && x.dims()[0] > 0 {
+    if gpu::takes_rows(&x) {
         return gpu::linear(x, weight, bias, relu);
     }
     let y = x.matmul(weight.transpose()) + bias.unsqueeze::<2>();
@@ -398,7 +392,7 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, relu: bool) -> T
 #[must_use]
 pub fn unit_rows(x: Tensor<2>) -> Tensor<2> {
     #[cfg(feature = "cube")]
-    if gpu::has_kernels(&x.device()) && x.dtype() == burn::tensor::DType::F32 && x.dims()[0] > 0 {
+    if gpu::takes_rows(&x) {
         return gpu::unit_rows(x);
     }
     let norm = x.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);

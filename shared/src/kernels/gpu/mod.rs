@@ -5,6 +5,7 @@
 
 mod contrast;
 mod convolution;
+mod input;
 mod layout;
 mod normalisation;
 mod operations;
@@ -16,5 +17,5 @@ mod weight_gradient;
 
 pub(super) use operations::{
     adapt, average, blend, contrast, descend, has_kernels, linear, lined_up, loss_of, means, moments, rectified_conv2d,
-    share, spread, unit_rows,
+    share, spread, takes_rows, unit_rows,
 };

@@ -4,6 +4,7 @@ use burn::backend::ops::{ActivationOps, ConvOptions, FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Cube, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
+use burn_cubecl::CubeDevice;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::contrast as kernel;
@@ -17,17 +18,18 @@ use crate::kernels::{Contrast, Negatives, Statistics};
 #[cfg(feature = "autodiff")]
 mod gradients;
 
+/// The device of these kernels that `device` is, with gradients or without.
+fn cube_device(device: &Device) -> Option<CubeDevice> {
+    match device.clone().without_autodiff().as_dispatch() {
+        DispatchDevice::Cube(device) => Some(device.clone()),
+        #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
+        _ => None,
+    }
+}
+
 /// Whether tensors on `device` are computed here.
 pub(in crate::kernels) fn has_kernels(device: &Device) -> bool {
-    match device.as_dispatch() {
-        DispatchDevice::Cube(_) => true,
-        #[cfg(feature = "autodiff")]
-        DispatchDevice::Autodiff(_) => {
-            matches!(device.clone().without_autodiff().as_dispatch(), DispatchDevice::Cube(_))
-        }
-        #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
-        _ => false,
-    }
+    cube_device(device).is_some()
 }
 
 /// Whether all maps are of one precision that the kernels compute in.
@@ -195,7 +197,12 @@ fn as_map(matrix: CubeTensor) -> CubeTensor {
     Cube::float_reshape(matrix, Shape::new([n, width, 1, 1]))
 }
 
-/// See [`crate::kernels::linear`]; `None` where the precision is another.
+/// Whether the kernels of rows take `x`.
+pub(in crate::kernels) fn takes_rows(x: &Tensor<2>) -> bool {
+    x.dtype() == DType::F32 && x.dims()[0] > 0 && has_kernels(&x.device())
+}
+
+/// See [`crate::kernels::linear`].
 pub(in crate::kernels) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, relu: bool) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::map_linear(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), relu))
 }
@@ -360,12 +367,8 @@ pub(in crate::kernels) fn adapt(parameters: &[Adaptation], decays: Decays) -> Op
 /// Pixels of a share of a map `[n, co, oh, ow]` whose moments a convolution wrote down.
 pub(in crate::kernels) fn share(map: &Tensor<4>) -> Option<usize> {
     let [n, co, oh, ow] = map.dims();
-    let device = map.device().without_autodiff();
-    match device.as_dispatch() {
-        DispatchDevice::Cube(device) => Some(convolution::share(n * oh * ow, co, &device.client())),
-        #[allow(unreachable_patterns, reason = "which other backends exist is another crate's choice")]
-        _ => None,
-    }
+    let device = cube_device(&map.device())?;
+    Some(convolution::share(n * oh * ow, co, &device.client()))
 }
 
 /// See [`crate::kernels::lined_up`].

@@ -11,6 +11,7 @@ use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 use super::convolution::{DEPTH, Window};
+use super::input::{self, Input, pixel_at};
 use super::layout;
 
 /// Cubes that fill a large chip.
@@ -27,22 +28,14 @@ const UNIT_ROWS: usize = 8;
 struct Fixed {
     /// Output channels of a cube's tile.
     rows: usize,
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    padding: [usize; 2],
+    window: Window,
 }
 
 /// Sizes and strides of one launch, in elements.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 struct Sizes {
-    /// Input channels.
-    channels: u32,
-    height: u32,
-    width: u32,
-    by_image: u32,
-    by_channel: u32,
-    by_row: u32,
-    by_column: u32,
+    /// What the windows were laid over.
+    input: Input,
     /// Output channels.
     rows: u32,
     out_height: u32,
@@ -69,7 +62,7 @@ fn shares<E: Float, NX: Size, NG: Size>(
     let units = comptime!(fixed.rows / UNIT_ROWS * quads);
     let x_loads = comptime!(DEPTH * quads / units);
     let gradient_loads = comptime!(DEPTH * row_quads / units);
-    let taps = comptime!((fixed.kernel[0] * fixed.kernel[1]) as u32);
+    let taps = comptime!((fixed.window.kernel[0] * fixed.window.kernel[1]) as u32);
     let x_size = NX::value();
     let gradient_size = NG::value();
     let four = comptime!(x_size == 4);
@@ -77,7 +70,7 @@ fn shares<E: Float, NX: Size, NG: Size>(
     let unit = UNIT_POS as usize;
     let row0 = (CUBE_POS_Y % sizes.row_tiles) * comptime!(fixed.rows as u32);
     let column0 = (CUBE_POS_Y / sizes.row_tiles) * comptime!(COLUMNS as u32);
-    let columns = sizes.channels * taps;
+    let columns = sizes.input.channels * taps;
     let first = CUBE_POS_X * sizes.share;
     let end = u32::min(first + sizes.share, sizes.pixels);
 
@@ -96,7 +89,7 @@ fn shares<E: Float, NX: Size, NG: Size>(
 
     // The columns that this unit fetches: always the same ones.
     let fetched = column0 + unit_quad as u32 * 4u32;
-    let tap = fetched / sizes.channels;
+    let tap = fetched / sizes.input.channels;
 
     let steps = (u32::max(end, first) - first).div_ceil(comptime!(DEPTH as u32));
     for step in 0..steps + 1u32 {
@@ -120,23 +113,14 @@ fn shares<E: Float, NX: Size, NG: Size>(
                 if pixel < end {
                     let image = pixel / plane;
                     let rest = pixel % plane;
-                    let top = (rest / sizes.out_width * comptime!(fixed.stride[0] as u32)) as i32
-                        - comptime!(fixed.padding[0] as i32);
-                    let left = (rest % sizes.out_width * comptime!(fixed.stride[1] as u32)) as i32
-                        - comptime!(fixed.padding[1] as i32);
+                    let top = (rest / sizes.out_width * comptime!(fixed.window.stride[0] as u32)) as i32
+                        - comptime!(fixed.window.padding[0] as i32);
+                    let left = (rest % sizes.out_width * comptime!(fixed.window.stride[1] as u32)) as i32
+                        - comptime!(fixed.window.padding[1] as i32);
                     if four {
-                        let y = top + (tap / comptime!(fixed.kernel[1] as u32)) as i32;
-                        let x_at = left + (tap % comptime!(fixed.kernel[1] as u32)) as i32;
-                        if fetched < columns
-                            && y >= 0i32
-                            && x_at >= 0i32
-                            && y < sizes.height as i32
-                            && x_at < sizes.width as i32
-                        {
-                            let at = image * sizes.by_image
-                                + y as u32 * sizes.by_row
-                                + x_at as u32 * sizes.by_column
-                                + fetched % sizes.channels;
+                        let (inside, offset) = under(top, left, tap, &sizes.input, fixed);
+                        if inside && fetched < columns {
+                            let at = image * sizes.input.by_image + offset + fetched % sizes.input.channels;
                             let read = x[(at / 4u32) as usize];
                             #[unroll]
                             for j in 0..x_size {
@@ -147,19 +131,9 @@ fn shares<E: Float, NX: Size, NG: Size>(
                         #[unroll]
                         for j in 0..4usize {
                             let column = fetched + comptime!(j as u32);
-                            let tap = column % taps;
-                            let y = top + (tap / comptime!(fixed.kernel[1] as u32)) as i32;
-                            let x_at = left + (tap % comptime!(fixed.kernel[1] as u32)) as i32;
-                            if column < columns
-                                && y >= 0i32
-                                && x_at >= 0i32
-                                && y < sizes.height as i32
-                                && x_at < sizes.width as i32
-                            {
-                                let at = image * sizes.by_image
-                                    + y as u32 * sizes.by_row
-                                    + x_at as u32 * sizes.by_column
-                                    + column / taps * sizes.by_channel;
+                            let (inside, offset) = under(top, left, column % taps, &sizes.input, fixed);
+                            if inside && column < columns {
+                                let at = image * sizes.input.by_image + offset + column / taps * sizes.input.by_channel;
                                 let read = x[at as usize];
                                 values.insert(j, f32::cast_from(read.extract(0usize)));
                             }
@@ -224,6 +198,13 @@ fn shares<E: Float, NX: Size, NG: Size>(
     }
 }
 
+/// Whether tap number `tap` of a window is inside the input, and at which offset.
+#[cube]
+fn under(top: i32, left: i32, tap: u32, input: &Input, #[comptime] fixed: Fixed) -> (bool, u32) {
+    let columns = comptime!(fixed.window.kernel[1] as u32);
+    pixel_at(top + (tap / columns) as i32, left + (tap % columns) as i32, input)
+}
+
 /// Sums shares into the order of the weights: `[shares, rows, columns]` → `[rows, channels, taps]`.
 #[cube(launch_unchecked)]
 fn gather<E: Float>(
@@ -256,7 +237,7 @@ fn gather<E: Float>(
 pub(super) fn weight_gradient(x: CubeTensor, gradient: CubeTensor, window: Window) -> CubeTensor {
     let dtype = x.dtype;
     let kind = layout::float_type(dtype).expect("a precision of these kernels");
-    let [_, channels, height, width] = layout::dims(&x);
+    let [_, channels, ..] = layout::dims(&x);
     let [n, rows, out_height, out_width] = layout::dims(&gradient);
     let four = layout::vector(channels) == 4;
     let x = if four { layout::channels_last(x) } else { x };
@@ -268,16 +249,9 @@ pub(super) fn weight_gradient(x: CubeTensor, gradient: CubeTensor, window: Windo
     let share = pixels.div_ceil(ENOUGH_CUBES.div_ceil(tiles)).max(LEAST_PIXELS).next_multiple_of(DEPTH);
     let count = pixels.div_ceil(share).max(1);
     let parts = layout::plain(&x, &[count, rows, columns], DType::F32);
-    let output = layout::plain(&x, &[rows, channels, window.kernel[0], window.kernel[1]], dtype);
-    let strides: Vec<u32> = x.meta.strides().iter().map(|&stride| stride as u32).collect();
+    let dims = [rows, channels, window.kernel[0], window.kernel[1]];
     let sizes = SizesLaunch::new(
-        channels as u32,
-        height as u32,
-        width as u32,
-        strides[0],
-        strides[1],
-        strides[2],
-        strides[3],
+        input::argument(&x),
         rows as u32,
         out_height as u32,
         out_width as u32,
@@ -285,7 +259,7 @@ pub(super) fn weight_gradient(x: CubeTensor, gradient: CubeTensor, window: Windo
         share as u32,
         rows.div_ceil(tile_rows) as u32,
     );
-    let fixed = Fixed { rows: tile_rows, kernel: window.kernel, stride: window.stride, padding: window.padding };
+    let fixed = Fixed { rows: tile_rows, window };
     // SAFETY: the buffers are as large as the sizes say, and the kernels mind the edges of their tiles.
     unsafe {
         shares::launch_unchecked(
@@ -303,8 +277,9 @@ pub(super) fn weight_gradient(x: CubeTensor, gradient: CubeTensor, window: Windo
         );
         // One share, in the order and the precision of the weights: nothing is left to do.
         if count == 1 && (taps == 1 || !four) && dtype == DType::F32 {
-            return reshaped(parts, [rows, channels, window.kernel[0], window.kernel[1]]);
+            return Cube::float_reshape(parts, Shape::new(dims));
         }
+        let output = layout::plain(&x, &dims, dtype);
         gather::launch_unchecked(
             &x.client,
             layout::grid((rows * columns).div_ceil(256), 1),
@@ -318,10 +293,6 @@ pub(super) fn weight_gradient(x: CubeTensor, gradient: CubeTensor, window: Windo
             four,
             kind,
         );
+        output
     }
-    output
-}
-
-fn reshaped(tensor: CubeTensor, dims: [usize; 4]) -> CubeTensor {
-    Cube::float_reshape(tensor, Shape::new(dims))
 }
